@@ -1,0 +1,13 @@
+"""The three ways in which something can go wrong, told apart by what happens next."""
+
+
+class Rejected(Exception):  # noqa: N818 - named for what happened, not for being an error
+    """A person or a client asked for what the rules do not allow; the text says what to do instead (HTTP 422)."""
+
+
+class Retryable(Exception):  # noqa: N818
+    """A part is away; the same work is tried again, with bounded back-off."""
+
+
+class Poison(Exception):  # noqa: N818
+    """A message that will never be right; it goes to the dead letters with this text as the reason."""

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class TradingConfig(AppConfig):
+    name = "trading"
+
+    def ready(self) -> None:
+        from . import projections  # noqa: F401 - importing registers them

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class WalletConfig(AppConfig):
+    name = "wallet"
+
+    def ready(self) -> None:
+        from . import projections  # noqa: F401 - importing registers them
