@@ -1,0 +1,135 @@
+"""The schema registry: ids of our schemas, and the schemas of ids that arrive."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from confluent_kafka.schema_registry import (
+    ConfigCompatibilityLevel,
+    Schema,
+    SchemaRegistryClient,
+    SchemaRegistryError,
+    ServerConfig,
+)
+from confluent_kafka.schema_registry.common._httpx_compat import httpx
+
+from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.definitions import NAMESPACE, canonical, released, schema, schema_text
+from backoffice.kernel.errors import Poison, Rejected, Retryable
+
+T = TypeVar("T")
+
+TIMEOUT = 5.0
+_FULL_TRANSITIVE = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What a message was written by."""
+
+    record: str
+    schema: dict[str, Any]
+
+
+class Registry:
+    """Registers our records and looks up ids; each answer is asked for once and kept.
+
+    It does not try again by itself: the caller knows how long it may wait.
+    """
+
+    def __init__(self, url: str, prefix: str = "", timeout: float = TIMEOUT) -> None:
+        self._url = url
+        self._prefix = prefix
+        self._client = SchemaRegistryClient({"url": url, "timeout": timeout, "max.retries": 0})
+        self._ids: dict[str, int] = {}
+        self._writers: dict[int, Writer] = {}
+
+    def subject(self, record: str) -> str:
+        return f"{self._prefix}{topic_of(record)}-{NAMESPACE}.{record}"
+
+    def register(self, record: str) -> int:
+        """The id of the record's current schema.
+
+        Raises:
+            Rejected: the schema is not compatible with those registered before.
+            Retryable: the registry is away.
+        """
+        if record not in self._ids:
+            self._ids[record] = self._register(self.subject(record), schema_text(record))
+        return self._ids[record]
+
+    def ensure(self, records: Iterable[str]) -> None:
+        """Register every released version and the current one of each record, under FULL_TRANSITIVE.
+
+        Raises:
+            Rejected, Retryable: as for ``register``.
+        """
+        for record in records:
+            subject = self.subject(record)
+            # Set before anything is added, so that a subject whose level was lowered by hand takes nothing wrong in.
+            guarded = self._guard(subject)
+            for text in dict.fromkeys(canonical(version) for version in (*released(record), schema(record))):
+                self._ids[record] = self._register(subject, text)
+                guarded = guarded or self._guard(subject)
+
+    def is_registered(self, record: str) -> bool:
+        """Whether the subject has the record's current schema."""
+        text = Schema(schema_text(record), "AVRO")
+        return self._ask(lambda: self._client.lookup_schema(self.subject(record), text)) is not None
+
+    def writer(self, schema_id: int) -> Writer:
+        """The record and schema that an id stands for.
+
+        Raises:
+            Poison: the registry is there and knows no such schema.
+            Retryable: the registry is away.
+        """
+        if schema_id not in self._writers:
+            found = self._ask(lambda: self._client.get_schema(schema_id))
+            if found is None:
+                raise Poison(f"unknown schema id {schema_id}; its producer has to register its schema first")
+            self._writers[schema_id] = _writer(schema_id, found.schema_str)
+        return self._writers[schema_id]
+
+    def _register(self, subject: str, text: str) -> int:
+        schema_id = self._ask(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
+        if schema_id is None:
+            raise Retryable(f"The schema registry at {self._url} does not take schemas; check SCHEMA_REGISTRY_URL.")
+        return int(schema_id)
+
+    def _guard(self, subject: str) -> bool:
+        """Demand FULL_TRANSITIVE of a subject; False while it does not exist."""
+        return self._ask(lambda: self._client.set_config(subject, _FULL_TRANSITIVE)) is not None
+
+    def _ask(self, question: Callable[[], T]) -> T | None:
+        """The registry's answer; None when it says that there is no such thing."""
+        try:
+            return question()
+        except SchemaRegistryError as error:
+            return self._refused(error)
+        except httpx.HTTPError as error:
+            raise Retryable(
+                f"The schema registry at {self._url} does not answer ({type(error).__name__}); "
+                "start it or correct SCHEMA_REGISTRY_URL."
+            ) from error
+
+    def _refused(self, error: SchemaRegistryError) -> None:
+        if error.http_status_code == 404 and _is_registry_code(error.error_code):
+            return
+        if error.http_status_code == 409:
+            raise Rejected(f"The schema registry refuses the schema as incompatible: {error.error_message}") from error
+        raise Retryable(f"The schema registry at {self._url} answers with an error: {error}") from error
+
+
+def _is_registry_code(code: int | None) -> bool:
+    """A registry's 404 has a code of its own (40401 …); any other web server's has none and says nothing."""
+    return code is not None and 40400 <= code < 40500
+
+
+def _writer(schema_id: int, text: str | None) -> Writer:
+    try:
+        definition: dict[str, Any] = json.loads(text or "")
+        return Writer(definition["name"].rpartition(".")[2], definition)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Poison(f"schema id {schema_id} is no Avro record") from error
