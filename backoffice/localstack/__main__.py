@@ -3,12 +3,15 @@
 import argparse
 import errno
 import logging
+import signal
 import sys
 from pathlib import Path
 
 from .errors import StackError
 from .execute import execute
-from .layout import TEST_DATA
+from .layout import DEFAULT_DATA, TEST_DATA
+from .run import run
+from .state import reset, status
 
 MENDS = {
     errno.ENOSPC: "free some space and try again",
@@ -19,22 +22,39 @@ MENDS = {
 }
 
 
-def main(words: list[str]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m backoffice.localstack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run_in = commands.add_parser("exec", help="start the servers, run a command with their addresses, stop them")
-    run_in.add_argument(
-        "--data", type=Path, default=None, help="keep this folder (default: .local/test, emptied first)"
-    )
-    run_in.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
-    options = parser.parse_args(words)
+    for name, does in (
+        ("run", "start everything, until Ctrl-C"),
+        ("exec", "start the servers, run a command with their addresses, stop them"),
+        ("status", "say what runs here"),
+        ("reset", "delete what the servers hold"),
+    ):
+        command = commands.add_parser(name, help=does, description=does)
+        default = ".local/test, emptied first" if name == "exec" else ".local"
+        command.add_argument("--data", type=Path, help=f"the data folder (default: {default})")
+        if name == "exec":
+            command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
+    return parser.parse_args(words)
+
+
+def carry_out(options: argparse.Namespace) -> int:
+    data: Path | None = options.data
+    if options.command == "exec":
+        return execute(options.argv, data=data or TEST_DATA, fresh=data is None)
+    action = {"run": run, "status": status, "reset": reset}[options.command]
+    return action(data or DEFAULT_DATA)
+
+
+def main(words: list[str]) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        return execute(options.argv, data=options.data or TEST_DATA, fresh=options.data is None)
+        return carry_out(parse(words))
     except StackError as reason:
         print(reason, file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as request:
+        return 128 + getattr(request, "number", signal.SIGINT)
     except OSError as reason:
         if reason.errno not in MENDS:
             raise

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import processes
@@ -17,7 +18,7 @@ class Children:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def record(self, name: str, pid: int, stop_signal: signal.Signals) -> None:
+    def record(self, name: str, pid: int, stop_signal: signal.Signals = signal.SIGTERM) -> None:
         process = processes.look(pid)
         if process is None:
             return
@@ -38,17 +39,14 @@ class Children:
 
     def sweep(self, grace: float = 5.0) -> None:
         """End every recorded process that still lives, first politely."""
-        living: dict[int, set[int]] = {}
-        for name in self.names():
-            found = _read(self.folder / name)
-            if found and found[0] != os.getpid() and processes.lives(found[0], found[1]):
-                log.info("Ending %s (pid %d), left over by an earlier run.", name, found[0])
-                living[found[0]] = processes.family(found[0])
-                processes.signal_group(found[0], signal.Signals(found[2]))
-        if not processes.gone(set().union(*living.values()), grace):
-            for pid in living:
-                processes.kill_family(pid)
-            processes.gone(set().union(*living.values()), grace)
+        found = [(name, *entry) for name in self.names() if (entry := _read(self.folder / name))]
+        living = [entry for entry in found if entry[1] != os.getpid() and processes.lives(entry[1], entry[2])]
+        for name, pid, _, _ in living:
+            log.info("Ending %s (pid %d), left over by an earlier run.", name, pid)
+        if living:
+            with ThreadPoolExecutor(len(living)) as pool:
+                for _, pid, _, number in living:
+                    pool.submit(processes.end, pid, signal.Signals(number), grace)
         for name in self.names():
             self.forget(name)
 

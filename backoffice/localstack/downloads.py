@@ -9,7 +9,6 @@ import shutil
 import tarfile
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +70,8 @@ def fetch(lock: Path, cache: Path) -> list[Path]:
         if missing:
             log.info("Fetching %d file(s) of %s into %s (once).", len(missing), missing[0].name, cache)
             repository = _repository(cache / "maven")
-            with ThreadPoolExecutor(4) as pool:
-                paths = pool.map(lambda artifact: _obtain(artifact, repository, lock), missing)
-                for artifact, path in zip(missing, paths, strict=True):
-                    known.add(artifact, path)
+            for artifact in missing:
+                known.add(artifact, _obtain(artifact, repository, lock))
             known.save()
     return [artifact.within(cache / "maven") for artifact in artifacts]
 
@@ -91,7 +88,7 @@ def unpacked(lock: Path, cache: Path) -> Path:
             with tarfile.open(archive) as tar:
                 # Python 3.11.0 to 3.11.3 know no filters; the sum vouches for the archive there.
                 tar.extraction_filter = getattr(tarfile, "data_filter", tarfile.TarFile.extraction_filter)
-                tar.extractall(draft)
+                tar.extractall(draft)  # noqa: S202 - from a checked archive
             draft.rename(folder)
     return folder
 
@@ -132,16 +129,17 @@ def _obtain(artifact: Artifact, context: "MavenContext", lock: Path) -> Path:
     if _sha256(path) != artifact.sha256:
         path.unlink()
         raise StackError(
-            f"{artifact.filename} is not the file that {lock.name} names (SHA-256 differs), so it was deleted and nothing "
-            "started; look at the proxy between here and the repository, then try again."
+            f"{artifact.filename} is not the file that {lock.name} names (SHA-256 differs), so it was deleted and "
+            "nothing started; look at the proxy between here and the repository, then try again."
         )
     return path
 
 
 def _repository(folder: Path) -> "MavenContext":
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Its imports warn about folders that are not used here.
-        from jgo.maven import MavenContext
+    from jgo.maven import MavenContext
+
+    # Both speak of folders and attempts that are of no use to a person who waits for a download.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"platformdirs\b")
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     return MavenContext(repo_cache=folder, timeout=60)
 

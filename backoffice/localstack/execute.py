@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from types import FrameType
 
+from . import interrupts
 from .errors import StackError
 from .layout import Layout
 from .stack import locked_data, started
@@ -22,7 +22,7 @@ def execute(argv: list[str], *, data: Path, fresh: bool) -> int:
     command = argv[1:] if argv[:1] == ["--"] else argv
     if not command:
         raise StackError("exec needs a command: python -m backoffice.localstack exec -- COMMAND ...")
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.catch()
     with locked_data(data) as (layout, _):
         if fresh:
             _empty(layout)
@@ -33,26 +33,24 @@ def execute(argv: list[str], *, data: Path, fresh: bool) -> int:
 def _run(command: list[str], environ: dict[str, str]) -> int:
     try:
         process = subprocess.Popen(command, env=environ)
-    except FileNotFoundError as reason:
-        raise StackError(f"{command[0]} is no command here; give its path.") from reason
-    while True:
-        try:
-            return _code(process.wait())
-        except KeyboardInterrupt:
-            # Ctrl-C reached the command too, it stands in the same group; a SIGTERM came to us alone.
-            process.terminate()
-            try:
-                return _code(process.wait(GRACE_SECONDS))
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _code(code: int) -> int:
+    except (FileNotFoundError, PermissionError) as reason:
+        raise StackError(f"{command[0]} is no command here ({reason.strerror}); give its path.") from reason
+    try:
+        code = process.wait()
+    except interrupts.Interrupted as request:
+        code = _end(process, request.number)
     return code if code >= 0 else 128 - code
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> int:
+    # Ctrl-C reached the command too, it stands in the same group; any other signal came to us alone.
+    if number != signal.SIGINT:
+        process.send_signal(number)
+    try:
+        return process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _empty(layout: Layout) -> None:

@@ -21,8 +21,14 @@ class Layout:
         return self.data / "run"
 
     @property
-    def children(self) -> Path:
-        return self.run / "children"
+    def servers(self) -> Path:
+        """Records of the servers' processes."""
+        return self.run / "servers"
+
+    @property
+    def apps(self) -> Path:
+        """Records of Pitboss' own processes and their keepers."""
+        return self.run / "apps"
 
     def of(self, part: str) -> Path:
         return self.data / part
@@ -31,7 +37,7 @@ class Layout:
         return self.data / "log" / f"{part}.log"
 
     def make(self) -> None:
-        for folder in (self.run, self.children, self.data / "log"):
+        for folder in (self.servers, self.apps, self.data / "log"):
             folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -9,7 +9,7 @@ from .errors import StackError
 
 
 class RunLock:
-    """Held from start to end by the process that owns a data folder; the kernel lets go of it however that process ends."""
+    """Held by the process that owns a data folder; the kernel lets go of it however that process ends."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -9,7 +9,7 @@ from pathlib import Path
 from .errors import StackError
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which Linux takes the ports of outgoing connections: a remembered port stays ours between two runs.
+# Below the range from which Linux takes the ports of outgoing connections: nobody borrows one between two runs.
 CANDIDATES = range(15_000, 32_000)
 
 

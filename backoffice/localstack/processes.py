@@ -6,6 +6,7 @@ A process is named by its id **and** its start time in clock ticks since boot, b
 import os
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,37 +46,51 @@ def lives(pid: int, ticks: int) -> bool:
     return process is not None and process.ticks == ticks and not process.ended
 
 
-def family(pid: int) -> set[int]:
+def family(pid: int) -> set[Seen]:
     """The process, all that descend from it, and what is left in its session."""
     table = everyone()
-    members = {pid} | {process.pid for process in table if process.session == pid}
-    while more := {process.pid for process in table if process.parent in members} - members:
+    members = {process for process in table if pid in (process.pid, process.session)}
+    while True:
+        parents = {process.pid for process in members}
+        more = {process for process in table if process.parent in parents} - members
+        if not more:
+            return members
         members |= more
-    return members
 
 
-def kill_family(pid: int) -> None:
+def gone(members: Iterable[Seen], timeout: float) -> bool:
+    """Whether all of these have ended in time."""
+    until = time.monotonic() + timeout
+    while any(lives(process.pid, process.ticks) for process in members):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def end(pid: int, number: signal.Signals, grace: float) -> None:
+    """Ask a process group to end, and kill what is left of the whole family when ``grace`` seconds are over."""
+    members = family(pid)
+    signal_group(pid, number)
+    if not gone(members, grace):
+        kill(pid, members)
+
+
+def kill(pid: int, members: Iterable[Seen] = ()) -> None:
     """SIGKILL to the whole family. The head is halted first: it cannot fork between the look and the blow.
 
     A group signal would not do: each backend of PostgreSQL leads a session of its own.
     """
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
-    for member in family(pid) - {os.getpid()}:
-        with suppress(ProcessLookupError):
-            os.kill(member, signal.SIGKILL)
+    doomed = {*members, *family(pid)}
+    for process in doomed:
+        if process.pid != os.getpid() and lives(process.pid, process.ticks):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+    gone(doomed, timeout=5.0)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.killpg(pid, number)
-
-
-def gone(members: set[int], timeout: float) -> bool:
-    """Whether all of these have ended in time."""
-    until = time.monotonic() + timeout
-    while any((process := look(pid)) and not process.ended for pid in members):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True

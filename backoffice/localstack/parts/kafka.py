@@ -42,10 +42,13 @@ STARTED = b"Kafka Server started"
 class Kafka(Server):
     name = "kafka"
 
+    def fetch(self) -> None:
+        downloads.fetch(downloads.KAFKA_LOCK, cache_folder())
+
     def prepare(self) -> None:
         """The configuration, and once the formatted log folder.
 
-        Its paths are relative to the part's folder: Java's property files are not UTF-8, so a path could not stand there.
+        Its paths are relative to the part's folder: Java's property files are not UTF-8 and cannot hold every path.
         """
         fresh_folder(self.folder / "tmp")
         text = PROPERTIES.format(broker=self.port, controller=self.ports["controller"])

@@ -95,9 +95,7 @@ def _clear_stale_pid(folder: Path) -> None:
     with suppress(OSError, ValueError, IndexError):
         pid = int(pid_file.read_text().splitlines()[0])
         if Path(os.readlink(f"/proc/{pid}/cwd")) == folder.resolve():
-            members = processes.family(pid)
-            processes.kill_family(pid)
-            processes.gone(members, timeout=5)
+            processes.kill(pid)
     pid_file.unlink(missing_ok=True)
 
 

@@ -40,6 +40,9 @@ class Registry(Server):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
+    def fetch(self) -> None:
+        downloads.unpacked(downloads.REGISTRY_LOCK, cache_folder())
+
     def prepare(self) -> None:
         fresh_folder(self.folder / "tmp")
 
@@ -63,7 +66,7 @@ class Registry(Server):
         return java_environ()
 
     def healthy(self) -> bool:
-        """Ready by its own word, and able to look an id up: after a restart of PostgreSQL only the second tells the truth."""
+        """Ready by its own word, and able to look up an id: after a restart of PostgreSQL only the second is true."""
         ready = _status(f"http://127.0.0.1:{self.ports['management']}/health/ready") == 200
         return ready and _status(f"{self.url}/schemas/ids/0") in (200, 404)
 

@@ -1,0 +1,29 @@
+"""Pitboss' own processes of `make run` and the commands that start them."""
+
+import sys
+import time
+
+from .layout import Layout
+
+NAMES = ("web", "worker-1", "worker-2", "beat", "generator")
+# Dashboards hold their streams open for ever; without a limit the web server would wait for them to leave.
+_LAST_REQUESTS_SECONDS = "3"
+
+
+def command(name: str, layout: Layout, port: int) -> list[str]:
+    """The command of one process, made anew for each of its starts."""
+    celery = ["-m", "celery", "-A", "backoffice"]
+    if name == "web":
+        words = ["-m", "uvicorn", "backoffice.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
+        words += ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+        words += ["--timeout-graceful-shutdown", _LAST_REQUESTS_SECONDS]
+    elif name.startswith("worker-"):
+        words = [*celery, "worker", "--streams", "all", "--pool", "threads", "--concurrency", "2"]
+        words += ["--hostname", f"{name}@%h"]
+    elif name == "beat":
+        words = [*celery, "beat", "--schedule", str(layout.run / "celerybeat-schedule")]
+    else:
+        # A seed of its own for each start: the same one would register the same players a second time.
+        words = ["manage.py", "generate", "--rate", "200", "--start", "now", "--garbage", "0.0005"]
+        words += ["--seed", str(int(time.time()))]
+    return [sys.executable, *words]

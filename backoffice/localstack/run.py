@@ -1,0 +1,120 @@
+"""`make run`: the servers, the tables and topics, then Pitboss itself, until somebody ends it."""
+
+import json
+import logging
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import honcho.manager
+
+from . import apps, interrupts, keep, ports
+from .children import Children
+from .errors import StackError
+from .layout import PROJECT, Layout
+from .stack import Stack, locked_data, started
+
+FIRST_PORT = 8000
+PATIENCE_SECONDS = 180.0
+
+log = logging.getLogger(__name__)
+
+
+def run(data: Path) -> int:
+    """Run all of Pitboss until Ctrl-C or SIGTERM; the exit code.
+
+    Raises:
+        StackError: it runs already, a server or a preparation failed, or a port is taken.
+    """
+    interrupts.catch()
+    with locked_data(data) as (layout, lock):
+        port = _web_port()
+        lock.describe(f"http://{ports.LOOPBACK}:{port}")
+        log.info("Starting PostgreSQL, Valkey, Kafka and the schema registry.")
+        with started(layout) as stack:
+            addresses = _addresses(stack, port)
+            (layout.run / "addresses.json").write_text(json.dumps(addresses))
+            environ = _environ(stack, port)
+            for words in (["migrate", "--verbosity", "0"], ["topics", "--apply"]):
+                _manage(words, environ)
+            return _serve(layout, environ, port, table(addresses))
+
+
+def _web_port() -> int:
+    asked = os.environ.get("PITBOSS_PORT", "")
+    if not asked:
+        return ports.first_free(FIRST_PORT)
+    if not asked.isdigit() or not 0 < int(asked) < 1 << 16:
+        raise StackError(f"PITBOSS_PORT is {asked!r}; give a number from 1 to 65535.")
+    if not ports.is_free(int(asked)):
+        raise StackError(f"Port {asked} is taken or not allowed; set PITBOSS_PORT to another, or leave it unset.")
+    return int(asked)
+
+
+def _environ(stack: Stack, port: int) -> dict[str, str]:
+    defaults = {"DJANGO_SETTINGS_MODULE": "backoffice.settings.local"}
+    return defaults | os.environ | stack.environ() | {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+
+
+def _manage(words: list[str], environ: dict[str, str]) -> None:
+    log.info("manage.py %s", " ".join(words))
+    done = subprocess.run([sys.executable, "manage.py", *words], cwd=PROJECT, env=environ, check=False)
+    if done.returncode:
+        raise StackError(f"`manage.py {' '.join(words)}` failed (exit {done.returncode}); what it said stands above.")
+
+
+def _serve(layout: Layout, environ: dict[str, str], port: int, overview: str) -> int:
+    """Pitboss' processes side by side, their output line by line on ours."""
+    honcho.manager.KILL_WAIT = keep.GRACE_SECONDS + 2
+    manager = honcho.manager.Manager()
+    for name in apps.NAMES:
+        # "exec": without it a shell would stand between the manager's signals and the keeper.
+        command = "exec " + shlex.join(keep.words(name, layout, port))
+        manager.add_process(name, command, env=environ, cwd=str(PROJECT))
+    threading.Thread(target=_announce, args=(port, overview), daemon=True).start()
+    try:
+        manager.loop()
+    finally:
+        interrupts.ignore()
+        Children(layout.apps).sweep(grace=keep.GRACE_SECONDS + 2)
+    return int(manager.returncode or 0)
+
+
+def _announce(port: int, overview: str) -> None:
+    """Say where Pitboss is as soon as it is ready, or what to look at when it does not get so."""
+    address = f"http://{ports.LOOPBACK}:{port}"
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not _ready(f"{address}/health/ready"):
+        if time.monotonic() > until:
+            log.warning("%s/health/ready still does not answer 200; open it to see which part is not ready.", address)
+            return
+        time.sleep(0.5)
+    print(f"\nPitboss is ready: {address}\n\n{overview}\n\nStop it with Ctrl-C.\n", flush=True)
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _addresses(stack: Stack, port: int) -> dict[str, str]:
+    """Where each part listens; addresses only, an address given from outside may hold a password."""
+    environ = stack.environ()
+    found = {"web": f"{ports.LOOPBACK}:{port}", "kafka": environ["KAFKA_BOOTSTRAP_SERVERS"]}
+    for name, variable in (("postgres", "DATABASE_URL"), ("redis", "REDIS_URL"), ("registry", "SCHEMA_REGISTRY_URL")):
+        found[name] = urlsplit(environ[variable]).netloc.rpartition("@")[2]
+    return {name: found[name] for name in ("web", "postgres", "redis", "kafka", "registry")}
+
+
+def table(rows: dict[str, str]) -> str:
+    width = max(map(len, rows))
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in rows.items())
