@@ -1,0 +1,1 @@
+"""Pitboss: the back office of an online betting and casino operator."""

@@ -1,0 +1,152 @@
+"""The rules that stand in a schema beside its fields, checked on whole columns.
+
+A field may carry ``format`` (uuid, currency, country, ip, sha256), ``minimum``, ``maximum``, ``values``, ``max_length``
+and ``rule`` (event_time). Every text is also held to what Postgres can store.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backoffice.contracts.columns import parse_ids
+from backoffice.kernel.money import CURRENCIES
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+
+
+def checked(batch: pa.RecordBatch, schema: dict[str, Any], now: datetime) -> tuple[pa.Table, dict[int, str]]:
+    """The batch with its ids as 16 bytes each, and for each row that breaks a rule the first reason, in words.
+
+    Rows with a fault are still in the table (an unreadable id as null); the caller drops them.
+    """
+    columns: list[pa.Array] = []
+    faults: dict[int, str] = {}
+    for field, column in zip(schema["fields"], batch.columns, strict=True):
+        where = f"{schema['name'].rpartition('.')[2]}.{field['name']}"
+        if field.get("format") == "uuid":
+            ids, bad = parse_ids(column)
+            _note(faults, bad, lambda row, c=column, f=field, w=where: _told(f, c[row].as_py(), "is no UUID", w))
+            columns.append(ids)
+            continue
+        columns.append(column)
+        for bad, complaint in _broken(column, field, now):
+            _note(faults, bad, lambda row, c=column, f=field, w=where, s=complaint: _told(f, c[row].as_py(), s, w))
+        if pa.types.is_list(column.type):
+            _check_elements(faults, column, field, where, now)
+    return pa.Table.from_arrays(columns, names=batch.schema.names), faults
+
+
+def _check_elements(faults: dict[int, str], lists: pa.Array, field: dict[str, Any], where: str, now: datetime) -> None:
+    """The rules of the records inside a list; a fault of an element is one of the row that holds it."""
+    elements = pc.list_flatten(lists)
+    parents = pc.list_parent_indices(lists).to_numpy()
+    for child in field["type"]["items"]["fields"]:
+        column = pc.struct_field(elements, child["name"])
+        for bad, complaint in _broken(column, child, now):
+            for index in np.flatnonzero(bad):
+                told = _told(child, column[int(index)].as_py(), complaint, f"{where}[].{child['name']}")
+                faults.setdefault(int(parents[index]), told)
+
+
+def _note(faults: dict[int, str], bad: np.ndarray, reason: Callable[[int], str]) -> None:
+    for row in np.flatnonzero(bad):
+        faults.setdefault(int(row), reason(int(row)))
+
+
+def _told(field: dict[str, Any], value: object, complaint: str, where: str) -> str:
+    shown = str(value).replace("-", "−", 1) if isinstance(value, int) else repr(value)
+    if field.get("classification") == "personal":
+        shown = "a personal value, not shown,"
+    return f"{field['name']} is {shown[:80]}; it {complaint} ({where})"
+
+
+def _broken(column: pa.Array, field: dict[str, Any], now: datetime) -> Iterator[tuple[np.ndarray, str]]:
+    """For each rule of the field that some row breaks: which rows, and the complaint about them."""
+    if pa.types.is_string(column.type):
+        yield from _broken_text(column, field)
+    elif pa.types.is_integer(column.type):
+        yield from _broken_number(column, field)
+    elif field.get("rule") == "event_time":
+        early = pc.less(column, pa.scalar(EARLIEST.replace(tzinfo=None), column.type))
+        late = pc.greater(column, pa.scalar((now + AHEAD).replace(tzinfo=None), column.type))
+        yield from _if_any(early, f"is before {EARLIEST:%Y-%m-%d}; an event has the time at which it happened")
+        yield from _if_any(late, "lies in the future; an event has the time at which it happened")
+
+
+def _broken_number(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[np.ndarray, str]]:
+    minimum, maximum = field.get("minimum"), field.get("maximum")
+    if minimum is not None:
+        complaint = "is never negative" if minimum == 0 else f"must be at least {minimum}"
+        yield from _if_any(pc.less(column, minimum), complaint)
+    if maximum is not None:
+        yield from _if_any(pc.greater(column, maximum), f"must be at most {maximum}")
+
+
+def _broken_text(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[np.ndarray, str]]:
+    if _holds_nul(column):
+        yield from _if_any(pc.match_substring(column, "\0"), "holds a NUL character, which no table can store")
+    limit = field.get("max_length")
+    if limit is not None:
+        yield from _if_any(pc.greater(pc.utf8_length(column), limit), f"is longer than {limit} characters")
+    allowed, complaint = _allowed(field)
+    if allowed is not None:
+        known = pc.is_in(column, value_set=allowed)
+        yield from _if_any(pc.and_(pc.is_valid(column), pc.invert(known)), complaint)
+    check = _FORMATS.get(field.get("format", ""))
+    if check is not None:
+        yield from check(column)
+
+
+def _allowed(field: dict[str, Any]) -> tuple[pa.Array | None, str]:
+    if field.get("format") == "currency":
+        return _CURRENCIES, "is no ISO 4217 currency code"
+    if "values" in field:
+        return pa.array(field["values"], pa.string()), f"must be one of {', '.join(field['values'])}"
+    return None, ""
+
+
+def _holds_nul(column: pa.Array) -> bool:
+    """Quick look over the characters of all rows at once; a slice may say yes for a row beside it."""
+    data = column.buffers()[2]
+    return data is not None and b"\0" in memoryview(data).tobytes()
+
+
+def _if_any(bad: pa.Array, complaint: str) -> Iterator[tuple[np.ndarray, str]]:
+    if pc.any(bad).as_py():
+        yield pc.fill_null(bad, False).to_numpy(zero_copy_only=False), complaint
+
+
+def _country(column: pa.Array) -> Iterator[tuple[np.ndarray, str]]:
+    fits = pc.match_substring_regex(column, "^[A-Z]{2}$")
+    yield from _if_any(pc.invert(fits), "is no country code of two capital letters")
+
+
+def _digest(column: pa.Array) -> Iterator[tuple[np.ndarray, str]]:
+    yield from _if_any(pc.invert(pc.match_substring_regex(column, "^[0-9a-f]{64}$")), "is no SHA-256 sum")
+
+
+def _address(column: pa.Array) -> Iterator[tuple[np.ndarray, str]]:
+    distinct = column.dictionary_encode()
+    bad = pa.array([not _is_address(text) for text in distinct.dictionary.to_pylist()], pa.bool_())
+    yield from _if_any(bad.take(distinct.indices), "is no IP address")
+
+
+def _is_address(text: str) -> bool:
+    if not re.fullmatch(r"[0-9A-Fa-f:.]{2,45}", text):
+        return False
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_CURRENCIES = pa.array(sorted(CURRENCIES), pa.string())
+_FORMATS = {"country": _country, "sha256": _digest, "ip": _address}

@@ -1,0 +1,54 @@
+"""Whether the web process lives, and whether all it needs answers."""
+
+from collections.abc import Callable
+
+import httpx2
+import redis
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+
+TIMEOUT = 2.0
+
+
+def live(_: HttpRequest) -> JsonResponse:
+    return JsonResponse({"alive": True})
+
+
+def ready(_: HttpRequest) -> JsonResponse:
+    """200 when Postgres, Redis, Kafka and the registry all answer; else 503 and what each said."""
+    said = {name: _answer(probe) for name, probe in PROBES.items()}
+    return JsonResponse(said, status=200 if all(answer == "ok" for answer in said.values()) else 503)
+
+
+def _answer(probe: Callable[[], object]) -> str:
+    try:
+        probe()
+    except (DatabaseError, redis.RedisError, KafkaException, httpx2.HTTPError) as error:
+        return f"away: {type(error).__name__}"
+    return "ok"
+
+
+def _postgres() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _redis() -> None:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT) as client:
+        client.ping()
+
+
+def _kafka() -> None:
+    AdminClient(settings.KAFKA).list_topics(timeout=TIMEOUT)
+
+
+def _registry() -> None:
+    httpx2.get(f"{settings.SCHEMA_REGISTRY_URL}/subjects?offset=0&limit=1", timeout=TIMEOUT).raise_for_status()
+
+
+PROBES: dict[str, Callable[[], None]] = {
+    "postgres": _postgres, "redis": _redis, "kafka": _kafka, "registry": _registry,
+}  # fmt: skip

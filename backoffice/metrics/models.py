@@ -1,0 +1,35 @@
+"""Rolling numbers, kept with the rows they count."""
+
+from django.db import models
+
+
+class Window(models.Model):
+    """Count and sum of one metric in one minute, for one key and currency, out of one partition of its topic.
+
+    Keyed with the partition, so that no two workers ever wait for one row; readers sum over partitions. ``amount`` is
+    in minor units of ``currency`` (empty where nothing is summed).
+    """
+
+    pk = models.CompositePrimaryKey("metric", "minute", "key", "currency", "topic", "partition")
+    metric = models.TextField()
+    minute = models.DateTimeField()
+    key = models.TextField()
+    currency = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    count = models.BigIntegerField()
+    amount = models.BigIntegerField()
+
+
+class Activity(models.Model):
+    """When a player was last seen to do something, for each topic that can tell."""
+
+    pk = models.CompositePrimaryKey("player_id", "topic")
+    player_id = models.UUIDField()
+    topic = models.TextField()
+    brand = models.TextField()
+    jurisdiction = models.TextField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["seen_at", "jurisdiction", "player_id"], name="recent_activity")]

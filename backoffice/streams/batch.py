@@ -1,0 +1,90 @@
+"""Messages of one topic as they came from Kafka, in parallel lists: no object per message."""
+
+from dataclasses import dataclass, field
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Why one message can never be stored; ``late`` when only the database noticed."""
+
+    reason: str
+    schema_id: int | None = None
+    record: str = ""
+    late: bool = False
+
+
+@dataclass
+class Batch:
+    """Messages in order of arrival, and for each partition the span of offsets [start, end) that they settle.
+
+    ``dead`` and ``repeats`` name messages (by their place in the lists) that are accounted for otherwise than by rows.
+    Spans reach over offsets without a message too (compacted ones, transaction markers).
+    """
+
+    topic: str
+    values: list[bytes | None] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    partitions: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    spans: dict[int, Span] = field(default_factory=dict)
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
+    repeats: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def add(self, *, partition: int, offset: int, key: bytes | None, value: bytes | None, start: int) -> None:
+        """Append one message; ``start`` is where its partition's span begins if this is the first of it."""
+        self.values.append(value)
+        self.keys.append(key)
+        self.partitions.append(partition)
+        self.offsets.append(offset)
+        self.spans[partition] = (self.spans.get(partition, (start, 0))[0], offset + 1)
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """The first and the second half of the messages, their spans end to end."""
+        middle = len(self) // 2
+        first = self._part(0, middle, {})
+        second = self._part(middle, len(self), {partition: end for partition, (_, end) in first.spans.items()})
+        for partition, (start, end) in self.spans.items():
+            if partition in second.spans:
+                second.spans[partition] = (second.spans[partition][0], end)
+            else:
+                first.spans[partition] = (start, end)
+        return first, second
+
+    def until(self, partition: int, offset: int) -> "Batch":
+        """The same without the messages of ``partition`` from ``offset`` on, and without any verdict on the others."""
+        kept = Batch(self.topic)
+        for index, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
+            at = self.partitions[index], self.offsets[index]
+            if at[0] != partition or at[1] < offset:
+                kept.add(partition=at[0], offset=at[1], key=key, value=value, start=self.spans[at[0]][0])
+        kept.spans |= {p: span for p, span in self.spans.items() if p != partition}
+        start = self.spans[partition][0]
+        if offset > start:
+            kept.spans[partition] = (start, offset)
+        return kept
+
+    def living(self) -> list[int]:
+        """The messages that are neither dead nor repeats."""
+        return [row for row in range(len(self)) if row not in self.dead and row not in self.repeats]
+
+    def places(self, partition: int) -> list[int]:
+        """The messages of one partition, in order."""
+        return [row for row, at in enumerate(self.partitions) if at == partition]
+
+    def _part(self, first: int, last: int, starts: dict[int, int]) -> "Batch":
+        part = Batch(
+            self.topic,
+            self.values[first:last],
+            self.keys[first:last],
+            self.partitions[first:last],
+            self.offsets[first:last],
+        )
+        for partition, offset in zip(part.partitions, part.offsets, strict=True):
+            begins = starts.get(partition, self.spans[partition][0])
+            part.spans[partition] = (part.spans.get(partition, (begins, 0))[0], offset + 1)
+        return part

@@ -1,0 +1,73 @@
+"""The stream's own connection to Postgres: binary COPY in, and what the driver's errors mean for a batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pyarrow as pa
+from django.db import connections
+from pgpq import ArrowToPostgresBinaryEncoder
+from psycopg import sql
+
+from backoffice.contracts.columns import ID
+from backoffice.kernel.errors import Retryable
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_TYPES = {
+    "uuid": ID,
+    "timestamp with time zone": pa.timestamp("us", "UTC"),
+    "date": pa.date32(),
+    "boolean": pa.bool_(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "double precision": pa.float64(),
+    "text": pa.string(),
+    "bytea": pa.binary(),
+    "bigint[]": pa.list_(pa.int64()),
+    "text[]": pa.list_(pa.string()),
+}
+
+
+def connect() -> Connection:
+    """A connection with the settings of Django's default database, outside its own connection handling."""
+    parameters = connections["default"].get_connection_params()
+    known = {k: v for k, v in parameters.items() if k not in ("context", "cursor_factory")}
+    with retryable():
+        connection = psycopg.connect(**known, autocommit=True, application_name="pitboss-stream")
+        connection.execute("SET client_min_messages = warning")
+        return connection
+
+
+@contextmanager
+def retryable() -> Iterator[None]:
+    """The database being away, or its refusing for a reason that passes, is Retryable."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise Retryable(str(error).strip()) from error
+
+
+def table_shape(connection: Connection, table: str) -> pa.Schema:
+    """The columns of a table with the Arrow types that COPY takes for them; identity columns are left to the database."""
+    rows = connection.execute(
+        "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '^character varying.*', 'text')"
+        " FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''"
+        " ORDER BY attnum",
+        [table],
+    ).fetchall()
+    return pa.schema([(str(name), _TYPES[str(kind)]) for name, kind in rows if str(kind) in _TYPES])
+
+
+def copy_in(connection: Connection, table: str, rows: pa.Table) -> None:
+    """COPY the rows into the table, all or (with the transaction) none."""
+    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
+    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+    )
+    with connection.cursor() as cursor, cursor.copy(target) as copy:
+        copy.write(encoder.write_header())
+        for batch in rows.to_batches():
+            copy.write(encoder.write_batch(batch))
+        copy.write(encoder.finish())

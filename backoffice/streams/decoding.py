@@ -1,0 +1,126 @@
+"""A batch of Kafka messages in, one Arrow table for each record type out, and the messages that cannot be read."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from backoffice.contracts.codec import unframe
+from backoffice.contracts.columns import align, decode_bodies, schema_json
+from backoffice.contracts.definitions import schema
+from backoffice.contracts.registry import Writer
+from backoffice.contracts.rules import checked
+from backoffice.kernel.errors import Poison
+
+from .batch import Batch, DeadLetter
+
+
+class Writers(Protocol):
+    """Where the schema of a schema id is looked up."""
+
+    def writer(self, schema_id: int) -> Writer:
+        """Raises Poison for an unknown id, Retryable while the registry is away."""
+
+
+@dataclass
+class Decoded:
+    """For each record type its events in order of arrival, with ``source_partition``, ``source_offset`` and ``row``."""
+
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
+
+
+def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: datetime) -> Decoded:
+    """Read all messages of the batch that are not dead or repeats already.
+
+    Raises:
+        Retryable: a schema has to be looked up and the registry is away.
+    """
+    decoded = Decoded()
+    pieces: dict[str, list[tuple[pa.RecordBatch, list[int]]]] = defaultdict(list)
+    for head, rows in _by_schema(batch, decoded.dead).items():
+        schema_id = int.from_bytes(head[1:], "big")
+        try:
+            writer = _writer(writers, schema_id, batch.topic, records)
+        except Poison as poison:
+            decoded.dead |= dict.fromkeys(rows, DeadLetter(str(poison), schema_id))
+            continue
+        bodies = [(batch.values[row] or b"")[5:] for row in rows]
+        for piece, kept in _read(bodies, rows, writer, schema_id, decoded.dead):
+            pieces[writer.record].append((piece, kept))
+    partitions = np.array(batch.partitions, np.int16)
+    offsets = np.array(batch.offsets, np.int64)
+    for record, read in pieces.items():
+        rows, table = _together(read)
+        table = _held_to_rules(table, rows, record, now, decoded.dead)
+        places = table["row"].to_numpy()
+        decoded.tables[record] = table.append_column("source_partition", pa.array(partitions[places])).append_column(
+            "source_offset", pa.array(offsets[places])
+        )
+    return decoded
+
+
+def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> dict[bytes, list[int]]:
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    done = batch.dead.keys() | batch.repeats.keys()
+    for row, value in enumerate(batch.values):
+        if row in done:
+            continue
+        if value is not None and len(value) >= 5 and value[0] == 0:
+            groups[value[:5]].append(row)
+            continue
+        try:
+            unframe(value or b"")
+        except Poison as poison:
+            dead[row] = DeadLetter(str(poison))
+    return groups
+
+
+def _writer(writers: Writers, schema_id: int, topic: str, records: Collection[str]) -> Writer:
+    writer = writers.writer(schema_id)
+    if writer.record not in records:
+        raise Poison(f"{writer.record} is no record of the topic {topic}; produce it to the topic that its contract names.")
+    return writer
+
+
+def _read(
+    bodies: list[bytes], rows: list[int], writer: Writer, schema_id: int, dead: dict[int, DeadLetter]
+) -> list[tuple[pa.RecordBatch, list[int]]]:
+    """Decoded pieces in order; where one fails to decode it is halved until the bad message is alone."""
+    try:
+        batch = decode_bodies(bodies, schema_json(writer.schema))
+        return [(align(batch, schema(writer.record)), rows)]
+    except Poison as poison:
+        if len(rows) == 1:
+            dead[rows[0]] = DeadLetter(str(poison), schema_id, writer.record)
+            return []
+    middle = len(rows) // 2
+    return _read(bodies[:middle], rows[:middle], writer, schema_id, dead) + _read(
+        bodies[middle:], rows[middle:], writer, schema_id, dead
+    )
+
+
+def _together(read: list[tuple[pa.RecordBatch, list[int]]]) -> tuple[np.ndarray, pa.Table]:
+    """The pieces of one record type as one table in order of arrival, and the message each row came from."""
+    rows = np.concatenate([np.array(kept, np.int64) for _, kept in read])
+    table = pa.Table.from_batches([piece for piece, _ in read])
+    if len(read) > 1:
+        order = np.argsort(rows, kind="stable")
+        rows, table = rows[order], table.take(pa.array(order))
+    return rows, table.combine_chunks()
+
+
+def _held_to_rules(
+    table: pa.Table, rows: np.ndarray, record: str, now: datetime, dead: dict[int, DeadLetter]
+) -> pa.Table:
+    batch = table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
+    result, faults = checked(batch, schema(record), now)
+    result = result.append_column("row", pa.array(rows))
+    if not faults:
+        return result
+    dead |= {int(rows[row]): DeadLetter(reason, None, record) for row, reason in faults.items()}
+    return result.filter(pa.array(~np.isin(np.arange(len(rows)), list(faults))))

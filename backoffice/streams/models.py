@@ -1,0 +1,115 @@
+"""The stream's own tables: how far each one is, what could not be stored, what is to be sent."""
+
+from django.db import models
+
+
+class Offset(models.Model):
+    """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows."""
+
+    pk = models.CompositePrimaryKey("stream", "topic", "partition")
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    next = models.BigIntegerField()
+    updated_at = models.DateTimeField()
+
+
+class Event(models.Model):
+    """One row for each event of a record type that has no fact table of its own."""
+
+    event_id = models.UUIDField(primary_key=True)
+    record = models.TextField()
+    occurred_at = models.DateTimeField()
+    source_partition = models.SmallIntegerField()
+    source_offset = models.BigIntegerField()
+
+
+class Repeat(models.Model):
+    """A message whose event is stored already; kept so that every offset is accounted for."""
+
+    pk = models.CompositePrimaryKey("stream", "topic", "partition", "offset")
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    offset = models.BigIntegerField()
+    record = models.TextField()
+    seen_at = models.DateTimeField()
+
+
+class DeadLetter(models.Model):
+    """A message that no projection can store, with the reason in words."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        REPLAYED = "replayed"
+        DISCARDED = "discarded"
+
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    offset = models.BigIntegerField()
+    record = models.TextField(blank=True)
+    schema_id = models.BigIntegerField(null=True)
+    reason = models.TextField()
+    key = models.BinaryField(null=True)
+    value = models.BinaryField(null=True)
+    died_at = models.DateTimeField()
+    state = models.TextField(choices=State, default=State.OPEN)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.TextField(blank=True, db_default="")
+    note = models.TextField(blank=True, db_default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["stream", "topic", "partition", "offset"], name="one_dead_letter")]
+        indexes = [models.Index(fields=["id"], condition=models.Q(state="open"), name="open_dead_letters")]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}: {self.reason}"
+
+
+class Halt(models.Model):
+    """A partition that a stream stopped storing, until a person lets it go on."""
+
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    offset = models.BigIntegerField()
+    reason = models.TextField()
+    halted_at = models.DateTimeField()
+    resumed_at = models.DateTimeField(null=True)
+    resumed_by = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "topic", "partition"], condition=models.Q(resumed_at=None), name="one_open_halt"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] halted at {self.offset}: {self.reason}"
+
+
+class Outgoing(models.Model):
+    """A message to Kafka, written in the transaction of the change that it tells of; the relay sends it.
+
+    ``value`` is an Avro body of ``record`` in its released version ``schema_version``, or, with no record, the bytes as
+    they are.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    topic = models.TextField()
+    key = models.BinaryField(null=True)
+    value = models.BinaryField(null=True)
+    record = models.TextField(blank=True, db_default="")
+    schema_version = models.SmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "streams_outbox"
+        indexes = [models.Index(fields=["id"], condition=models.Q(sent_at=None), name="unsent")]
+
+    def __str__(self) -> str:
+        return f"{self.record or 'bytes'} to {self.topic}"

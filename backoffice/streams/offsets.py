@@ -1,0 +1,48 @@
+"""The stored offsets: the one truth about how far a stream is. Kafka's committed offset is only a copy for lag tools."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from .batch import Span
+from .database import Connection
+
+
+class Fenced(Exception):  # noqa: N818 - not an error: another worker has these partitions now
+    """The offset is not where this worker left it: somebody else stored these messages."""
+
+
+def stored(connection: Connection, stream: str, topic: str) -> dict[int, int]:
+    """The next offset to store of each partition that was ever begun."""
+    rows = connection.execute(
+        "SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s", [stream, topic]
+    ).fetchall()
+    return {int(str(partition)): int(str(following)) for partition, following in rows}
+
+
+def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, int], now: datetime) -> None:
+    """Enter partitions that are new to the stream at the offset at which they start."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO streams_offset (stream, topic, partition, next, updated_at) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            [(stream, topic, partition, start, now) for partition, start in sorted(starts.items())],
+        )
+
+
+def advance(connection: Connection, stream: str, topic: str, spans: Iterable[tuple[int, Span]], now: datetime) -> None:
+    """Move each partition from the start to the end of its span, within the open transaction.
+
+    This comes before the rows: it locks the partition against a rebuild's swap, and it is the cheapest way to learn
+    that another worker was quicker.
+
+    Raises:
+        Fenced: a partition is not at the start of its span.
+    """
+    for partition, (start, end) in sorted(spans):
+        moved = connection.execute(
+            "UPDATE streams_offset SET next = %s, updated_at = %s"
+            " WHERE stream = %s AND topic = %s AND partition = %s AND next = %s",
+            [end, now, stream, topic, partition, start],
+        ).rowcount
+        if moved != 1:
+            raise Fenced(f"{topic}[{partition}] is no longer at offset {start}; another worker has stored it.")

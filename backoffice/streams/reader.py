@@ -1,0 +1,225 @@
+"""The reading half of a lane: Kafka's consumer, its rebalances, and where it has to begin."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from backoffice.kernel.errors import Retryable
+
+from . import halts, offsets, telemetry
+from .batch import Batch
+from .committing import Committer, Prepared
+from .database import connect, retryable
+from .lane import Lane, back_off
+from .writer import Writer
+
+log = logging.getLogger(__name__)
+
+HOUSEKEEPING_SECONDS = 2.0
+SETTLE_SECONDS = 5.0
+PATIENCE_SECONDS = 0.5
+LOST_LOG = "Its log begins after the next message to store, or was made anew: messages are missing. Rebuild from a backup or accept the gap."
+
+
+class Reader:
+    """Runs one lane: consumes, prepares, hands over; starts anew from the stored offsets whenever something went wrong."""
+
+    def __init__(self, lane: Lane, stopping: threading.Event, connect_consumer: Callable[[Lane], Consumer]) -> None:
+        self._lane = lane
+        self._stopping = stopping
+        self._consumer = connect_consumer(lane)
+        self._committer = Committer.over(connect(), lane.stream, lane.records, lane.writers, lane.clock)
+        self._writer = Writer(lane, self._committer, stopping)
+        self._owned: set[int] = set()
+        self._halted: set[int] = set()
+        self._positions: dict[int, int] = {}
+        self._paused = False
+        self._next_housekeeping = 0.0
+
+    def run(self) -> None:
+        """Until told to stop. Raises Retryable where only a new start helps."""
+        self._consumer.subscribe([self._lane.topic_name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        self._writer.start()
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        finally:
+            self._writer.forget(SETTLE_SECONDS)
+            self._consumer.close()
+            self._writer.join(SETTLE_SECONDS)
+
+    def _turn(self) -> None:
+        if self._writer.rewind.is_set():
+            self._rewind()
+        messages = self._consumer.consume(self._lane.limits.batch_size, self._lane.limits.linger)
+        batch = self._batch(messages)
+        if batch is not None:
+            self._hand_over(batch)
+        if time.monotonic() >= self._next_housekeeping:
+            self._keep_house()
+
+    def _batch(self, messages: list[Message]) -> Batch | None:
+        """The messages that are next in their partitions; what is left over from before a rewind falls out."""
+        messages = [message for message in messages if self._is_data(message)]
+        if not messages:
+            return None
+        partitions = np.array([message.partition() for message in messages])
+        numbers = np.array([message.offset() for message in messages])
+        starts = np.array([self._positions.get(p, np.iinfo(np.int64).max) for p in range(int(partitions.max()) + 1)])
+        fresh = numbers >= starts[partitions]
+        if not fresh.all():
+            messages = [message for message, wanted in zip(messages, fresh, strict=True) if wanted]
+            partitions, numbers = partitions[fresh], numbers[fresh]
+        if not messages:
+            return None
+        spans = {}
+        for partition in np.unique(partitions).tolist():
+            end = int(numbers[partitions == partition][-1]) + 1
+            spans[partition] = (self._positions[partition], end)
+            self._positions[partition] = end
+        values = [message.value() for message in messages]
+        keys = [message.key() for message in messages]
+        return Batch(self._lane.topic, values, keys, partitions.tolist(), numbers.tolist(), spans)
+
+    def _is_data(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and message.partition() in self._positions:
+            self._writer.halt(message.partition(), self._positions[message.partition()], LOST_LOG)
+        elif error.fatal():
+            raise Retryable(f"Kafka: {error.str()}")
+        else:
+            log.info("%s: Kafka says: %s", self._lane.group, error.str())
+        return False
+
+    def _hand_over(self, batch: Batch) -> None:
+        """Prepare the batch and give it to the writer; while either has to wait, stay in the group and take no more."""
+        epoch = self._writer.epoch
+        prepared = self._prepared(batch, epoch)
+        while prepared is not None and not self._is_over(epoch):
+            if self._writer.offer(prepared, PATIENCE_SECONDS):
+                break
+            self._hold()
+        self._go_on()
+
+    def _prepared(self, batch: Batch, epoch: int) -> Prepared | None:
+        for _ in back_off(self._stopping):
+            if self._is_over(epoch):
+                return None
+            try:
+                return self._committer.prepare(batch)
+            except Retryable as error:
+                log.warning("%s waits: %s", self._lane.group, error)
+                self._hold()
+        return None
+
+    def _is_over(self, epoch: int) -> bool:
+        """Whether what was read before is to be dropped."""
+        return self._stopping.is_set() or self._writer.rewind.is_set() or epoch != self._writer.epoch
+
+    def _hold(self) -> None:
+        """Poll without taking messages, so that the group does not give the partitions away."""
+        if not self._paused:
+            self._consumer.pause(self._consumer.assignment())
+            self._paused = True
+        if message := self._consumer.poll(0):
+            self._is_data(message)
+            self._writer.rewind.set()
+
+    def _go_on(self) -> None:
+        if self._paused and not self._writer.rewind.is_set():
+            self._paused = False
+            self._consumer.resume([p for p in self._consumer.assignment() if p.partition not in self._halted])
+
+    def _rewind(self) -> None:
+        """Begin again at the stored offsets, once Postgres can say what they are."""
+        while self._writer.away.is_set() and not self._stopping.wait(0.05):
+            self._hold()
+        self._writer.rewind.clear()
+        self._writer.forget(SETTLE_SECONDS)
+        stored = self._stored(self._owned)
+        for partition in sorted(self._owned):
+            if stored is not None and self._positions.get(partition) != stored[partition]:
+                self._seek(partition, stored[partition])
+        self._paused = True
+        self._consumer.pause([p for p in self._consumer.assignment() if p.partition in self._halted])
+        self._go_on()
+
+    def _seek(self, partition: int, offset: int) -> None:
+        try:
+            self._consumer.seek(TopicPartition(self._lane.topic_name, partition, offset))
+        except KafkaException as error:
+            log.info("%s: cannot seek yet: %s", self._lane.group, error)
+            self._writer.rewind.set()
+            self._stopping.wait(0.05)
+        else:
+            self._positions[partition] = offset
+
+    def _stored(self, partitions: set[int]) -> dict[int, int] | None:
+        """Where each partition goes on; waits for Postgres as long as it takes. None when told to stop meanwhile."""
+        for _ in back_off(self._stopping):
+            try:
+                return self._read_offsets(partitions)
+            except Retryable as error:
+                log.warning("%s: the stored offsets cannot be read yet: %s", self._lane.group, error)
+        return None
+
+    def _read_offsets(self, partitions: set[int]) -> dict[int, int]:
+        lane = self._lane
+        with retryable(), connect() as connection:
+            known = offsets.stored(connection, lane.stream.name, lane.topic)
+            starts = {partition: self._first_offset(partition) for partition in partitions - known.keys()}
+            offsets.begin(connection, lane.stream.name, lane.topic, starts, lane.clock.now())
+            self._halted = halts.open_halts(connection, lane.stream.name, lane.topic)
+            return offsets.stored(connection, lane.stream.name, lane.topic)
+
+    def _first_offset(self, partition: int) -> int:
+        try:
+            low, _ = self._consumer.get_watermark_offsets(TopicPartition(self._lane.topic_name, partition), timeout=5)
+        except KafkaException as error:
+            raise Retryable(f"Kafka does not say where {self._lane.topic_name}[{partition}] begins: {error}") from error
+        return int(low)
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        gained = {partition.partition for partition in partitions}
+        self._writer.forget(SETTLE_SECONDS)
+        stored = self._stored(gained) or {}
+        for partition in partitions:
+            partition.offset = stored.get(partition.partition, 0)
+            self._positions[partition.partition] = partition.offset
+        consumer.incremental_assign(partitions)
+        self._owned |= gained
+        self._writer.rewind.set()
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._writer.forget(SETTLE_SECONDS)
+        consumer.incremental_unassign(partitions)
+        for partition in partitions:
+            self._owned.discard(partition.partition)
+            self._positions.pop(partition.partition, None)
+        self._writer.rewind.set()
+
+    def _keep_house(self) -> None:
+        """Now and then: lag, Kafka's copy of the offsets, partitions that a person let go on."""
+        self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
+        topic, stored = self._lane.topic_name, dict(self._writer.stored)
+        for partition in sorted(self._owned & stored.keys()):
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            telemetry.LAG.labels(*self._lane.labels, partition).set(max(0, high - stored[partition]))
+        copies = [TopicPartition(topic, partition, end) for partition, end in stored.items() if partition in self._owned]
+        if copies:
+            self._consumer.commit(offsets=copies, asynchronous=True)
+        if self._halted and not self._writer.away.is_set():
+            self._look_for_resumed()
+
+    def _look_for_resumed(self) -> None:
+        before = self._halted
+        self._stored(self._owned)
+        for partition in before - self._halted:
+            telemetry.HALTED.labels(*self._lane.labels, partition).set(0)
+            self._writer.rewind.set()

@@ -1,0 +1,76 @@
+"""What a batch of events becomes in the tables: one set of rows for each way of storing into each table."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from .folding import added, distinct, newest
+from .projection import Effect, Projection, Stream, constant
+
+Shapes = Mapping[str, pa.Schema]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one table that are stored in the same way, columns in the types of the table."""
+
+    table: str
+    effect: Effect
+    key: tuple[str, ...]
+    by: tuple[str, ...]
+    data: pa.Table
+
+
+def project(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes, only: str = "") -> list[Rows]:
+    """The rows of all the stream's projections (of the table ``only``, if given) for these events."""
+    parts: dict[tuple[str, Effect, tuple[str, ...], tuple[str, ...], tuple[str, ...]], list[pa.Table]] = defaultdict(list)
+    for record, table in events.items():
+        for projection in stream.of(record):
+            if table.num_rows and only in ("", projection.table):
+                data = _fitted(_columns(projection, table, shapes), shapes[projection.table])
+                names = () if projection.effect is Effect.APPEND else tuple(data.column_names)
+                parts[(projection.table, projection.effect, projection.key, projection.by, names)].append(data)
+    return [
+        Rows(table, effect, key, by, _folded(pa.concat_tables(data, promote_options="default"), effect, key, by))
+        for (table, effect, key, by, _), data in parts.items()
+    ]
+
+
+def fact_rows(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes) -> list[tuple[Projection, pa.Table]]:
+    """For each record type the rows of its facts, with the column ``row`` of the messages they came from."""
+    found = []
+    for record, table in events.items():
+        fact = stream.fact_of(record)
+        if fact is None:
+            continue
+        rows = _columns(fact, table, shapes)
+        if "event_id" not in rows.column_names:
+            rows = rows.append_column("event_id", table["event_id"])
+        found.append((fact, rows.append_column("row", table["row"])))
+    return found
+
+
+def _columns(projection: Projection, events: pa.Table, shapes: Shapes) -> pa.Table:
+    rows = projection.columns(events)
+    if not projection.fact:
+        return rows
+    shape = shapes[projection.table]
+    origin = {name: events[name] for name in ("event_id", "occurred_at", "source_partition", "source_offset")}
+    for name, column in (origin | {"record": constant(events, projection.record)}).items():
+        if name in shape.names and name not in rows.column_names:
+            rows = rows.append_column(name, column)
+    return rows
+
+
+def _fitted(rows: pa.Table, shape: pa.Schema) -> pa.Table:
+    return rows.cast(pa.schema([shape.field(name) for name in rows.column_names]))
+
+
+def _folded(rows: pa.Table, effect: Effect, key: tuple[str, ...], by: tuple[str, ...]) -> pa.Table:
+    if effect is Effect.NEWEST:
+        return newest(rows, key, by)
+    if effect is Effect.ADD:
+        return added(rows, key, by)
+    return distinct(rows, key) if effect is Effect.ONCE else rows

@@ -1,0 +1,110 @@
+"""The stream step of a Celery worker: `celery -A backoffice worker --streams trading,wallet`."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps
+from confluent_kafka import KafkaException
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.errors import Rejected, Retryable
+
+from .kafka import lane_consumer
+from .lane import Lane, Limits, back_off
+from .projection import STREAMS
+from .reader import Reader
+from .relay import OUTBOX, Relay
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 9.0
+
+
+def lanes_of(names: list[str]) -> list[Lane]:
+    """The lanes of the named streams, one for each topic that a stream has projections for.
+
+    Raises:
+        Rejected: there is no stream of that name.
+    """
+    from django.conf import settings
+
+    unknown = [name for name in names if name not in STREAMS]
+    if unknown:
+        raise Rejected(f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}.")
+    registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+    return [
+        Lane(
+            stream=STREAMS[name],
+            topic=topic.name,
+            records=frozenset(topic.records) & STREAMS[name].records(),
+            prefix=settings.KAFKA_TOPIC_PREFIX,
+            kafka=settings.KAFKA,
+            limits=Limits(**settings.STREAMS),
+            writers=registry,
+            clock=SystemClock(),
+        )
+        for name in names
+        for topic in TOPICS.values()
+        if STREAMS[name].records() & set(topic.records)
+    ]
+
+
+class LaneThread(threading.Thread):
+    """Runs a lane; a fault nobody foresaw is logged and the lane begins anew, it never just goes silent."""
+
+    def __init__(self, lane: Lane, stopping: threading.Event) -> None:
+        super().__init__(name=f"read-{lane.group}", daemon=True)
+        self._lane = lane
+        self._stopping = stopping
+
+    def run(self) -> None:
+        for _ in back_off(self._stopping):
+            try:
+                Reader(self._lane, self._stopping, lane_consumer).run()
+            except (Retryable, KafkaException) as error:
+                log.warning("%s cannot start: %s", self._lane.group, error)
+            except Exception:
+                log.exception("%s failed; it starts again from its stored offsets", self._lane.group)
+
+
+class StreamStep(bootsteps.StartStopStep):
+    """Starts the streams with the worker and ends them with it."""
+
+    requires = {"celery.worker.components:Pool"}
+
+    def __init__(self, worker: Any, streams: str | None = None, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.names = _names(streams)
+        self.enabled = bool(self.names)
+        self.stopping = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def start(self, worker: Any) -> None:
+        self.stopping.clear()
+        lanes = lanes_of([name for name in self.names if name != OUTBOX])
+        self.threads = [LaneThread(lane, self.stopping) for lane in lanes]
+        if OUTBOX in self.names:
+            self.threads.append(Relay(self.stopping))
+        for thread in self.threads:
+            thread.start()
+        log.info("streams: %s", ", ".join(thread.name for thread in self.threads))
+
+    def stop(self, worker: Any) -> None:
+        self.stopping.set()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in self.threads:
+            thread.join(max(0.1, deadline - time.monotonic()))
+            if thread.is_alive():
+                log.error("%s did not end in time; what it held was not stored and will be read again", thread.name)
+
+    terminate = stop
+
+
+def _names(streams: str | None) -> list[str]:
+    if not streams:
+        return []
+    return [*sorted(STREAMS), OUTBOX] if streams == "all" else [name.strip() for name in streams.split(",") if name.strip()]

@@ -1,0 +1,26 @@
+"""What a stream tells Prometheus of itself."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LABELS = ("stream", "topic")
+
+MESSAGES = Counter("pitboss_stream_messages_total", "Messages stored.", _LABELS)
+DEAD_LETTERS = Counter("pitboss_stream_dead_letters_total", "Messages put into the dead letters.", _LABELS)
+REPEATS = Counter("pitboss_stream_repeats_total", "Messages whose event was stored already.", _LABELS)
+BATCH_SIZE = Histogram(
+    "pitboss_stream_batch_messages", "Messages in a transaction.", _LABELS, buckets=(1, 10, 100, 500, 2000, 5000, 20000)
+)
+COMMIT_SECONDS = Histogram(
+    "pitboss_stream_commit_seconds",
+    "Time to store one batch.",
+    _LABELS,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+LAG = Gauge(
+    "pitboss_stream_lag_messages", "Messages in Kafka that are not stored yet.", (*_LABELS, "partition"),
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+HALTED = Gauge(
+    "pitboss_stream_halted", "1 while a partition waits for a person.", (*_LABELS, "partition"), multiprocess_mode="max"
+)
+RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))

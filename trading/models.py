@@ -1,0 +1,173 @@
+"""What is bet on, the bets, and how they were settled. Written by projections only; amounts are minor units."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class SportEvent(models.Model):
+    """A match or race, as its feed last described it."""
+
+    id = models.TextField(primary_key=True)
+    provider = models.TextField()
+    sport = models.TextField()
+    competition = models.TextField()
+    name = models.TextField()
+    starts_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField()
+    seen_event = models.UUIDField()
+
+    class Meta:
+        indexes = [models.Index(fields=["starts_at"], name="sport_events_by_start")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Market(models.Model):
+    """A market in its newest version. Traded volume in minor units of the currency."""
+
+    id = models.TextField(primary_key=True)
+    sport_event_id = models.TextField(db_index=True)
+    provider = models.TextField()
+    type = models.TextField()
+    name = models.TextField()
+    line = models.TextField(null=True)
+    status = models.TextField()
+    is_in_play = models.BooleanField()
+    bet_delay = models.IntegerField()
+    winners = models.IntegerField()
+    currency = models.TextField()
+    traded_volume = models.BigIntegerField(null=True)
+    version = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    version_event = models.UUIDField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Outcome(models.Model):
+    """An outcome as the feed last priced it. Odds in thousandths, sizes in minor units of the market's currency."""
+
+    pk = models.CompositePrimaryKey("market_id", "outcome_id")
+    market_id = models.TextField()
+    outcome_id = models.TextField()
+    name = models.TextField()
+    status = models.TextField()
+    back_odds = models.BigIntegerField(null=True)
+    back_size = models.BigIntegerField(null=True)
+    lay_odds = models.BigIntegerField(null=True)
+    lay_size = models.BigIntegerField(null=True)
+    last_odds = models.BigIntegerField(null=True)
+    version = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    version_event = models.UUIDField()
+
+
+class Offer(models.Model):
+    """What the operator offers on a market: status and margin (parts per million) of its newest prices."""
+
+    market_id = models.TextField(primary_key=True)
+    sport_event_id = models.TextField(db_index=True)
+    status = models.TextField()
+    is_in_play = models.BooleanField()
+    margin_ppm = models.BigIntegerField()
+    method = models.TextField()
+    version = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    version_event = models.UUIDField()
+
+    def __str__(self) -> str:
+        return self.market_id
+
+
+class Price(models.Model):
+    """The operator's own price of an outcome: odds in thousandths, fair probability in parts per million."""
+
+    pk = models.CompositePrimaryKey("market_id", "outcome_id")
+    market_id = models.TextField()
+    outcome_id = models.TextField()
+    odds = models.BigIntegerField()
+    probability_ppm = models.BigIntegerField()
+    version = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    version_event = models.UUIDField()
+
+
+class Bet(models.Model):
+    """A bet as it was placed. What became of it are its settlements; one without any is open."""
+
+    id = models.UUIDField(primary_key=True)
+    event_id = models.UUIDField()
+    player_id = models.UUIDField()
+    brand = models.TextField()
+    jurisdiction = models.TextField()
+    currency = models.TextField()
+    stake = models.BigIntegerField()
+    potential_payout = models.BigIntegerField()
+    kind = models.TextField()
+    system_size = models.IntegerField()
+    channel = models.TextField()
+    is_in_play = models.BooleanField()
+    is_free_bet = models.BooleanField()
+    bonus_id = models.UUIDField(null=True)
+    occurred_at = models.DateTimeField()
+    source_partition = models.SmallIntegerField()
+    source_offset = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="bets_of_player")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Leg(models.Model):
+    """One selection of a bet at the odds (thousandths) it was taken at."""
+
+    pk = models.CompositePrimaryKey("bet_id", "leg_no")
+    bet_id = models.UUIDField()
+    leg_no = models.IntegerField()
+    sport = models.TextField()
+    sport_event_id = models.TextField()
+    market_id = models.TextField()
+    outcome_id = models.TextField()
+    odds = models.BigIntegerField()
+    is_in_play = models.BooleanField()
+
+    class Meta:
+        indexes = [models.Index(fields=["market_id", "outcome_id"], name="legs_of_market")]
+
+
+class Settlement(models.Model):
+    """One step in the history of a bet: settled, voided, cashed out or settled anew; the highest number counts.
+
+    ``payout`` is what the player has got by then in all. Leg arrays are in the order of ``leg_no``; factors in
+    thousandths.
+    """
+
+    event_id = models.UUIDField(primary_key=True)
+    bet_id = models.UUIDField()
+    record = models.TextField()
+    settlement_no = models.IntegerField()
+    player_id = models.UUIDField()
+    brand = models.TextField()
+    jurisdiction = models.TextField()
+    currency = models.TextField()
+    stake = models.BigIntegerField()
+    payout = models.BigIntegerField()
+    previous_payout = models.BigIntegerField()
+    reason = models.TextField(null=True)
+    legs = ArrayField(models.BigIntegerField(), null=True)
+    results = ArrayField(models.TextField(), null=True)
+    void_factors = ArrayField(models.BigIntegerField(), null=True)
+    dead_heat_factors = ArrayField(models.BigIntegerField(), null=True)
+    occurred_at = models.DateTimeField()
+    source_partition = models.SmallIntegerField()
+    source_offset = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet")]
+
+    def __str__(self) -> str:
+        return f"{self.record} {self.bet_id}"

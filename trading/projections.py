@@ -1,0 +1,150 @@
+"""`bet-events`, `odds-feed` and `market-prices` into the trading tables."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.contracts.columns import exploded
+from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed, count_events, track_activity
+from backoffice.streams.projection import Stream, constant, renamed, where
+
+BETS, ODDS, PRICES = "bet-events", "odds-feed", "market-prices"
+WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")
+VERSION = ("version", "version_at", "version_event")
+
+trading = Stream("trading")
+# A market's versions are told apart by number, so that a repeat changes nothing; a row for each of thousands of
+# updates a second would be kept for nobody.
+trading.without_log("MarketUpdate", "MarketPrice")
+
+
+@trading.project("BetPlaced", into="trading_bet", key="id", fact=True)
+def bets(events: pa.Table) -> pa.Table:
+    known = (
+        "player_id", "brand", "jurisdiction", "currency", "stake", "potential_payout", "kind", "system_size", "channel",
+        "is_in_play", "is_free_bet", "bonus_id",
+    )  # fmt: skip
+    return renamed(events, id="bet_id", **{name: name for name in known})
+
+
+@trading.project("BetPlaced", into="trading_leg", key=("bet_id", "leg_no"))
+def legs(events: pa.Table) -> pa.Table:
+    return exploded(events, "legs", keep=("bet_id",))
+
+
+@trading.project("BetSettled", into="trading_settlement", key="event_id", fact=True)
+def settlements(events: pa.Table) -> pa.Table:
+    rows = events.select([*WHOSE, "settlement_no", "stake", "payout"])
+    return _with_results(rows, events).append_column("previous_payout", constant(events, 0))
+
+
+@trading.project("BetResettled", into="trading_settlement", key="event_id", fact=True)
+def resettlements(events: pa.Table) -> pa.Table:
+    rows = events.select([*WHOSE, "settlement_no", "stake", "payout", "previous_payout", "reason"])
+    return _with_results(rows, events)
+
+
+@trading.project("BetVoided", into="trading_settlement", key="event_id", fact=True)
+def voids(events: pa.Table) -> pa.Table:
+    rows = events.select([*WHOSE, "settlement_no", "stake", "previous_payout", "reason"])
+    return rows.append_column("payout", events["refund"])
+
+
+@trading.project("BetCashedOut", into="trading_settlement", key="event_id", fact=True)
+def cash_outs(events: pa.Table) -> pa.Table:
+    rows = events.select([*WHOSE, "settlement_no", "stake", "payout"])
+    return rows.append_column("previous_payout", constant(events, 0))
+
+
+def _with_results(rows: pa.Table, events: pa.Table) -> pa.Table:
+    """The results of the legs as one array for each of their fields."""
+    lists = events["legs"].combine_chunks()
+    offsets = lists.offsets if not lists.offset else pc.subtract(lists.offsets, lists.offsets[0])
+    elements = pc.list_flatten(lists)
+    for column, field in (
+        ("legs", "leg_no"), ("results", "result"), ("void_factors", "void_factor"), ("dead_heat_factors", "dead_heat_factor"),
+    ):  # fmt: skip
+        rows = rows.append_column(column, pa.ListArray.from_arrays(offsets, pc.struct_field(elements, field)))
+    return rows
+
+
+@trading.project("BetPlaced", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def bet_stakes(events: pa.Table) -> pa.Table:
+    """Real-money stakes on sports; free bets cost no player anything."""
+    return _staked(events, "stakes")
+
+
+@trading.project("BetPlaced", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def bet_window(events: pa.Table) -> pa.Table:
+    return bucketed(events, "bets", BETS, key=events["kind"], amount=events["stake"])
+
+
+def _staked(events: pa.Table, metric: str) -> pa.Table:
+    paid = where(events, pc.invert(events["is_free_bet"]))
+    return bucketed(paid, metric, BETS, key="sports", amount=paid["stake"])
+
+
+@trading.project("BetSettled", "BetCashedOut", "BetResettled", "BetVoided", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def bet_revenue(events: pa.Table) -> pa.Table:
+    """GGR of sports, at settlement: stakes less payouts; a later step adds what it changes.
+
+    Source: domain.md §1 (fixed odds: stakes − winnings on settled bets; open bets are a liability).
+    """
+    return bucketed(events, "ggr", BETS, key="sports", amount=_revenue_change(events))
+
+
+def _revenue_change(events: pa.Table) -> pa.ChunkedArray:
+    columns = events.column_names
+    if "was_settled" in columns:
+        undone = pc.subtract(events["previous_payout"], events["stake"])
+        return pc.if_else(events["was_settled"], undone, 0)
+    if "previous_payout" in columns:
+        return pc.subtract(events["previous_payout"], events["payout"])
+    if "is_free_bet" in columns:
+        return pc.subtract(pc.if_else(events["is_free_bet"], 0, events["stake"]), events["payout"])
+    return pc.subtract(events["stake"], events["payout"])
+
+
+@trading.project("MarketUpdate", into="trading_sportevent", key="id", newest_by=("seen_at", "seen_event"))
+def sport_events(events: pa.Table) -> pa.Table:
+    return renamed(
+        events, id="sport_event_id", provider="provider", sport="sport", competition="competition", name="event_name",
+        starts_at="starts_at", seen_at="occurred_at", seen_event="event_id",
+    )  # fmt: skip
+
+
+@trading.project("MarketUpdate", into="trading_market", key="id", newest_by=VERSION)
+def markets(events: pa.Table) -> pa.Table:
+    known = (
+        "sport_event_id", "provider", "line", "status", "is_in_play", "bet_delay", "winners", "currency",
+        "traded_volume", "version",
+    )  # fmt: skip
+    return renamed(
+        events, id="market_id", type="market_type", name="market_name", version_at="occurred_at",
+        version_event="event_id", **{name: name for name in known},
+    )  # fmt: skip
+
+
+@trading.project("MarketUpdate", into="trading_outcome", key=("market_id", "outcome_id"), newest_by=VERSION)
+def outcomes(events: pa.Table) -> pa.Table:
+    return _versioned(exploded(events, "outcomes", keep=("market_id", "version", "occurred_at", "event_id")))
+
+
+@trading.project("MarketPrice", into="trading_offer", key="market_id", newest_by=VERSION)
+def offers(events: pa.Table) -> pa.Table:
+    known = ("market_id", "sport_event_id", "status", "is_in_play", "margin_ppm", "method", "version")
+    return _versioned(events.select([*known, "occurred_at", "event_id"]))
+
+
+@trading.project("MarketPrice", into="trading_price", key=("market_id", "outcome_id"), newest_by=VERSION)
+def prices(events: pa.Table) -> pa.Table:
+    return _versioned(exploded(events, "prices", keep=("market_id", "version", "occurred_at", "event_id")))
+
+
+def _versioned(rows: pa.Table) -> pa.Table:
+    names = {"occurred_at": "version_at", "event_id": "version_event"}
+    return rows.rename_columns([names.get(name, name) for name in rows.column_names])
+
+
+track_activity(trading, ["BetPlaced"])
+count_events(trading, [*TOPICS[BETS].records, *TOPICS[ODDS].records, *TOPICS[PRICES].records])

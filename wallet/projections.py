@@ -1,0 +1,112 @@
+"""`wallet-transactions` and `game-rounds` into the ledger, payments and rounds."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed, count_events, track_activity
+from backoffice.streams.projection import Columns, Stream, constant, renamed, stamped
+
+from .domain import ledger
+
+TOPIC = "wallet-transactions"
+ROUNDS = "game-rounds"
+
+PAYMENTS = {
+    "DepositInitiated": ("deposit", "initiated"),
+    "DepositCompleted": ("deposit", "completed"),
+    "DepositDeclined": ("deposit", "declined"),
+    "WithdrawalRequested": ("withdrawal", "requested"),
+    "WithdrawalReversed": ("withdrawal", "reversed"),
+    "WithdrawalDeclined": ("withdrawal", "declined"),
+    "WithdrawalPaid": ("withdrawal", "paid"),
+}
+
+wallet = Stream("wallet")
+
+
+@wallet.project(*ledger.MOVEMENTS, into="wallet_transaction", key="event_id", fact=True)
+def transactions(events: pa.Table) -> pa.Table:
+    """Every event of the topic, with whatever of these columns its record has."""
+    wanted = (
+        "player_id", "brand", "jurisdiction", "currency", "amount", "bonus_amount", "vertical", "payment_id", "bet_id",
+        "round_id", "bonus_id", "reason", "actor",
+    )  # fmt: skip
+    return events.select([name for name in wanted if name in events.column_names])
+
+
+def _ledger(record: str) -> None:
+    """The three projections that book one record type."""
+
+    @wallet.project(record, into="wallet_transfer", key=("event_id", "number"))
+    def moved(events: pa.Table) -> pa.Table:
+        return ledger.transfers(events, record)
+
+    @wallet.project(record, into="wallet_account", key="id", once=True)
+    def touched(events: pa.Table) -> pa.Table:
+        return ledger.accounts(events, record)
+
+    @wallet.project(record, into="wallet_balance", key=("account_id", "partition"), adding=("debits", "credits"))
+    def balanced(events: pa.Table) -> pa.Table:
+        return ledger.entries(ledger.transfers(events, record))
+
+
+for _record, _movements in ledger.MOVEMENTS.items():
+    if _movements:
+        _ledger(_record)
+
+
+def _payment(direction: str, status: str) -> Columns:
+    def payments(events: pa.Table) -> pa.Table:
+        known = ("player_id", "brand", "jurisdiction", "method", "provider", "instrument_id", "currency", "amount")
+        rows = renamed(events, id="payment_id", **{name: name for name in known})
+        rows = rows.append_column("direction", constant(events, direction)).append_column("status", constant(events, status))
+        declined = "decline_reason" in events.column_names
+        reason = events["decline_reason"] if declined else pa.nulls(events.num_rows, pa.string())
+        return stamped(rows.append_column("decline_reason", reason), events, "status")
+
+    return payments
+
+
+for _record, (_direction, _status) in PAYMENTS.items():
+    wallet.project(_record, into="wallet_payment", key="id", newest_by=("status_at", "status_event"))(
+        _payment(_direction, _status)
+    )
+
+
+@wallet.project("RoundCompleted", into="wallet_round", key="id", fact=True)
+def rounds(events: pa.Table) -> pa.Table:
+    known = (
+        "player_id", "brand", "jurisdiction", "game_id", "provider", "vertical", "currency", "stake", "win",
+        "jackpot_win", "bonus_stake", "bonus_win", "session_id", "started_at",
+    )  # fmt: skip
+    return renamed(events, id="round_id", **{name: name for name in known})
+
+
+@wallet.project("RoundCompleted", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def round_revenue(events: pa.Table) -> pa.Table:
+    """GGR of casino rounds: real-money stakes less real-money wins and jackpots.
+
+    Source: domain.md §1 (casino: bets − wins).
+    """
+    won = pc.add(events["win"], events["jackpot_win"])
+    return bucketed(events, "ggr", ROUNDS, key=events["vertical"], amount=pc.subtract(events["stake"], won))
+
+
+@wallet.project("RoundCompleted", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def round_stakes(events: pa.Table) -> pa.Table:
+    return bucketed(events, "stakes", ROUNDS, key=events["vertical"], amount=events["stake"])
+
+
+@wallet.project("DepositCompleted", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def deposits(events: pa.Table) -> pa.Table:
+    return bucketed(events, "deposits_completed", TOPIC, key=events["provider"], amount=events["amount"])
+
+
+@wallet.project("DepositDeclined", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)
+def declined_deposits(events: pa.Table) -> pa.Table:
+    return bucketed(events, "deposits_declined", TOPIC, key=events["provider"], amount=events["amount"])
+
+
+track_activity(wallet, ["DepositCompleted", "RoundCompleted"])
+count_events(wallet, [*TOPICS[TOPIC].records, *TOPICS[ROUNDS].records])
