@@ -21,6 +21,7 @@ from backoffice.kernel.errors import Poison, Rejected, Retryable
 T = TypeVar("T")
 
 TIMEOUT = 5.0
+_REFUSALS = {409: "incompatible", 422: "no valid Avro"}
 _FULL_TRANSITIVE = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
 
 
@@ -58,6 +59,19 @@ class Registry:
         if record not in self._ids:
             self._ids[record] = self._register(self.subject(record), schema_text(record))
         return self._ids[record]
+
+    def register_version(self, record: str, version: int | None) -> int:
+        """The id of a released version of the record, counted from 1; without a number that of the current schema.
+
+        Raises:
+            Rejected, Retryable: as for ``register``.
+        """
+        if version is None:
+            return self.register(record)
+        name = f"{record}.{version}"
+        if name not in self._ids:
+            self._ids[name] = self._register(self.subject(record), canonical(released(record)[version - 1]))
+        return self._ids[name]
 
     def ensure(self, records: Iterable[str]) -> None:
         """Register every released version and the current one of each record, under FULL_TRANSITIVE.
@@ -107,24 +121,25 @@ class Registry:
         try:
             return question()
         except SchemaRegistryError as error:
-            return self._refused(error)
+            if _is_unknown(error):
+                return None
+            raise self._refusal(error) from error
         except httpx.HTTPError as error:
             raise Retryable(
                 f"The schema registry at {self._url} does not answer ({type(error).__name__}); "
                 "start it or correct SCHEMA_REGISTRY_URL."
             ) from error
 
-    def _refused(self, error: SchemaRegistryError) -> None:
-        if error.http_status_code == 404 and _is_registry_code(error.error_code):
-            return
-        if error.http_status_code == 409:
-            raise Rejected(f"The schema registry refuses the schema as incompatible: {error.error_message}") from error
-        raise Retryable(f"The schema registry at {self._url} answers with an error: {error}") from error
+    def _refusal(self, error: SchemaRegistryError) -> Rejected | Retryable:
+        if error.http_status_code in _REFUSALS:
+            why = _REFUSALS[error.http_status_code]
+            return Rejected(f"The schema registry refuses the schema as {why}: {error.error_message}")
+        return Retryable(f"The schema registry at {self._url} answers with an error: {error}")
 
 
-def _is_registry_code(code: int | None) -> bool:
+def _is_unknown(error: SchemaRegistryError) -> bool:
     """A registry's 404 has a code of its own (40401 …); any other web server's has none and says nothing."""
-    return code is not None and 40400 <= code < 40500
+    return error.http_status_code == 404 and 40400 <= (error.error_code or 0) < 40500
 
 
 def _writer(schema_id: int, text: str | None) -> Writer:

@@ -1,0 +1,56 @@
+"""``manage.py contracts check`` and ``manage.py contracts release``; needs neither database nor registry."""
+
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from backoffice.contracts.definitions import LIBRARY, Library
+from backoffice.contracts.releases import findings, release
+from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.errors import Rejected
+
+
+class Command(BaseCommand):
+    help = "Checks the event schemas against every released version, or releases what is new in them."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--root", type=Path, default=LIBRARY.root, help="folder with schemas/ and released/")
+        what = parser.add_subparsers(dest="what", required=True)
+        what.add_parser("check", help="one line for each finding, exit 1 if there is one")
+        releasing = what.add_parser("release", help="write the next version of what is new, with an example")
+        releasing.add_argument("--record", help="only this record")
+
+    def handle(self, **options: Any) -> None:
+        library = Library(options["root"])
+        if options["what"] == "check":
+            self._check(library)
+        else:
+            self._release(library, options["record"])
+
+    def _check(self, library: Library) -> None:
+        found = findings(library, SystemClock().now())
+        for finding in found:
+            self.stdout.write(f"{os.path.relpath(finding.file)}: {finding.field} {finding.reason}")
+        if found:
+            raise CommandError(f"{len(found)} findings in the contracts.", returncode=1)
+        self.stdout.write(f"{len(library.files())} contracts are in order.")
+
+    def _release(self, library: Library, only: str | None) -> None:
+        if only and only not in library.files():
+            raise CommandError(f"There is no record {only}; it would be schemas/<topic>/{only}.avsc.")
+        refused = 0
+        for record in [only] if only else library.files():
+            try:
+                version = release(library, record)
+            except Rejected as reason:
+                self.stderr.write(str(reason))
+                refused += 1
+                continue
+            if version:
+                self.stdout.write(f"{record} version {version.number}: {os.path.relpath(version.schema_file)}")
+        if refused:
+            raise CommandError(f"{refused} records were not released.")
