@@ -52,7 +52,7 @@ _WEIGHTS = (40, 20, 15, 20, 5)
 def new_fixture(rng: random.Random, now: int) -> Fixture:
     sport = rng.choices(SPORTS, _WEIGHTS)[0]
     sides = _sides(sport, rng)
-    kick_off = rng.randrange(10, 60)
+    kick_off = rng.randrange(5, 50)
     fixture = Fixture(
         id=f"event-{rng.getrandbits(48):012x}",
         sport=sport.name,
@@ -61,7 +61,7 @@ def new_fixture(rng: random.Random, now: int) -> Fixture:
         provider=sport.provider,
         starts_at=None if sport.name == "politics" else now + rng.randrange(5 * MINUTE, 2 * DAY),
         kick_off=kick_off,
-        end=kick_off + rng.randrange(10, 90),
+        end=kick_off + rng.randrange(5, 60),
     )
     for number, offer in enumerate(_offers(sport, sides, rng), 1):
         fixture.markets.append(_market(fixture, number, offer, rng))

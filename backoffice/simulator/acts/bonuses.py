@@ -8,14 +8,14 @@ from backoffice.simulator.world import World
 _VALID_FOR = 7 * DAY
 _MOST = 0.3
 _AMOUNTS = (500, 1_000, 2_000, 2_500)
-_WAGERING = {"free_bet": (1_000,), "deposit_match": (1_000, 3_000, 5_000), "free_spins": (1_000, 2_000)}
+_WAGERING = {"free_bet": (1_000,), "deposit_match": (1_000, 2_000, 5_000), "free_spins": (1_000, 2_000)}
 _KINDS = tuple(_WAGERING)
 _CAMPAIGNS = ("welcome", "weekend", "reload", "derby")
 
 
 def grant(world: World) -> None:
     """One bonus at a time for a player, so that all bonus money belongs to one."""
-    account = world.accounts.draw(world.rng)
+    account = (world.chance(0.6) and world.online.draw(world.rng)) or world.accounts.draw(world.rng)
     if account is None or account.bonus or not account.may_play or len(world.bonus_holders) >= _MOST * world.players:
         return
     rng = world.rng

@@ -21,8 +21,11 @@ def advance(world: World) -> None:
     """The next thing that happens in some sport event, or a new one when there are too few."""
     book = world.book
     fixture = book.fixtures.draw(world.rng)
-    if fixture is None or len(book.fixtures) < _FIXTURES:
-        _open_fixture(world)
+    if fixture is None:
+        _open_book(world)
+        return
+    if len(book.fixtures) < _FIXTURES:
+        _open_fixture(world, new_fixture(world.rng, world.now))
         return
     fixture.updates += 1
     if fixture.updates >= fixture.end:
@@ -54,8 +57,15 @@ def suspend_by_hand(world: World) -> None:
     )
 
 
-def _open_fixture(world: World) -> None:
-    fixture = new_fixture(world.rng, world.now)
+def _open_book(world: World) -> None:
+    """At the start the events are at all stages of their lives, so that bets end soon after the first is placed."""
+    for _ in range(_FIXTURES):
+        fixture = new_fixture(world.rng, world.now)
+        fixture.updates = world.rng.randrange(fixture.end)
+        _open_fixture(world, fixture)
+
+
+def _open_fixture(world: World, fixture: Fixture) -> None:
     world.book.take_in(fixture)
     for market in fixture.markets:
         _publish(world, market, "open")

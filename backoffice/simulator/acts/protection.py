@@ -36,16 +36,7 @@ def verify(world: World) -> None:
         account.verification = "pending"
     else:
         account.verification = "verified" if world.chance(0.9) else "failed"
-    method = world.rng.choice(("electronic", "document", "video"))
-    world.emit(
-        players.player_verified(
-            world.head_of(account),
-            player_id=account.id,
-            verification=account.verification,
-            method=method,
-            provider="identico",
-        )
-    )
+    emit_verification(world, account, world.rng.choice(("electronic", "document", "video")))
 
 
 def change_limit(world: World) -> None:
@@ -143,6 +134,18 @@ def judge_document(world: World) -> None:
     world.documents.discard(document)
     document.account.open_items -= 1
     _emit_document(world, document, "accepted" if world.chance(0.75) else "rejected")
+
+
+def emit_verification(world: World, account: Account, method: str) -> None:
+    world.emit(
+        players.player_verified(
+            world.head_of(account),
+            player_id=account.id,
+            verification=account.verification,
+            method=method,
+            provider="identico",
+        )
+    )
 
 
 def _emit_limit(world: World, account: Account, limit: Limit, level: int | None, delay: int) -> None:

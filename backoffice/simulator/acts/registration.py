@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from backoffice.simulator.accounts import Account, Instrument
 from backoffice.simulator.acts.bonuses import expire
 from backoffice.simulator.acts.payments import move_out, start_deposit
+from backoffice.simulator.acts.protection import emit_verification
 from backoffice.simulator.brands import (
     AFFILIATES,
     BRAND_WEIGHTS,
@@ -40,15 +41,10 @@ def register(world: World) -> None:
             world.head_of(account), player_id=account.id, status="active", reason="account opened", actor="system"
         )
     )
-    world.emit(
-        players.player_verified(
-            world.head_of(account),
-            player_id=account.id,
-            verification="pending",
-            method="electronic",
-            provider="identico",
-        )
-    )
+    emit_verification(world, account, "electronic")
+    if world.chance(0.5):
+        account.verification = "verified"
+        emit_verification(world, account, "electronic")
     if world.chance(0.8):
         start_deposit(world, account)
 
