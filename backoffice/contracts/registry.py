@@ -1,6 +1,7 @@
 """The schema registry: ids of our schemas, and the schemas of ids that arrive."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +18,9 @@ from confluent_kafka.schema_registry.common._httpx_compat import httpx
 from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.definitions import NAMESPACE, canonical, released, schema, schema_text
 from backoffice.kernel.errors import Poison, Rejected, Retryable
+
+# The client's HTTP library tells of every single request otherwise.
+logging.getLogger(httpx.__name__).setLevel(logging.WARNING)
 
 T = TypeVar("T")
 
@@ -87,10 +91,17 @@ class Registry:
                 self._ids[record] = self._register(subject, text)
                 guarded = guarded or self._guard(subject)
 
-    def is_registered(self, record: str) -> bool:
-        """Whether the subject has the record's current schema."""
-        text = Schema(schema_text(record), "AVRO")
-        return self._ask(lambda: self._client.lookup_schema(self.subject(record), text)) is not None
+    def is_ensured(self, record: str) -> bool:
+        """Whether the subject has the record's current schema and demands FULL_TRANSITIVE of the next.
+
+        Raises:
+            Retryable: the registry is away.
+        """
+        subject, text = self.subject(record), Schema(schema_text(record), "AVRO")
+        if self._ask(lambda: self._client.lookup_schema(subject, text)) is None:
+            return False
+        config = self._ask(lambda: self._client.get_config(subject))
+        return config is not None and config.compatibility_level == ConfigCompatibilityLevel.FULL_TRANSITIVE
 
     def writer(self, schema_id: int) -> Writer:
         """The record and schema that an id stands for.
@@ -109,7 +120,7 @@ class Registry:
     def _register(self, subject: str, text: str) -> int:
         schema_id = self._ask(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
         if schema_id is None:
-            raise Retryable(f"The schema registry at {self._url} does not take schemas; check SCHEMA_REGISTRY_URL.")
+            raise Retryable(f"The schema registry at {self._url} takes no schemas; correct SCHEMA_REGISTRY_URL.")
         return int(schema_id)
 
     def _guard(self, subject: str) -> bool:
@@ -134,7 +145,10 @@ class Registry:
         if error.http_status_code in _REFUSALS:
             why = _REFUSALS[error.http_status_code]
             return Rejected(f"The schema registry refuses the schema as {why}: {error.error_message}")
-        return Retryable(f"The schema registry at {self._url} answers with an error: {error}")
+        told = f"HTTP {error.http_status_code}, {error.error_message or 'without a reason'}"
+        return Retryable(
+            f"The schema registry at {self._url} fails ({told}); look at it, or correct SCHEMA_REGISTRY_URL."
+        )
 
 
 def _is_unknown(error: SchemaRegistryError) -> bool:

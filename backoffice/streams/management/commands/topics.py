@@ -1,0 +1,127 @@
+"""``manage.py topics``: shows how the cluster differs from the catalogue; ``--apply`` puts right what it safely can."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.streams.topics import (
+    FOR_EVER,
+    Cluster,
+    Difference,
+    Kind,
+    Standing,
+    differences,
+    put_right,
+    reach,
+    survey,
+    wanted_configs,
+)
+
+MILLISECONDS_A_DAY = 86_400_000
+HEADINGS = ("topic", "partitions", "retention", "cleanup", "schemas")
+
+
+class Command(BaseCommand):
+    help = "Compares Kafka's topics and the registry's schemas with the catalogue; exit 1 if they differ."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--apply", action="store_true", help="create and raise what is missing; nothing is shrunk")
+        parser.add_argument(
+            "--allow-more-partitions",
+            action="store_true",
+            help="with --apply: add partitions to existing topics, although a key's events may then change order",
+        )
+
+    def handle(self, *, apply: bool, allow_more_partitions: bool, **_: Any) -> None:
+        try:
+            registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+            cluster = reach(settings.KAFKA, registry, settings.KAFKA_TOPIC_PREFIX)
+            standings = survey(cluster)
+            self._table(standings, cluster.tiered)
+            found = [differ for standing in standings for differ in differences(standing, tiered=cluster.tiered)]
+            wrong = self._apply(cluster, found, allow_more_partitions) if apply else self._tell(found)
+        except Retryable as away:
+            raise CommandError(str(away)) from away
+        if wrong:
+            raise CommandError(f"{wrong} differences between the catalogue and the cluster.")
+
+    def _tell(self, found: list[Difference]) -> int:
+        for difference in found:
+            self.stdout.write(f"differs: {difference} ({_advice(difference.kind)})")
+        return len(found)
+
+    def _apply(self, cluster: Cluster, found: list[Difference], allow_more_partitions: bool) -> int:
+        """How many differences are left that keep the platform from what it needs."""
+        left = 0
+        for difference in found:
+            if difference.kind is Kind.MORE:
+                self.stdout.write(f"left alone: {difference} ({difference.kind.value})")
+            elif difference.kind is Kind.OTHER_CLEANUP or (
+                difference.kind is Kind.FEWER_PARTITIONS and not allow_more_partitions
+            ):
+                self.stdout.write(f"left alone: {difference} ({_advice(difference.kind)})")
+                left += 1
+            else:
+                left += self._put_right(cluster, difference)
+        return left
+
+    def _put_right(self, cluster: Cluster, difference: Difference) -> int:
+        if difference.kind is Kind.FEWER_PARTITIONS:
+            self.stderr.write(f"warning: {difference}; events of one player may be handled out of order around now")
+        try:
+            self.stdout.write(f"done: {put_right(cluster, difference)}")
+        except Rejected as refusal:
+            self.stdout.write(f"refused: {difference}: {refusal}")
+            return 1
+        return 0
+
+    def _table(self, standings: list[Standing], tiered: bool) -> None:
+        rows = [HEADINGS, *(_row(standing, tiered) for standing in standings)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+        for row in rows:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(standing: Standing, tiered: bool) -> tuple[str, ...]:
+    wanted = wanted_configs(standing.wanted, tiered=tiered)
+    records = len(standing.wanted.records)
+    present = standing.present
+    return (
+        standing.name,
+        _pair(str(standing.wanted.partitions), str(present.partitions) if present else None),
+        _pair(_kept(wanted), _kept(present.configs) if present else None),
+        _pair(wanted["cleanup.policy"], present.configs.get("cleanup.policy") if present else None),
+        f"{records - len(standing.unregistered)} of {records}" if records else "-",
+    )
+
+
+def _pair(wanted: str, there: str | None) -> str:
+    """What is there, and beside it what is wanted where that is something else."""
+    if there is None:
+        return f"none (wanted {wanted})"
+    return there if there == wanted else f"{there} (wanted {wanted})"
+
+
+def _kept(configs: Mapping[str, str]) -> str:
+    if configs.get("cleanup.policy") == "compact":
+        return "last of each key"
+    milliseconds = int(configs.get("retention.ms", FOR_EVER))
+    return "for ever" if milliseconds == FOR_EVER else f"{milliseconds / MILLISECONDS_A_DAY:g} d"
+
+
+def _advice(kind: Kind) -> str:
+    match kind:
+        case Kind.FEWER_PARTITIONS:
+            return "run `manage.py topics --apply --allow-more-partitions`"
+        case Kind.OTHER_CLEANUP:
+            return f"{kind.value}; decide and change it with Kafka's own tools"
+        case Kind.MORE:
+            return f"{kind.value}; correct the catalogue or the topic"
+        case _:
+            return "run `manage.py topics --apply`"
