@@ -99,6 +99,7 @@ CHANNEL_LAYERS = {
 }
 
 CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_DEFAULT_QUEUE = f"{KAFKA_TOPIC_PREFIX}celery"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -112,7 +113,6 @@ STREAMS = {
     # Dead letters among the last `window` messages of a partition; above the ratio the partition is halted.
     "dead_letter_window": env.int("STREAM_DEAD_LETTER_WINDOW", default=1_000),
     "dead_letter_ratio": env.float("STREAM_DEAD_LETTER_RATIO", default=0.2),
-    "dead_letter_minimum": env.int("STREAM_DEAD_LETTER_MINIMUM", default=50),
 }
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = env.int("METRICS_PORT", default=0)

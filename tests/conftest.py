@@ -1,0 +1,68 @@
+"""What every test can ask for: a database of its own, and a whole spine (topics, database, workers) of its own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from backoffice.localstack.stack import Stack, running_stack
+from tests.spine import Spine
+
+
+@pytest.fixture(scope="session")
+def template(worker_id: str, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a migrated, empty database from which tests get their copies."""
+    name = f"template_{worker_id}_{os.getpid()}"
+    with _administration() as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    with django_db_blocker.unblock():
+        _use(name)
+        call_command("migrate", verbosity=0)
+        _use(name)
+    yield name
+    with _administration() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(template: str, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a database for this test alone; Django's default connection leads to it."""
+    name = f"test_{uuid4().hex}"
+    with _administration() as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    with django_db_blocker.unblock():
+        _use(name)
+        yield name
+        _use(template)
+    with _administration() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def spine(database: str) -> Iterator[Spine]:
+    """Topics, a database and workers on the servers that all tests share. Never stop or kill those servers."""
+    with Spine.on_servers(database) as spine:
+        yield spine
+
+
+@pytest.fixture(scope="session")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers of this worker alone, for tests that stop and kill them; each test leaves all of them running."""
+    folder: Path = tmp_path_factory.mktemp("stack")
+    with running_stack(folder, outside={}) as stack:
+        yield stack
+
+
+def _administration() -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(settings.DATABASE_URL, autocommit=True)
+
+
+def _use(name: str) -> None:
+    connections["default"].close()
+    connections["default"].settings_dict["NAME"] = name

@@ -1,0 +1,221 @@
+"""The way of an event for one test: its own topics and database, workers in this process or beside it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+from django.conf import settings
+from django.test import override_settings
+
+from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, topic_of
+from backoffice.contracts.codec import encode, frame
+from backoffice.contracts.registry import Registry
+from backoffice.simulator.events.envelope import Event
+from backoffice.streams.kafka import producer
+from backoffice.streams.projection import STREAMS
+from backoffice.streams.step import LaneThread, lanes_of
+
+PATIENCE_SECONDS = 60.0
+
+
+def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE_SECONDS) -> None:
+    """Wait for a condition; a test never sleeps for a time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout:.0f} s")
+        time.sleep(0.02)
+
+
+@dataclass
+class Spine:
+    """``topics`` are those of the catalogue under a prefix of this spine's own, with ``partitions`` each."""
+
+    database_url: str
+    prefix: str
+    partitions: int
+    registry: Registry
+    _exits: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    @contextmanager
+    def on_servers(cls, database: str, partitions: int = 2, **servers: str) -> Iterator["Spine"]:
+        """A spine on the servers of the settings, or on those of ``servers`` (an own stack's environment)."""
+        url = servers.get("DATABASE_URL", settings.DATABASE_URL)
+        kafka = settings.KAFKA | (
+            {"bootstrap.servers": servers["KAFKA_BOOTSTRAP_SERVERS"]} if "KAFKA_BOOTSTRAP_SERVERS" in servers else {}
+        )
+        prefix = f"t{uuid4().hex[:10]}."
+        changed = override_settings(
+            KAFKA=kafka,
+            KAFKA_TOPIC_PREFIX=prefix,
+            REDIS_URL=servers.get("REDIS_URL", settings.REDIS_URL),
+            SCHEMA_REGISTRY_URL=servers.get("SCHEMA_REGISTRY_URL", settings.SCHEMA_REGISTRY_URL),
+        )
+        with changed:
+            spine = cls(f"{url.rpartition('/')[0]}/{database}", prefix, partitions, Registry(settings.SCHEMA_REGISTRY_URL))
+            spine._create_topics()
+            with spine._exits:
+                yield spine
+            spine._delete_topics()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a process that is to work on this spine."""
+        return os.environ | {
+            "DJANGO_SETTINGS_MODULE": "backoffice.settings.test",
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": settings.REDIS_URL,
+            "KAFKA_BOOTSTRAP_SERVERS": settings.KAFKA["bootstrap.servers"],
+            "SCHEMA_REGISTRY_URL": settings.SCHEMA_REGISTRY_URL,
+            "KAFKA_TOPIC_PREFIX": self.prefix,
+        }
+
+    def send(self, events: Iterable[Event]) -> None:
+        """Produce the events and wait until Kafka has all of them."""
+        sender = producer(settings.KAFKA)
+        for event in events:
+            value = frame(self.registry.register(event.record), encode(event.record, event.body))
+            _produce(sender, f"{self.prefix}{topic_of(event.record)}", event.key.encode(), value)
+        assert sender.flush(PATIENCE_SECONDS) == 0
+
+    def send_bytes(self, topic: str, values: Iterable[bytes | None], key: bytes = b"k", partition: int = -1) -> None:
+        """Produce values as they are, all under one key or to one partition."""
+        sender = producer(settings.KAFKA)
+        for value in values:
+            _produce(sender, f"{self.prefix}{topic}", key, value, partition)
+        assert sender.flush(PATIENCE_SECONDS) == 0
+
+    @contextmanager
+    def streaming(self, *names: str) -> Iterator[None]:
+        """The named streams (default: all) stored by threads of this process, until the block ends."""
+        stopping = threading.Event()
+        threads = [LaneThread(lane, stopping) for lane in lanes_of(list(names) or sorted(STREAMS))]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join(15)
+            assert not any(thread.is_alive() for thread in threads)
+
+    def drain(self, *names: str) -> None:
+        """Store all that is in the topics now."""
+        with self.streaming(*names):
+            self.wait_drained(*names)
+
+    def worker(self, streams: str = "all", **environ: str) -> "subprocess.Popen[bytes]":
+        """A Celery worker process; ended at the end of the spine if it still lives then."""
+        command = [
+            sys.executable, "-m", "celery", "-A", "backoffice", "worker", "--streams", streams, "--pool", "threads",
+            "--concurrency", "1", "--without-mingle", "--without-gossip", "--hostname", f"{uuid4().hex}@test",
+        ]  # fmt: skip
+        process = subprocess.Popen(command, env=self.environ | environ, start_new_session=True)
+        self._exits.callback(_end, process)
+        return process
+
+    def wait_drained(self, *names: str, timeout: float = PATIENCE_SECONDS) -> None:
+        until(lambda: not self.lag(*names), f"{', '.join(names) or 'all streams'} drained", timeout)
+
+    def lag(self, *names: str) -> dict[tuple[str, str, int], int]:
+        """Messages not stored yet, for each stream, topic and partition that has any."""
+        stored = {(s, t, p): n for s, t, p, n in self.rows("SELECT stream, topic, partition, next FROM streams_offset")}
+        ends = self.ends()
+        return {
+            (stream, topic, partition): end - int(stored.get((stream, topic, partition), 0))
+            for stream in names or STREAMS
+            for (topic, partition), end in ends.items()
+            if STREAMS[stream].records() & set(TOPICS[topic].records)
+            and end != stored.get((stream, topic, partition), 0)
+        }
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """The end of each partition of each topic of the catalogue."""
+        consumer = Consumer(settings.KAFKA | {"group.id": "ends"})
+        try:
+            return {
+                (topic, partition): consumer.get_watermark_offsets(TopicPartition(f"{self.prefix}{topic}", partition))[1]
+                for topic in TOPICS
+                for partition in range(self.partitions)
+            }
+        finally:
+            consumer.close()
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        return self.rows(query, *parameters)[0][0]
+
+    def read(self, topic: str) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
+        """Key, value and headers of all that a topic holds now."""
+        consumer = Consumer(settings.KAFKA | {"group.id": "read", "auto.offset.reset": "earliest"})
+        found = []
+        name = f"{self.prefix}{topic}"
+        for partition in range(self.partitions):
+            end = consumer.get_watermark_offsets(TopicPartition(name, partition))[1]
+            consumer.assign([TopicPartition(name, partition, 0)])
+            at = 0
+            while at < end:
+                message = consumer.poll(10)
+                assert message is not None
+                assert message.error() is None, message.error()
+                found.append((message.key(), message.value(), {k: v.decode() for k, v in message.headers() or []}))
+                at = message.offset() + 1
+        consumer.close()
+        return found
+
+    def _create_topics(self) -> None:
+        names = [*TOPICS, *map(dead_letter_topic, TOPICS)]
+        new = [NewTopic(f"{self.prefix}{name}", self.partitions, 1) for name in names]
+        admin = AdminClient(settings.KAFKA)
+        for future in admin.create_topics(new).values():
+            future.result(30)
+
+    def _delete_topics(self) -> None:
+        names = [f"{self.prefix}{name}" for name in (*TOPICS, *map(dead_letter_topic, TOPICS))]
+        admin = AdminClient(settings.KAFKA)
+        for future in admin.delete_topics(names).values():
+            future.result(30)
+
+
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL to the whole process group, as a machine that loses its power would do it."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            kill(process)
+
+
+def _produce(sender: Any, topic: str, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
+    while True:
+        try:
+            sender.produce(topic, key=key, value=value, partition=partition)
+        except BufferError:
+            sender.poll(0.1)
+        else:
+            sender.poll(0)
+            return
