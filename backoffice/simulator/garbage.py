@@ -64,7 +64,7 @@ def mixed(
     """
     if not 0 <= share < 1:
         raise ValueError(f"a share of {share}; it is at least 0 and below 1")
-    rng = random.Random(seed)
+    rng = random.Random(f"garbage {seed}")
     kinds = cycle(rng.sample(KINDS, len(KINDS)))
     key: str | None = None
     for event in events:

@@ -1,0 +1,148 @@
+"""``manage.py generate``: a made-up operator's events into Kafka."""
+
+import json
+import signal
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Event as Signal
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.errors import Rejected
+from backoffice.simulator.events.envelope import Event
+from backoffice.simulator.garbage import mixed
+from backoffice.simulator.generator import PLAYERS, generate
+from backoffice.simulator.pacing import AsFastAsPossible, AtRate
+from backoffice.simulator.producing import Totals, produce, schema_ids
+
+NOW = "now"
+DEFAULT_START = "2026-01-01T00:00:00Z"
+
+
+class Command(BaseCommand):
+    help = "Sends a made-up operator's events to Kafka; the same seed, start and rate give the same events."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--seed", type=int, required=True)
+        parser.add_argument("--rate", type=_rate, required=True, help="events a second, of real and of made-up time")
+        parser.add_argument(
+            "--max", action="store_true", help="as fast as possible; the rate is that of made-up time only"
+        )
+        parser.add_argument("--events", type=_count, help="how many, bad messages not counted (default: endless)")
+        parser.add_argument("--players", type=_count, default=PLAYERS)
+        parser.add_argument("--garbage", type=_share, default=0.0, help="share of bad messages, such as 0.001")
+        parser.add_argument(
+            "--start", type=_start, default=DEFAULT_START, help="an ISO time, or: now (events in real time)"
+        )
+
+    def handle(self, **options: Any) -> None:
+        with _stopping() as stop:
+            ids = self._ids(stop)
+            if not ids:
+                return
+            try:
+                totals = produce(
+                    mixed(_events(options), options["garbage"], options["seed"], ids),
+                    kafka=settings.KAFKA,
+                    prefix=settings.KAFKA_TOPIC_PREFIX,
+                    ids=ids,
+                    pace=AsFastAsPossible() if options["max"] else AtRate(options["rate"]),
+                    stop=stop,
+                    report=self._progress,
+                )
+            except Rejected as reason:
+                raise CommandError(str(reason)) from reason
+        self._conclude(totals)
+
+    def _ids(self, stop: Signal) -> dict[str, int]:
+        try:
+            return schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), stop)
+        except Rejected as reason:
+            raise CommandError(str(reason)) from reason
+
+    def _progress(self, totals: Totals) -> None:
+        rate = totals.events / totals.seconds
+        self.stdout.write(f"{totals.events:,} events, {totals.garbage:,} bad messages, {rate:,.0f} events/s")
+        self.stdout.flush()
+
+    def _conclude(self, totals: Totals) -> None:
+        told = {
+            "events": totals.events,
+            "garbage": totals.garbage,
+            "seconds": round(totals.seconds, 3),
+            "per_topic": dict(sorted(totals.per_topic.items())),
+        }
+        self.stdout.write(json.dumps(told))
+        self.stdout.flush()
+        if totals.undelivered:
+            raise CommandError(f"{totals.undelivered} messages are not in Kafka; look at its log.")
+
+
+def _events(options: dict[str, Any]) -> Iterator[Event]:
+    start: datetime | None = options["start"]
+    return generate(
+        options["seed"],
+        start or datetime.now(UTC),
+        options["events"],
+        timedelta(seconds=1 / options["rate"]),
+        players=options["players"],
+        clock=None if start else SystemClock(),
+    )
+
+
+@contextmanager
+def _stopping() -> Iterator[Signal]:
+    """A signal that SIGINT and SIGTERM set, in place of what they did before."""
+    stop = Signal()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(text: str) -> datetime | None:
+    """None for now."""
+    if text == NOW:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text} is no ISO time such as {DEFAULT_START}") from error
+    if moment.tzinfo is None:
+        raise ArgumentTypeError(f"{text} has no time zone; write {text}Z for UTC")
+    return moment
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate <= 1_000_000:
+        raise ArgumentTypeError("a rate is above 0 and at most a million a second")
+    return rate
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ArgumentTypeError("at least 1")
+    return count
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share < 1:
+        raise ArgumentTypeError("a share is at least 0 and below 1")
+    return share
