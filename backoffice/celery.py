@@ -12,6 +12,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 app.user_options["worker"].add(
-    click.Option(("--streams",), help="Streams to store, by name and comma, or 'all'; 'outbox' relays outgoing messages.")
+    click.Option(
+        ("--streams",), help="Streams to store, by name and comma, or 'all'; 'outbox' relays outgoing messages."
+    )
 )
 app.steps["worker"].add("backoffice.streams.step:StreamStep")

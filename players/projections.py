@@ -30,13 +30,9 @@ def statuses(events: pa.Table) -> pa.Table:
     return stamped(rows, events, "status")
 
 
-@players.project(
-    "PlayerVerified", into="players_player", key="id", newest_by=("verification_at", "verification_event")
-)
+@players.project("PlayerVerified", into="players_player", key="id", newest_by=("verification_at", "verification_event"))
 def verifications(events: pa.Table) -> pa.Table:
-    rows = renamed(
-        events, id="player_id", brand="brand", jurisdiction="jurisdiction", verification="verification"
-    )
+    rows = renamed(events, id="player_id", brand="brand", jurisdiction="jurisdiction", verification="verification")
     return stamped(rows, events, "verification")
 
 
@@ -67,7 +63,9 @@ def _sessions(events: pa.Table) -> pa.Table:
 
 @players.project("LimitChanged", into="players_limitchange", key="event_id", fact=True)
 def limit_changes(events: pa.Table) -> pa.Table:
-    return events.select([*WHOSE, "limit_id", "kind", "period", "currency", "amount", "minutes", "effective_at", "set_by"])
+    return events.select(
+        [*WHOSE, "limit_id", "kind", "period", "currency", "amount", "minutes", "effective_at", "set_by"]
+    )
 
 
 @players.project("SelfExclusionChanged", into="players_exclusionchange", key="event_id", fact=True)

@@ -10,13 +10,14 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
+from pytest_django import DjangoDbBlocker
 
 from backoffice.localstack.stack import Stack, running_stack
 from tests.spine import Spine
 
 
 @pytest.fixture(scope="session")
-def template(worker_id: str, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
+def template(worker_id: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The name of a migrated, empty database from which tests get their copies."""
     name = f"template_{worker_id}_{os.getpid()}"
     with _administration() as connection:
@@ -31,7 +32,7 @@ def template(worker_id: str, django_db_blocker: pytest.FixtureRequest) -> Iterat
 
 
 @pytest.fixture
-def database(template: str, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
+def database(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The name of a database for this test alone; Django's default connection leads to it."""
     name = f"test_{uuid4().hex}"
     with _administration() as connection:

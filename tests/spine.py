@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
 from django.test import override_settings
@@ -64,7 +64,9 @@ class Spine:
             SCHEMA_REGISTRY_URL=servers.get("SCHEMA_REGISTRY_URL", settings.SCHEMA_REGISTRY_URL),
         )
         with changed:
-            spine = cls(f"{url.rpartition('/')[0]}/{database}", prefix, partitions, Registry(settings.SCHEMA_REGISTRY_URL))
+            spine = cls(
+                f"{url.rpartition('/')[0]}/{database}", prefix, partitions, Registry(settings.SCHEMA_REGISTRY_URL)
+            )
             spine._create_topics()
             with spine._exits:
                 yield spine
@@ -146,17 +148,17 @@ class Spine:
         """The end of each partition of each topic of the catalogue."""
         consumer = Consumer(settings.KAFKA | {"group.id": "ends"})
         try:
+            places = [(topic, partition) for topic in TOPICS for partition in range(self.partitions)]
             return {
-                (topic, partition): consumer.get_watermark_offsets(TopicPartition(f"{self.prefix}{topic}", partition))[1]
-                for topic in TOPICS
-                for partition in range(self.partitions)
+                (topic, partition): consumer.get_watermark_offsets(TopicPartition(self.prefix + topic, partition))[1]
+                for topic, partition in places
             }
         finally:
             consumer.close()
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query.encode(), parameters).fetchall()
 
     def value(self, query: str, *parameters: Any) -> Any:
         return self.rows(query, *parameters)[0][0]
@@ -174,31 +176,34 @@ class Spine:
                 message = consumer.poll(10)
                 assert message is not None
                 assert message.error() is None, message.error()
-                found.append((message.key(), message.value(), {k: v.decode() for k, v in message.headers() or []}))
-                at = message.offset() + 1
+                found.append((message.key(), message.value(), _headers(message)))
+                at = (message.offset() or 0) + 1
         consumer.close()
         return found
 
     def _create_topics(self) -> None:
         names = [*TOPICS, *map(dead_letter_topic, TOPICS)]
         new = [NewTopic(f"{self.prefix}{name}", self.partitions, 1) for name in names]
-        admin = AdminClient(settings.KAFKA)
+        admin = AdminClient({**settings.KAFKA})
         for future in admin.create_topics(new).values():
             future.result(30)
 
     def _delete_topics(self) -> None:
         names = [f"{self.prefix}{name}" for name in (*TOPICS, *map(dead_letter_topic, TOPICS))]
-        admin = AdminClient(settings.KAFKA)
+        admin = AdminClient({**settings.KAFKA})
         for future in admin.delete_topics(names).values():
             future.result(30)
-
-
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """SIGKILL to the whole process group, as a machine that loses its power would do it."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+def _headers(message: Message) -> dict[str, str]:
+    headers: Any = message.headers() or []
+    return {name: value.decode() for name, value in headers}
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

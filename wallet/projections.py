@@ -60,7 +60,9 @@ def _payment(direction: str, status: str) -> Columns:
     def payments(events: pa.Table) -> pa.Table:
         known = ("player_id", "brand", "jurisdiction", "method", "provider", "instrument_id", "currency", "amount")
         rows = renamed(events, id="payment_id", **{name: name for name in known})
-        rows = rows.append_column("direction", constant(events, direction)).append_column("status", constant(events, status))
+        rows = rows.append_column("direction", constant(events, direction)).append_column(
+            "status", constant(events, status)
+        )
         declined = "decline_reason" in events.column_names
         reason = events["decline_reason"] if declined else pa.nulls(events.num_rows, pa.string())
         return stamped(rows.append_column("decline_reason", reason), events, "status")

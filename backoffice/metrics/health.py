@@ -42,7 +42,7 @@ def _redis() -> None:
 
 
 def _kafka() -> None:
-    AdminClient(settings.KAFKA).list_topics(timeout=TIMEOUT)
+    AdminClient({**settings.KAFKA}).list_topics(timeout=TIMEOUT)
 
 
 def _registry() -> None:

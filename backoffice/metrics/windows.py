@@ -1,6 +1,7 @@
 """What a window counts: events folded to minutes, pure columns in and out."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,8 +39,8 @@ def bucketed(
 
 def last_seen(events: pa.Table, topic: str) -> pa.Table:
     """Rows of the activity table: for each player the latest of these events."""
-    latest = events.select(["player_id", "brand", "jurisdiction", "occurred_at"])
-    latest = latest.group_by(["player_id", "brand", "jurisdiction"], use_threads=False).aggregate([("occurred_at", "max")])
+    whose = ["player_id", "brand", "jurisdiction"]
+    latest = events.group_by(whose, use_threads=False).aggregate([("occurred_at", "max")])
     return pa.table(
         {
             "player_id": latest["player_id"],
@@ -56,7 +57,7 @@ def count_events(stream: Stream, records: Iterable[str]) -> None:
     for record in records:
         topic = topic_of(record)
         stream.project(record, into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)(
-            lambda events, record=record, topic=topic: bucketed(events, "events", topic, key=record)
+            partial(bucketed, metric="events", topic=topic, key=record)
         )
 
 
@@ -65,5 +66,5 @@ def track_activity(stream: Stream, records: Iterable[str]) -> None:
     for record in records:
         topic = topic_of(record)
         stream.project(record, into=ACTIVITY, key=("player_id", "topic"), newest_by=("seen_at",))(
-            lambda events, topic=topic: last_seen(events, topic)
+            partial(last_seen, topic=topic)
         )

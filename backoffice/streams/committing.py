@@ -47,7 +47,9 @@ class Committer:
     clock: Clock
 
     @classmethod
-    def over(cls, connection: Connection, stream: Stream, records: frozenset[str], writers: Writers, clock: Clock) -> "Committer":
+    def over(
+        cls, connection: Connection, stream: Stream, records: frozenset[str], writers: Writers, clock: Clock
+    ) -> "Committer":
         with retryable():
             tables = {EVENT_LOG} | {p.table for p in stream.projections}
             shapes = {table: table_shape(connection, table) for table in tables}
@@ -108,7 +110,7 @@ class Committer:
             yield from self.commit(self.prepare(half))
 
     def _known(self, prepared: Prepared) -> tuple[dict[int, str], dict[int, DeadLetter]]:
-        """Messages whose event is stored already (or comes twice in the batch), and those that clash with another event."""
+        """Messages whose event is stored already (or comes twice in the batch), and those whose id another has."""
         repeats: dict[int, str] = {}
         clashes: dict[int, DeadLetter] = {}
         with retryable(), self.connection.transaction(force_rollback=True):
@@ -117,8 +119,7 @@ class Committer:
                     if same:
                         repeats[row] = fact.record
                     else:
-                        told = f"Its {', '.join(fact.key)} belongs to another event already; a new one needs a new id ({fact.record})"
-                        clashes[row] = DeadLetter(told, None, fact.record, late=True)
+                        clashes[row] = DeadLetter(_clash(fact), None, fact.record, late=True)
         return repeats, clashes
 
     def _stored_already(self, fact: Projection, rows: pa.Table) -> Iterator[tuple[int, bool]]:
@@ -127,9 +128,9 @@ class Committer:
         columns = list(dict.fromkeys([*key, "event_id"]))
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
         self.connection.execute(
-            sql.SQL("CREATE TEMPORARY TABLE probe ON COMMIT DROP AS SELECT {}, 0::bigint AS row FROM {} WITH NO DATA").format(
-                names, sql.Identifier(fact.table)
-            )
+            sql.SQL(
+                "CREATE TEMPORARY TABLE probe ON COMMIT DROP AS SELECT {}, 0::bigint AS row FROM {} WITH NO DATA"
+            ).format(names, sql.Identifier(fact.table))
         )
         copy_in(self.connection, "probe", rows.select([*columns, "row"]))
         by_key = sql.SQL(", ").join(map(sql.Identifier, key))
@@ -187,6 +188,10 @@ def _record_of(prepared: Prepared, row: int) -> str:
         if row in table["row"].to_pylist():
             return record
     return ""
+
+
+def _clash(fact: Projection) -> str:
+    return f"Its {', '.join(fact.key)} belongs to another event already; a new one needs a new id ({fact.record})"
 
 
 def _in_words(error: Exception) -> str:

@@ -50,7 +50,7 @@ def retryable() -> Iterator[None]:
 
 
 def table_shape(connection: Connection, table: str) -> pa.Schema:
-    """The columns of a table with the Arrow types that COPY takes for them; identity columns are left to the database."""
+    """The columns of a table with the Arrow types that COPY takes for them; identity columns fill themselves."""
     rows = connection.execute(
         "SELECT attname, regexp_replace(format_type(atttypid, atttypmod), '^character varying.*', 'text')"
         " FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from backoffice.contracts.codec import unframe
@@ -17,6 +18,9 @@ from backoffice.contracts.rules import checked
 from backoffice.kernel.errors import Poison
 
 from .batch import Batch, DeadLetter
+
+# The message of the batch that each row of a table came from.
+Places = npt.NDArray[np.int64]
 
 
 class Writers(Protocol):
@@ -55,8 +59,7 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
     partitions = np.array(batch.partitions, np.int16)
     offsets = np.array(batch.offsets, np.int64)
     for record, read in pieces.items():
-        rows, table = _together(read)
-        table = _held_to_rules(table, rows, record, now, decoded.dead)
+        table = _held_to_rules(*_together(read), record, now, decoded.dead)
         places = table["row"].to_numpy()
         decoded.tables[record] = table.append_column("source_partition", pa.array(partitions[places])).append_column(
             "source_offset", pa.array(offsets[places])
@@ -83,7 +86,9 @@ def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> dict[bytes, list[in
 def _writer(writers: Writers, schema_id: int, topic: str, records: Collection[str]) -> Writer:
     writer = writers.writer(schema_id)
     if writer.record not in records:
-        raise Poison(f"{writer.record} is no record of the topic {topic}; produce it to the topic that its contract names.")
+        raise Poison(
+            f"{writer.record} is no record of the topic {topic}; produce it to the topic that its contract names."
+        )
     return writer
 
 
@@ -104,7 +109,7 @@ def _read(
     )
 
 
-def _together(read: list[tuple[pa.RecordBatch, list[int]]]) -> tuple[np.ndarray, pa.Table]:
+def _together(read: list[tuple[pa.RecordBatch, list[int]]]) -> tuple[Places, pa.Table]:
     """The pieces of one record type as one table in order of arrival, and the message each row came from."""
     rows = np.concatenate([np.array(kept, np.int64) for _, kept in read])
     table = pa.Table.from_batches([piece for piece, _ in read])
@@ -114,9 +119,7 @@ def _together(read: list[tuple[pa.RecordBatch, list[int]]]) -> tuple[np.ndarray,
     return rows, table.combine_chunks()
 
 
-def _held_to_rules(
-    table: pa.Table, rows: np.ndarray, record: str, now: datetime, dead: dict[int, DeadLetter]
-) -> pa.Table:
+def _held_to_rules(rows: Places, table: pa.Table, record: str, now: datetime, dead: dict[int, DeadLetter]) -> pa.Table:
     batch = table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
     result, faults = checked(batch, schema(record), now)
     result = result.append_column("row", pa.array(rows))

@@ -1,6 +1,7 @@
 """Many rows of one key become one, before they reach the database."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,7 +41,7 @@ def distinct(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
     return rows.filter(pa.array(changed))
 
 
-def _last_of_run(rows: pa.Table, key: tuple[str, ...]) -> np.ndarray:
+def _last_of_run(rows: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """Which rows are the last of a run of equal keys, in a table sorted by key."""
     last = np.zeros(rows.num_rows, bool)
     last[-1] = True

@@ -22,7 +22,11 @@ CONSUMER = CLIENT | {
     "fetch.error.backoff.ms": "100",
 }
 KIP_848 = {"group.protocol": "consumer"}
-CLASSIC = {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": "6000"}
+CLASSIC = {
+    "group.protocol": "classic",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": "6000",
+}
 
 
 def lane_consumer(lane: Lane) -> Consumer:
@@ -32,8 +36,8 @@ def lane_consumer(lane: Lane) -> Consumer:
 
 
 def speaks_kip_848(settings: dict[str, str]) -> bool:
-    """Whether the cluster's groups are kept by the new coordinator (Kafka 4.0 and later do; its feature is group.version)."""
-    admin = AdminClient(CLIENT | settings)
+    """Whether the cluster's groups are kept by the new coordinator (Kafka 4.0 and later)."""
+    admin = AdminClient({**CLIENT, **settings})
     brokers = admin.list_topics(timeout=10).brokers
     resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
     entries = admin.describe_configs([resource])[resource].result(timeout=10)

@@ -60,7 +60,9 @@ class DeadLetter(models.Model):
     note = models.TextField(blank=True, db_default="")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["stream", "topic", "partition", "offset"], name="one_dead_letter")]
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "topic", "partition", "offset"], name="one_dead_letter")
+        ]
         indexes = [models.Index(fields=["id"], condition=models.Q(state="open"), name="open_dead_letters")]
 
     def __str__(self) -> str:

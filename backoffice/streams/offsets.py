@@ -1,4 +1,4 @@
-"""The stored offsets: the one truth about how far a stream is. Kafka's committed offset is only a copy for lag tools."""
+"""The stored offsets: the one truth about how far a stream is. What Kafka is told is only a copy for lag tools."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

@@ -4,6 +4,7 @@ A table is partitioned by a time, or by an id that carries its time (UUIDv7), so
 partitions. Ids of other versions work too: they land in whatever partition their bits name, or in the default one.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ class CreatePartitioned(migrations.CreateModel):
         self.by = by
         self.immutable = immutable
 
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
         name, arguments, options = super().deconstruct()
         return name, arguments, options | {"by": self.by, "immutable": self.immutable}
 
@@ -47,24 +48,22 @@ class CreatePartitioned(migrations.CreateModel):
         table = to_state.apps.get_model(app_label, self.name)._meta.db_table
         schema_editor.execute(f'CREATE TABLE "{table}_default" PARTITION OF "{table}" DEFAULT')
         if self.immutable:
-            for statement in immutability(table):
+            for statement in immutability(table, [f"{table}_default"]):
                 schema_editor.execute(statement, params=None)
         ensure_partitions(SystemClock().now())
 
 
-def immutability(table: str) -> list[str]:
+def immutability(table: str, partitions: list[str]) -> list[str]:
     """The statements that make the database refuse every change of a row of ``table``.
 
-    The row trigger is copied to partitions by Postgres; that against TRUNCATE is put on each by ``ensure_partitions``.
+    The row trigger is copied to partitions by Postgres; that against TRUNCATE has to be put on each.
     """
     return [
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " RAISE EXCEPTION '% is append-only; correct it with a reversing entry', TG_TABLE_NAME"
         " USING ERRCODE = 'restrict_violation'; END $$",
-        f'CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON "{table}"'
-        " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
-        _against_truncate(table),
-        _against_truncate(f"{table}_default"),
+        f'CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
+        *(_against_truncate(name) for name in (table, *partitions)),
     ]
 
 

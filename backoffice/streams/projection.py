@@ -74,9 +74,7 @@ class Stream:
 
         def register(columns: Columns) -> Columns:
             for record in records:
-                self.projections.append(
-                    Projection(record, into, columns, effect, keys, newest_by or adding, fact)
-                )
+                self.projections.append(Projection(record, into, columns, effect, keys, newest_by or adding, fact))
             return columns
 
         return register
@@ -96,7 +94,7 @@ class Stream:
         return Projection(record, EVENT_LOG, _logged, Effect.APPEND, ("event_id",), (), True)
 
     def of(self, record: str) -> list[Projection]:
-        """All projections of a record, its fact first, so that a repeated event is noticed before anything else is sent."""
+        """All projections of a record, its fact first: a repeated event is noticed before anything else is sent."""
         fact = self.fact_of(record)
         others = [p for p in self.projections if p.record == record and not p.fact]
         return others if fact is None else [fact, *others]
@@ -129,7 +127,7 @@ def constant(events: pa.Table, value: str | int | bool) -> pa.ChunkedArray:
 
 
 def stamped(rows: pa.Table, events: pa.Table, name: str) -> pa.Table:
-    """The rows with the version columns ``<name>_at`` and ``<name>_event``: later time wins, then the greater event id."""
+    """The rows with their version, ``<name>_at`` and ``<name>_event``: later time wins, then the greater event id."""
     return rows.append_column(f"{name}_at", events["occurred_at"]).append_column(f"{name}_event", events["event_id"])
 
 

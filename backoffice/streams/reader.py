@@ -22,11 +22,14 @@ log = logging.getLogger(__name__)
 HOUSEKEEPING_SECONDS = 2.0
 SETTLE_SECONDS = 5.0
 PATIENCE_SECONDS = 0.5
-LOST_LOG = "Its log begins after the next message to store, or was made anew: messages are missing. Rebuild from a backup or accept the gap."
+LOST_LOG = (
+    "Its log begins after the next message to store, or was made anew: messages are missing. "
+    "Rebuild from a backup or accept the gap."
+)
 
 
 class Reader:
-    """Runs one lane: consumes, prepares, hands over; starts anew from the stored offsets whenever something went wrong."""
+    """Runs one lane: consumes, prepares, hands over; starts anew from the stored offsets when something went wrong."""
 
     def __init__(self, lane: Lane, stopping: threading.Event, connect_consumer: Callable[[Lane], Consumer]) -> None:
         self._lane = lane
@@ -42,7 +45,9 @@ class Reader:
 
     def run(self) -> None:
         """Until told to stop. Raises Retryable where only a new start helps."""
-        self._consumer.subscribe([self._lane.topic_name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        self._consumer.subscribe(
+            [self._lane.topic_name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
         self._writer.start()
         try:
             while not self._stopping.is_set():
@@ -89,8 +94,9 @@ class Reader:
         error = message.error()
         if error is None:
             return True
-        if error.code() == KafkaError._AUTO_OFFSET_RESET and message.partition() in self._positions:
-            self._writer.halt(message.partition(), self._positions[message.partition()], LOST_LOG)
+        partition = message.partition()
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and partition is not None and partition in self._positions:
+            self._writer.halt(partition, self._positions[partition], LOST_LOG)
         elif error.fatal():
             raise Retryable(f"Kafka: {error.str()}")
         else:
@@ -211,7 +217,9 @@ class Reader:
         for partition in sorted(self._owned & stored.keys()):
             _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
             telemetry.LAG.labels(*self._lane.labels, partition).set(max(0, high - stored[partition]))
-        copies = [TopicPartition(topic, partition, end) for partition, end in stored.items() if partition in self._owned]
+        copies = [
+            TopicPartition(topic, partition, end) for partition, end in stored.items() if partition in self._owned
+        ]
         if copies:
             self._consumer.commit(offsets=copies, asynchronous=True)
         if self._halted and not self._writer.away.is_set():

@@ -10,6 +10,7 @@ from .folding import added, distinct, newest
 from .projection import Effect, Projection, Stream, constant
 
 Shapes = Mapping[str, pa.Schema]
+_Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Rows:
 
 def project(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes, only: str = "") -> list[Rows]:
     """The rows of all the stream's projections (of the table ``only``, if given) for these events."""
-    parts: dict[tuple[str, Effect, tuple[str, ...], tuple[str, ...], tuple[str, ...]], list[pa.Table]] = defaultdict(list)
+    parts: dict[tuple[str, Effect, _Names, _Names, _Names], list[pa.Table]] = defaultdict(list)
     for record, table in events.items():
         for projection in stream.of(record):
             if table.num_rows and only in ("", projection.table):

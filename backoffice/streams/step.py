@@ -34,7 +34,9 @@ def lanes_of(names: list[str]) -> list[Lane]:
 
     unknown = [name for name in names if name not in STREAMS]
     if unknown:
-        raise Rejected(f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}.")
+        raise Rejected(
+            f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}."
+        )
     registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
     return [
         Lane(
@@ -74,7 +76,7 @@ class LaneThread(threading.Thread):
 class StreamStep(bootsteps.StartStopStep):
     """Starts the streams with the worker and ends them with it."""
 
-    requires = {"celery.worker.components:Pool"}
+    requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, streams: str | None = None, **options: Any) -> None:
         super().__init__(worker, **options)
@@ -83,7 +85,7 @@ class StreamStep(bootsteps.StartStopStep):
         self.stopping = threading.Event()
         self.threads: list[threading.Thread] = []
 
-    def start(self, worker: Any) -> None:
+    def start(self, _: Any) -> None:
         self.stopping.clear()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
         self.threads = [LaneThread(lane, self.stopping) for lane in lanes]
@@ -93,7 +95,7 @@ class StreamStep(bootsteps.StartStopStep):
             thread.start()
         log.info("streams: %s", ", ".join(thread.name for thread in self.threads))
 
-    def stop(self, worker: Any) -> None:
+    def stop(self, _: Any) -> None:
         self.stopping.set()
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in self.threads:
@@ -101,10 +103,13 @@ class StreamStep(bootsteps.StartStopStep):
             if thread.is_alive():
                 log.error("%s did not end in time; what it held was not stored and will be read again", thread.name)
 
-    terminate = stop
+    def terminate(self, parent: Any) -> None:
+        self.stop(parent)
 
 
 def _names(streams: str | None) -> list[str]:
     if not streams:
         return []
-    return [*sorted(STREAMS), OUTBOX] if streams == "all" else [name.strip() for name in streams.split(",") if name.strip()]
+    if streams == "all":
+        return [*sorted(STREAMS), OUTBOX]
+    return [name.strip() for name in streams.split(",") if name.strip()]

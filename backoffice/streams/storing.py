@@ -30,7 +30,9 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
 
 def _merge(rows: Rows, stage: str, target: str) -> sql.Composed:
     """INSERT … ON CONFLICT from the stage, as the effect of the projection wants it."""
-    return sql.SQL("INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT ({key}) {action}").format(
+    return sql.SQL(
+        "INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT ({key}) {action}"
+    ).format(
         target=sql.Identifier(target),
         stage=sql.Identifier(stage),
         columns=_names(rows.data.column_names),

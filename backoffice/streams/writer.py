@@ -86,7 +86,7 @@ class Writer:
             self._reconnect()
             self.rewind.set()
         except Exception:
-            # A fault in our own code: the batch stays in Kafka and is tried again, ever more slowly, until it is mended.
+            # A fault in our own code: the batch stays in Kafka and is tried again until it is mended.
             log.exception("%s cannot store a batch; it is tried again", self._lane.group)
             self._stopping.wait(2.0)
             self._reconnect()

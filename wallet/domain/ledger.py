@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -87,7 +88,9 @@ def entries(moved: pa.Table) -> pa.Table:
     zero = pa.chunked_array([pa.repeat(pa.scalar(0), moved.num_rows)])
     sides = (("debit_account", moved["amount"], zero), ("credit_account", zero, moved["amount"]))
     return pa.concat_tables(
-        pa.table({"account_id": moved[side], "partition": moved["source_partition"], "debits": debits, "credits": credits})
+        pa.table(
+            {"account_id": moved[side], "partition": moved["source_partition"], "debits": debits, "credits": credits}
+        )
         for side, debits, credits in sides
     )
 
@@ -96,15 +99,18 @@ def _moved(events: pa.Table, record: str) -> Iterator[tuple[int, pa.Table]]:
     for number, movement in enumerate(MOVEMENTS[record]):
         moving = _moving(events, movement)
         same = {name: moving[name] for name in ("event_id", "currency", "occurred_at", "source_partition")}
-        yield number, pa.table(
-            {
-                **same,
-                "number": pa.chunked_array([pa.repeat(pa.scalar(number, pa.int16()), moving.num_rows)]),
-                "debit_account": account_ids(moving, movement.debit),
-                "credit_account": account_ids(moving, movement.credit),
-                "amount": moving[movement.amount],
-                "record": pa.chunked_array([pa.repeat(pa.scalar(record), moving.num_rows)]),
-            }
+        yield (
+            number,
+            pa.table(
+                {
+                    **same,
+                    "number": pa.chunked_array([pa.repeat(pa.scalar(number, pa.int16()), moving.num_rows)]),
+                    "debit_account": account_ids(moving, movement.debit),
+                    "credit_account": account_ids(moving, movement.credit),
+                    "amount": moving[movement.amount],
+                    "record": pa.chunked_array([pa.repeat(pa.scalar(record), moving.num_rows)]),
+                }
+            ),
         )
 
 
@@ -153,13 +159,13 @@ def _subjects(events: pa.Table, kind: str) -> pa.Array:
     return pa.repeat(pa.scalar(""), events.num_rows)
 
 
-def _octets(ids: pa.ChunkedArray) -> np.ndarray:
+def _octets(ids: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
     flat = ids.combine_chunks()
     data = np.frombuffer(flat.buffers()[1], np.uint8, 16 * len(flat), 16 * flat.offset)
     return data.reshape(-1, 16)
 
 
-def _binary16(octets: np.ndarray) -> pa.Array:
+def _binary16(octets: npt.NDArray[np.uint8]) -> pa.Array:
     data = np.ascontiguousarray(octets, np.uint8)
     return pa.Array.from_buffers(pa.binary(16), len(data), [None, pa.py_buffer(data)])
 
