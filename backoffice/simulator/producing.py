@@ -29,7 +29,7 @@ PRODUCER = {
     "queue.buffering.max.messages": "200000",
     "compression.type": "lz4",
     "linger.ms": "5",
-    "delivery.report.only.error": "true",
+    "delivery.report.only.error": True,
 }
 REPORT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
