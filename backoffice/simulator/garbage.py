@@ -69,11 +69,9 @@ def mixed(
     key: str | None = None
     for event in events:
         while rng.random() < share:
-            occurred_at = event.body["occurred_at"]
-            at = moment(occurred_at) if isinstance(occurred_at, int) else _USUAL_TIME
-            yield bad_message(next(kinds), rng, registry_ids, key=key, at=at)
+            yield bad_message(next(kinds), rng, registry_ids, key=key, at=moment(event.body["occurred_at"]))
         yield event
-        if "player_id" in event.body and event.body["player_id"] == event.key:
+        if event.body.get("player_id") == event.key:
             key = event.key
 
 

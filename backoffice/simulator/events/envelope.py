@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -24,7 +24,7 @@ class Event:
 
     record: str
     key: str
-    body: dict[str, object]
+    body: dict[str, Any]
 
 
 def event(record: str, key: str, head: Head, values: Mapping[str, object]) -> Event:
