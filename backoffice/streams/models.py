@@ -1,6 +1,9 @@
 """The stream's own tables: how far each one is, what could not be stored, what is to be sent."""
 
 from django.db import models
+from django.db.models.fields.json import KT
+
+from .sources import by_source
 
 
 class Offset(models.Model):
@@ -22,6 +25,10 @@ class Event(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+
+    class Meta:
+        indexes = [by_source("events_by_source")]
+
 
 
 class Repeat(models.Model):
@@ -111,7 +118,17 @@ class Outgoing(models.Model):
 
     class Meta:
         db_table = "streams_outbox"
-        indexes = [models.Index(fields=["id"], condition=models.Q(sent_at=None), name="unsent")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(sent_at=None), name="unsent"),
+            # What has no record is a dead letter; by its position reconciliation finds it.
+            models.Index(
+                "topic",
+                KT("headers__partition"),
+                KT("headers__offset"),
+                condition=models.Q(record=""),
+                name="outgoing_dead_letters",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.record or 'bytes'} to {self.topic}"

@@ -26,6 +26,8 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
     )
     copy_in(connection, stage, rows.data)
     connection.execute(_merge(rows, stage, target))
+    # A rebuild's last transaction stores several batches; none may find the rows of the one before.
+    connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(stage)))
 
 
 def _merge(rows: Rows, stage: str, target: str) -> sql.Composed:
