@@ -1,0 +1,1 @@
+"""How fast Pitboss is, always beside something it can be held against in the same run."""
