@@ -12,7 +12,7 @@ _LAST_REQUESTS_SECONDS = "3"
 
 def command(name: str, layout: Layout, port: int) -> list[str]:
     """The command of one process, made anew for each of its starts."""
-    celery = ["-m", "celery", "-A", "backoffice"]
+    celery = ["-m", "celery", "--quiet", "-A", "backoffice"]
     if name == "web":
         words = ["-m", "uvicorn", "backoffice.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
         words += ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]

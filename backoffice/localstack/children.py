@@ -38,7 +38,7 @@ class Children:
         return sorted(entry.name for entry in self.folder.glob("[!.]*")) if self.folder.is_dir() else []
 
     def sweep(self, grace: float = 5.0) -> None:
-        """End every recorded process that still lives, first politely."""
+        """End every recorded process that still lives, first politely, and what the dead ones left behind."""
         found = [(name, *entry) for name in self.names() if (entry := _read(self.folder / name))]
         living = [entry for entry in found if entry[1] != os.getpid() and processes.lives(entry[1], entry[2])]
         for name, pid, _, _ in living:
@@ -47,6 +47,8 @@ class Children:
             with ThreadPoolExecutor(len(living)) as pool:
                 for _, pid, _, number in living:
                     pool.submit(processes.end, pid, signal.Signals(number), grace)
+        for _, pid, ticks, _ in found:
+            processes.kill_all(processes.orphans(pid, ticks))
         for name in self.names():
             self.forget(name)
 

@@ -1,5 +1,6 @@
 """The servers' jars: fetched once, believed only when their SHA-256 is the one that the lock files name."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -7,16 +8,12 @@ import logging
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .errors import StackError
-
-if TYPE_CHECKING:
-    from jgo.maven import MavenContext
 
 HERE = Path(__file__).parent
 KAFKA_LOCK = HERE / "kafka.lock"
@@ -45,6 +42,10 @@ class Artifact:
         return repository.joinpath(*self.group.split("."), self.name, self.version, self.filename)
 
 
+Download = Callable[[Artifact, Path], None]
+"""Puts an artifact to its place in a local repository."""
+
+
 def locked(lock: Path) -> list[Artifact]:
     """What a lock file asks for, in its order."""
     artifacts = []
@@ -56,8 +57,8 @@ def locked(lock: Path) -> list[Artifact]:
     return artifacts
 
 
-def fetch(lock: Path, cache: Path) -> list[Path]:
-    """The verified files of a lock file; those not in the cache yet are downloaded.
+def fetch(lock: Path, cache: Path, download: Download | None = None) -> list[Path]:
+    """The verified files of a lock file; those not in the cache yet are downloaded below ``cache / "maven"``.
 
     Raises:
         StackError: no network, a wrong sum, or a cache that cannot be written.
@@ -68,16 +69,16 @@ def fetch(lock: Path, cache: Path) -> list[Path]:
         missing = [artifact for artifact in artifacts if not known.holds(artifact, artifact.within(cache / "maven"))]
         if missing:
             log.info("Fetching %d file(s) of %s into %s (once).", len(missing), missing[0].name, cache)
-            repository = _repository(cache / "maven")
             for artifact in missing:
-                known.add(artifact, _obtain(artifact, repository, lock))
+                _obtain(artifact, cache / "maven", lock, download or from_maven)
+                known.add(artifact, artifact.within(cache / "maven"))
             known.save()
     return [artifact.within(cache / "maven") for artifact in artifacts]
 
 
-def unpacked(lock: Path, cache: Path) -> Path:
+def unpacked(lock: Path, cache: Path, download: Download | None = None) -> Path:
     """The folder into which the one archive of a lock file was unpacked after its sum was checked."""
-    [archive] = fetch(lock, cache)
+    [archive] = fetch(lock, cache, download)
     [artifact] = locked(lock)
     folder = cache / f"{artifact.name}-{artifact.version}-{artifact.sha256[:12]}"
     with _exclusive(cache):
@@ -86,7 +87,7 @@ def unpacked(lock: Path, cache: Path) -> Path:
             shutil.rmtree(draft, ignore_errors=True)
             with tarfile.open(archive) as tar:
                 # Python 3.11.0 to 3.11.3 know no filters; the sum vouches for the archive there.
-                tar.extraction_filter = getattr(tarfile, "data_filter", tarfile.TarFile.extraction_filter)
+                tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
                 tar.extractall(draft)  # noqa: S202 - from a checked archive
             draft.rename(folder)
     return folder
@@ -119,37 +120,39 @@ def _mark(artifact: Artifact, path: Path) -> list[int | str]:
     return [artifact.sha256, found.st_size, found.st_mtime_ns]
 
 
-def _obtain(artifact: Artifact, context: "MavenContext", lock: Path) -> Path:
-    path = artifact.within(context.repo_cache)
+def from_maven(artifact: Artifact, repository: Path) -> None:
+    """Download one artifact to its place in a local repository.
+
+    Raises:
+        StackError: it cannot be had now.
+    """
+    from jgo.maven import MavenContext
+
+    logging.getLogger("jgo").setLevel(logging.CRITICAL)
+    project = MavenContext(repo_cache=repository, timeout=60).project(artifact.group, artifact.name)
+    try:
+        project.at_version(artifact.version).artifact(artifact.classifier, artifact.packaging).resolve()
+    except (OSError, RuntimeError) as reason:  # What requests raises is an OSError.
+        if isinstance(reason, OSError) and reason.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+            raise  # Not the network's fault.
+        raise StackError(
+            f"{artifact.filename} could not be downloaded ({type(reason).__name__}); connect this machine, or set "
+            "HTTPS_PROXY and REQUESTS_CA_BUNDLE as your network asks, and try again."
+        ) from reason
+
+
+def _obtain(artifact: Artifact, repository: Path, lock: Path, download: Download) -> None:
+    path = artifact.within(repository)
     if path.is_file() and _sha256(path) != artifact.sha256:
         path.unlink()  # What an interrupted download left; the next line fetches it whole.
     if not path.is_file():
-        _download(artifact, context)
+        download(artifact, repository)
     if _sha256(path) != artifact.sha256:
         path.unlink()
         raise StackError(
             f"{artifact.filename} is not the file that {lock.name} names (SHA-256 differs), so it was deleted and "
             "nothing started; look at the proxy between here and the repository, then try again."
         )
-    return path
-
-
-def _repository(folder: Path) -> "MavenContext":
-    from jgo.maven import MavenContext
-
-    logging.getLogger("jgo").setLevel(logging.CRITICAL)
-    return MavenContext(repo_cache=folder, timeout=60)
-
-
-def _download(artifact: Artifact, context: "MavenContext") -> None:
-    component = context.project(artifact.group, artifact.name).at_version(artifact.version)
-    try:
-        component.artifact(artifact.classifier, artifact.packaging).resolve()
-    except (OSError, RuntimeError) as reason:  # What requests raises is an OSError.
-        raise StackError(
-            f"{artifact.filename} could not be downloaded ({type(reason).__name__}); connect this machine, or set "
-            "HTTPS_PROXY and REQUESTS_CA_BUNDLE as your network asks, and try again."
-        ) from reason
 
 
 def _sha256(path: Path) -> str:

@@ -65,10 +65,12 @@ class Keeper:
         return process
 
     def _attend(self, process: subprocess.Popen[bytes]) -> int:
-        while not self._over and process.poll() is None:
+        # Looked at, not waited for: until it is reaped its id is nobody else's, and its session can be cleared.
+        while not self._over and _works(process.pid):
             time.sleep(_LOOK_SECONDS)
-        if process.poll() is None:
+        if _works(process.pid):
             processes.end(process.pid, signal.SIGTERM, GRACE_SECONDS)
+        processes.kill(process.pid)
         self.children.forget(self.name)
         return process.wait()
 
@@ -76,6 +78,11 @@ class Keeper:
         until = time.monotonic() + seconds
         while not self._over and time.monotonic() < until:
             time.sleep(_LOOK_SECONDS)
+
+
+def _works(pid: int) -> bool:
+    seen = processes.look(pid)
+    return seen is not None and not seen.ended
 
 
 def words(name: str, layout: Layout, port: int) -> list[str]:

@@ -6,7 +6,7 @@ A process is named by its id **and** its start time in clock ticks since boot, b
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def family(pid: int) -> set[Seen]:
         members |= more
 
 
-def gone(members: Iterable[Seen], timeout: float) -> bool:
+def gone(members: Collection[Seen], timeout: float) -> bool:
     """Whether all of these have ended in time."""
     until = time.monotonic() + timeout
     while any(lives(process.pid, process.ticks) for process in members):
@@ -76,19 +76,31 @@ def end(pid: int, number: signal.Signals, grace: float) -> None:
         kill(pid, members)
 
 
-def kill(pid: int, members: Iterable[Seen] = ()) -> None:
+def orphans(pid: int, ticks: int) -> set[Seen]:
+    """What is left in the session of a process that has ended. Empty where its id is somebody else's by now."""
+    table = everyone()
+    if any(process.pid == pid and process.ticks != ticks for process in table):
+        return set()
+    return {process for process in table if process.session == pid and process.ticks >= ticks and not process.ended}
+
+
+def kill(pid: int, members: Collection[Seen] = ()) -> None:
     """SIGKILL to the whole family. The head is halted first: it cannot fork between the look and the blow.
 
     A group signal would not do: each backend of PostgreSQL leads a session of its own.
     """
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
-    doomed = {*members, *family(pid)}
-    for process in doomed:
+    kill_all({*members, *family(pid)})
+
+
+def kill_all(members: Collection[Seen]) -> None:
+    """SIGKILL to each of these that still lives, and wait for their end."""
+    for process in members:
         if process.pid != os.getpid() and lives(process.pid, process.ticks):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-    gone(doomed, timeout=5.0)
+    gone(members, timeout=5.0)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:

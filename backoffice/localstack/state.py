@@ -19,13 +19,14 @@ def status(data: Path) -> int:
         print("Pitboss does not run here; start it with `make run`.")
         return 1
     print(f"Pitboss runs here: {lock.holder(layout.run / 'lock')}")
-    rows = {}
     addresses = _addresses(layout)
     servers, own = Children(layout.servers), Children(layout.apps)
-    for name in dict.fromkeys([*addresses, *servers.names(), *own.names()]):
-        if not name.endswith(".keeper"):
-            pid = servers.pid(name) or own.pid(name)
-            rows[name] = f"{addresses.get(name, ''):<21}  {f'pid {pid}' if pid else 'not ours'}"
+    ours = dict.fromkeys(name.removesuffix(".keeper") for name in (*servers.names(), *own.names()))
+    rows = {}
+    for name in addresses | ours:
+        pid = servers.pid(name) or own.pid(name)
+        state = f"pid {pid}" if pid else "down, starting again" if name in ours else "given by the environment"
+        rows[name] = f"{addresses.get(name, ''):<21}  {state}"
     print(table(rows))
     return 0
 

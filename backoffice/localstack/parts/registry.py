@@ -27,6 +27,8 @@ SETTINGS = {
     "apicurio.datasource.jdbc.initial-size": "2",
     "apicurio.datasource.jdbc.min-size": "2",
     "apicurio.datasource.jdbc.max-size": "10",
+    # Otherwise it hands out connections of before a restart of PostgreSQL, and answers 500 for half a minute.
+    "quarkus.datasource.postgresql.jdbc.validate-on-borrow": "true",
     "apicurio.ccompat.max-subjects": "100000",
     "apicurio.log.level": "WARN",
     'quarkus.log.category."io.apicurio".level': "WARN",

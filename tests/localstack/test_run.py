@@ -1,0 +1,116 @@
+"""`make run` around small stand-ins for Pitboss' own processes: kept alive, ended with all they started."""
+
+import os
+import shutil
+import signal
+import socket
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backoffice.localstack.children import Children
+from backoffice.localstack.layout import PROJECT, Layout
+from tests.localstack.conftest import Started, of, wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("localstack")]
+
+WEB = """
+import http.server, sys
+
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Ready).serve_forever()
+"""
+WORKER = """
+import subprocess, time
+
+subprocess.Popen(["sh", "-c", "CHILD"])
+time.sleep(60)
+"""
+STUBBORN = "trap '' TERM; sleep 60 & wait"
+MANAGE = """
+import sys, time
+
+print("manage", *sys.argv[1:], flush=True)
+if sys.argv[1] == "generate":
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The local stack in a project of its own, in a folder with a space.
+
+    ``python -m uvicorn`` and ``python -m celery`` find the stand-ins first, they lie in the working folder.
+    """
+    root = tmp_path / "pit boss"
+    shutil.copytree(PROJECT / "backoffice" / "localstack", root / "backoffice" / "localstack")
+    (root / "backoffice" / "__init__.py").touch()
+    for name, text in {
+        "uvicorn.py": WEB,
+        "celery.py": WORKER.replace("CHILD", "sleep 60"),
+        "manage.py": MANAGE,
+    }.items():
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def pids(project: Path) -> Callable[[str], int | None]:
+    return Children(Layout(project / ".local").apps).pid
+
+
+def test_a_killed_worker_comes_back_and_ctrl_c_ends_everything(
+    start: Callable[..., Started], project: Path, pids: Callable[[str], int | None]
+) -> None:
+    (project / "celery.py").write_text(WORKER.replace("CHILD", STUBBORN))
+    run = start("run", cwd=project)
+    run.says("Pitboss is ready: http://127.0.0.1:")
+    assert (
+        run.said.index("manage migrate") < run.said.index("manage topics --apply") < run.said.index("manage generate")
+    )
+    address = next(word for word in run.said.split() if word.startswith("http://127.0.0.1:"))
+    assert urllib.request.urlopen(address, timeout=5).status == 200
+    worker = pids("worker-1")
+    assert worker is not None
+
+    os.kill(worker, signal.SIGKILL)
+
+    wait_until(lambda: pids("worker-1") not in (None, worker))
+    assert start("run", cwd=project).ends() == 1
+    assert run.process.poll() is None
+    run.process.send_signal(signal.SIGINT)
+    assert run.ends(20) == 128 + signal.SIGINT
+    assert of(str(project)) == []
+
+
+def test_when_run_itself_is_killed_nothing_outlives_it_and_the_next_run_starts(
+    start: Callable[..., Started], project: Path
+) -> None:
+    first = start("run", cwd=project)
+    first.says("Pitboss is ready")
+
+    first.process.kill()
+    first.ends()
+    second = start("run", cwd=project)
+
+    second.says("Pitboss is ready")
+    second.process.terminate()
+    assert second.ends(20) == 128 + signal.SIGTERM
+    wait_until(lambda: of(str(project)) == [])
+
+
+def test_a_taken_port_is_named(start: Callable[..., Started], project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PITBOSS_PORT", str(port))
+
+        run = start("run", cwd=project)
+
+        assert run.ends() == 1
+        assert run.said == f"Port {port} is taken or not allowed; set PITBOSS_PORT to another, or leave it unset.\n"
