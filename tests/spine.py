@@ -13,8 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Consumer, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from django.conf import settings
 from django.test import override_settings
 
@@ -89,14 +89,14 @@ class Spine:
         sender = producer(settings.KAFKA)
         for event in events:
             value = frame(self.registry.register(event.record), encode(event.record, event.body))
-            _produce(sender, f"{self.prefix}{topic_of(event.record)}", event.key.encode(), value)
+            produce(sender, f"{self.prefix}{topic_of(event.record)}", event.key.encode(), value)
         assert sender.flush(PATIENCE_SECONDS) == 0
 
     def send_bytes(self, topic: str, values: Iterable[bytes | None], key: bytes = b"k", partition: int = -1) -> None:
         """Produce values as they are, all under one key or to one partition."""
         sender = producer(settings.KAFKA)
         for value in values:
-            _produce(sender, f"{self.prefix}{topic}", key, value, partition)
+            produce(sender, f"{self.prefix}{topic}", key, value, partition)
         assert sender.flush(PATIENCE_SECONDS) == 0
 
     @contextmanager
@@ -146,15 +146,22 @@ class Spine:
 
     def ends(self) -> dict[tuple[str, int], int]:
         """The end of each partition of each topic of the catalogue."""
-        consumer = Consumer(settings.KAFKA | {"group.id": "ends"})
-        try:
-            places = [(topic, partition) for topic in TOPICS for partition in range(self.partitions)]
-            return {
-                (topic, partition): consumer.get_watermark_offsets(TopicPartition(self.prefix + topic, partition))[1]
-                for topic, partition in places
-            }
-        finally:
-            consumer.close()
+        wanted = {
+            TopicPartition(self.prefix + topic, partition): OffsetSpec.latest()
+            for topic in TOPICS
+            for partition in range(self.partitions)
+        }
+        admin = AdminClient(settings.KAFKA)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                found = {at: told.result(10).offset for at, told in admin.list_offsets(wanted).items()}
+            except KafkaException:
+                # A topic just made has no leader yet, nor has any just after the broker came back.
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return {(at.topic.removeprefix(self.prefix), at.partition): end for at, end in found.items()}
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
@@ -215,7 +222,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             kill(process)
 
 
-def _produce(sender: Any, topic: str, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
+def produce(sender: Any, topic: str, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
     while True:
         try:
             sender.produce(topic, key=key, value=value, partition=partition)
