@@ -72,6 +72,8 @@ def parse_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
 
     Each pair of hexadecimal digits is looked up in one table, all rows at a time.
     """
+    if not len(texts):
+        return pa.array([], ID), np.zeros(0, bool)
     regular = pc.fill_null(pc.equal(pc.binary_length(texts), 36), False)
     wrong = pc.and_(pc.is_valid(texts), pc.invert(regular)).to_numpy(zero_copy_only=False)
     if not pc.all(regular, min_count=0).as_py():
