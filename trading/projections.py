@@ -98,14 +98,12 @@ def bet_revenue(events: pa.Table) -> pa.Table:
 
 def _revenue_change(events: pa.Table) -> pa.ChunkedArray:
     columns = events.column_names
-    if "was_settled" in columns:
-        undone = pc.subtract(events["previous_payout"], events["stake"])
-        return pc.if_else(events["was_settled"], undone, 0)
-    if "previous_payout" in columns:
+    if "is_free_bet" not in columns:
         return pc.subtract(events["previous_payout"], events["payout"])
-    if "is_free_bet" in columns:
-        return pc.subtract(pc.if_else(events["is_free_bet"], 0, events["stake"]), events["payout"])
-    return pc.subtract(events["stake"], events["payout"])
+    staked = pc.if_else(events["is_free_bet"], 0, events["stake"])
+    if "was_settled" in columns:
+        return pc.if_else(events["was_settled"], pc.subtract(events["previous_payout"], staked), 0)
+    return pc.subtract(staked, events["payout"])
 
 
 @trading.project("MarketUpdate", into="trading_sportevent", key="id", newest_by=("seen_at", "seen_event"))

@@ -54,7 +54,7 @@ def cash_out(world: World) -> None:
         return
     bet.payout = offer
     bet.settlement_no = 1
-    world.emit(bets.bet_cashed_out(world.head_of(bet.account), **_of(bet), payout=offer))
+    world.emit(bets.bet_cashed_out(world.head_of(bet.account), **_of(bet), payout=offer, is_free_bet=bet.is_free))
     _release_and_pay(world, bet)
 
 
@@ -130,6 +130,7 @@ def _emit_void(world: World, bet: Bet, *, was_settled: bool) -> None:
             previous_payout=bet.payout,
             was_settled=was_settled,
             reason=world.rng.choice(_VOID_REASONS),
+            is_free_bet=bet.is_free,
         )
     )
     world.emit(wallet.stake_refunded(world.head_of(bet.account), was_settled=was_settled, **stake_of(bet)))

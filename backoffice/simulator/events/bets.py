@@ -55,10 +55,12 @@ class BetVoided(Settlement):
     previous_payout: int
     was_settled: bool
     reason: str
+    is_free_bet: bool
 
 
 class BetCashedOut(Settlement):
     payout: int
+    is_free_bet: bool
 
 
 class BetResettled(Settlement):
