@@ -2,11 +2,13 @@
 
 import hashlib
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 VERSION_7 = 0x7 << 76
 VARIANT = 0b10 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def uuid7(rng: random.Random, at: datetime) -> UUID:
@@ -14,19 +16,18 @@ def uuid7(rng: random.Random, at: datetime) -> UUID:
 
     Source: RFC 9562 §5.7.
     """
-    milliseconds = int(at.timestamp() * 1000)
     noise = rng.getrandbits(74)
-    return UUID(int=milliseconds << 80 | VERSION_7 | (noise >> 62) << 64 | VARIANT | noise & ((1 << 62) - 1))
+    return UUID(int=_milliseconds(at) << 80 | VERSION_7 | (noise >> 62) << 64 | VARIANT | noise & ((1 << 62) - 1))
 
 
 def uuid7_floor(at: datetime) -> UUID:
     """The bound between the version 7 UUIDs made before ``at`` and those made from then on."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
+    return UUID(int=_milliseconds(at) << 80)
 
 
 def uuid7_time(value: UUID) -> datetime:
     """When a version 7 UUID was made, to the millisecond."""
-    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
+    return _EPOCH + (value.int >> 80) * _MILLISECOND
 
 
 def derived_mask(*names: str) -> bytes:
@@ -41,3 +42,8 @@ def derived_mask(*names: str) -> bytes:
 def derived_id(*names: str) -> UUID:
     """The id of a thing that only its names identify (the revenue account of slots in EUR)."""
     return UUID(bytes=derived_mask(*names))
+
+
+def _milliseconds(at: datetime) -> int:
+    """Since 1970, in whole numbers: a float of seconds would name the millisecond before for some moments."""
+    return (at - _EPOCH) // _MILLISECOND

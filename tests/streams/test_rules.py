@@ -1,0 +1,194 @@
+"""Every rule a contract can state: what keeps it, what breaks it, and the sentence that says so."""
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backoffice.contracts.rules import checked
+from backoffice.kernel.money import CURRENCIES
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+UUID_TEXT = "01890a5d-ac96-774b-bcce-b302099a8057"
+STRING: dict[str, Any] = {"type": "string"}
+NO_COUNTRY = "it is no country code of two capital letters (Trial.it)"
+NUL = "it holds a NUL character, which no table can store (Trial.it)"
+
+
+def faults_of(rule: dict[str, Any], values: list[Any], kind: pa.DataType | None = None) -> dict[int, str]:
+    """What is said of the rows of a record ``Trial`` with one field ``it``."""
+    kind = kind or (pa.string() if rule["type"] == "string" else pa.int64())
+    definition = {"name": "pitboss.Trial", "fields": [{"name": "it", "classification": "operational"} | rule]}
+    batch = pa.RecordBatch.from_arrays([pa.array(values, kind)], names=["it"])
+    return checked(batch, definition, NOW)[1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad", "sentence"),
+    [
+        (STRING | {"format": "uuid"}, UUID_TEXT, "4711", "it is '4711'; it is no UUID (Trial.it)"),
+        (STRING | {"format": "currency"}, "EUR", "eur", "it is 'eur'; it is no ISO 4217 currency code (Trial.it)"),
+        (STRING | {"format": "currency"}, "JPY", "XXX", "it is 'XXX'; it is no ISO 4217 currency code (Trial.it)"),
+        (STRING | {"format": "country"}, "MT", "mt", f"it is 'mt'; {NO_COUNTRY}"),
+        (STRING | {"format": "country"}, "SE", "MLT", f"it is 'MLT'; {NO_COUNTRY}"),
+        (STRING | {"format": "country"}, "SE", "SE\n", f"it is 'SE\\n'; {NO_COUNTRY}"),
+        (STRING | {"format": "ip"}, "192.0.2.7", "192.0.2.256", "it is '192.0.2.256'; it is no IP address (Trial.it)"),
+        (STRING | {"format": "ip"}, "2001:db8::1", "::1%0", "it is '::1%0'; it is no IP address (Trial.it)"),
+        (STRING | {"format": "ip"}, "::", "", "it is ''; it is no IP address (Trial.it)"),
+        (STRING | {"format": "sha256"}, "a0" * 32, "A0" * 32, f"it is '{'A0' * 32}'; it is no SHA-256 sum (Trial.it)"),
+        (STRING | {"format": "sha256"}, "0f" * 32, "0f" * 31, f"it is '{'0f' * 31}'; it is no SHA-256 sum (Trial.it)"),
+        (STRING | {"values": ["won", "lost"]}, "won", "Won", "it is 'Won'; it must be one of won, lost (Trial.it)"),
+        (STRING | {"max_length": 3}, "äöü", "äöüß", "it is 'äöüß'; it is longer than 3 characters (Trial.it)"),
+        (STRING, "", "a\0b", f"it is 'a\\x00b'; {NUL}"),
+        ({"type": "long", "minimum": 0}, 0, -500, "it is −500; it is never negative (Trial.it)"),
+        ({"type": "long", "minimum": 1}, 1, 0, "it is 0; it must be at least 1 (Trial.it)"),
+        ({"type": "long", "maximum": 1_000}, 1_000, 1_001, "it is 1001; it must be at most 1000 (Trial.it)"),
+        ({"type": "int", "minimum": 0}, 0, -(2**31), "it is −2147483648; it is never negative (Trial.it)"),
+    ],
+)  # fmt: skip
+def test_a_rule_names_the_row_that_breaks_it(rule: dict[str, Any], good: Any, bad: Any, sentence: str) -> None:
+    assert faults_of(rule, [good, good]) == {}
+    assert faults_of(rule, [good, bad, good]) == {1: sentence}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [STRING | {"format": name} for name in ("uuid", "currency", "country", "ip", "sha256")]
+    + [STRING | {"values": ["won"]}, STRING | {"max_length": 1}, {"type": "long", "minimum": 1, "maximum": 2}],
+)
+def test_nothing_breaks_no_rule(rule: dict[str, Any]) -> None:
+    assert faults_of(rule, [None, None]) == {}
+    assert faults_of(rule, []) == {}
+
+
+@pytest.mark.parametrize(
+    ("at", "complaint"),
+    [
+        (datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), "is before 2000-01-01"),
+        (datetime(2000, 1, 1, tzinfo=UTC), ""),
+        (NOW, ""),
+        (NOW + timedelta(days=1), ""),
+        (NOW + timedelta(days=1, microseconds=1), "lies in the future"),
+    ],
+)
+def test_an_event_has_the_time_at_which_it_happened(at: datetime, complaint: str) -> None:
+    rule = {"type": {"type": "long", "logicalType": "timestamp-micros"}, "rule": "event_time"}
+    faults = faults_of(rule, [at.replace(tzinfo=None)], pa.timestamp("us"))
+
+    assert list(faults) == ([0] if complaint else [])
+    assert complaint in faults.get(0, "")
+
+
+def test_other_times_may_lie_anywhere() -> None:
+    kind = {"type": {"type": "long", "logicalType": "timestamp-micros"}}
+
+    assert faults_of(kind, [datetime(1970, 1, 1), datetime(2400, 1, 1)], pa.timestamp("us")) == {}  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        (STRING | {"max_length": 5}, "Sherlock"),
+        (STRING | {"format": "ip"}, "Sherlock"),
+        (STRING | {"format": "uuid"}, "Sherlock"),
+        (STRING | {"values": ["x"]}, "Sherlock"),
+        (STRING, "Sherlock\0"),
+        ({"type": "long", "minimum": 0}, -221_000),
+    ],
+)
+def test_a_personal_value_is_never_shown(rule: dict[str, Any], value: Any) -> None:
+    (told,) = faults_of(rule | {"classification": "personal"}, [value]).values()
+
+    assert "Sherlock" not in told
+    assert "221" not in told
+    assert told.startswith("it is a personal value, not shown,; it ") or told.startswith("it is a personal value")
+
+
+def test_a_long_value_is_cut() -> None:
+    (told,) = faults_of(STRING | {"max_length": 10}, ["x" * 100_000]).values()
+
+    assert len(told) < 200
+
+
+LIST: dict[str, Any] = {
+    "name": "pitboss.Trial",
+    "fields": [
+        {"name": "bet_id", "type": "string", "format": "uuid"},
+        {
+            "name": "legs",
+            "type": {
+                "type": "array",
+                "items": {
+                    "type": "record",
+                    "name": "Leg",
+                    "fields": [
+                        {"name": "odds", "type": "long", "minimum": 1_001},
+                        {"name": "result", "type": "string", "values": ["won", "lost"]},
+                    ],
+                },
+            },
+        },
+    ],
+}
+LEGS = pa.list_(pa.struct([("odds", pa.int64()), ("result", pa.string())]))
+
+
+def listed(rows: list[list[tuple[int, str]]]) -> pa.RecordBatch:
+    legs = [[{"odds": odds, "result": result} for odds, result in row] for row in rows]
+    return pa.RecordBatch.from_arrays(
+        [pa.array([UUID_TEXT] * len(rows), pa.string()), pa.array(legs, LEGS)], names=["bet_id", "legs"]
+    )
+
+
+def test_a_fault_inside_a_list_is_one_of_its_event() -> None:
+    batch = listed([[(1_500, "won")], [], [(1_500, "won"), (1_000, "lost")], [(2_000, "drawn")]])
+
+    assert checked(batch, LIST, NOW)[1] == {
+        2: "odds is 1000; it must be at least 1001 (Trial.legs[].odds)",
+        3: "result is 'drawn'; it must be one of won, lost (Trial.legs[].result)",
+    }
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(995, 1_005), st.sampled_from(["won", "drawn"])), max_size=3), max_size=6),
+    st.integers(0, 4),
+)
+def test_faults_in_lists_are_found_in_any_slice(rows: list[list[tuple[int, str]]], start: int) -> None:
+    bad = [any(odds < 1_001 or result == "drawn" for odds, result in row) for row in rows[start:]]
+
+    found = checked(listed(rows).slice(start), LIST, NOW)[1]
+
+    assert sorted(found) == [row for row, wrong in enumerate(bad) if wrong]
+
+
+def test_the_first_reason_is_the_one_that_is_told() -> None:
+    batch = listed([[(1, "drawn")]])
+    bad_id = batch.set_column(0, "bet_id", pa.array(["no id"]))
+
+    assert checked(bad_id, LIST, NOW)[1] == {0: "bet_id is 'no id'; it is no UUID (Trial.bet_id)"}
+
+
+def test_ids_come_back_as_bytes_and_the_rest_as_it_was() -> None:
+    batch = listed([[(1_500, "won")], []])
+
+    table, _ = checked(batch, LIST, NOW)
+
+    assert table["bet_id"].type == pa.binary(16)
+    assert table["legs"].to_pylist() == batch.column("legs").to_pylist()
+
+
+def test_a_nul_inside_a_list_is_found() -> None:
+    definition = copy.deepcopy(LIST)
+    del definition["fields"][1]["type"]["items"]["fields"][1]["values"]
+
+    (told,) = checked(listed([[(1_500, "wo\0n")]]), definition, NOW)[1].values()
+
+    assert "NUL" in told
+
+
+def test_the_list_of_currencies_is_iso_4217s() -> None:
+    assert faults_of(STRING | {"format": "currency"}, sorted(CURRENCIES)) == {}
