@@ -5,12 +5,13 @@ and ``rule`` (event_time). Every text is also held to what Postgres can store.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +20,8 @@ from backoffice.kernel.money import CURRENCIES
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
+# Which rows of a column break a rule.
+Rows = npt.NDArray[np.bool_]
 
 
 def checked(batch: pa.RecordBatch, schema: dict[str, Any], now: datetime) -> tuple[pa.Table, dict[int, str]]:
@@ -32,12 +35,12 @@ def checked(batch: pa.RecordBatch, schema: dict[str, Any], now: datetime) -> tup
         where = f"{schema['name'].rpartition('.')[2]}.{field['name']}"
         if field.get("format") == "uuid":
             ids, bad = parse_ids(column)
-            _note(faults, bad, lambda row, c=column, f=field, w=where: _told(f, c[row].as_py(), "is no UUID", w))
+            _note(faults, bad, column, field, "is no UUID", where)
             columns.append(ids)
             continue
         columns.append(column)
         for bad, complaint in _broken(column, field, now):
-            _note(faults, bad, lambda row, c=column, f=field, w=where, s=complaint: _told(f, c[row].as_py(), s, w))
+            _note(faults, bad, column, field, complaint, where)
         if pa.types.is_list(column.type):
             _check_elements(faults, column, field, where, now)
     return pa.Table.from_arrays(columns, names=batch.schema.names), faults
@@ -55,9 +58,11 @@ def _check_elements(faults: dict[int, str], lists: pa.Array, field: dict[str, An
                 faults.setdefault(int(parents[index]), told)
 
 
-def _note(faults: dict[int, str], bad: np.ndarray, reason: Callable[[int], str]) -> None:
-    for row in np.flatnonzero(bad):
-        faults.setdefault(int(row), reason(int(row)))
+def _note(
+    faults: dict[int, str], bad: Rows, column: pa.Array, field: dict[str, Any], complaint: str, where: str
+) -> None:
+    for row in np.flatnonzero(bad).tolist():
+        faults.setdefault(row, _told(field, column[row].as_py(), complaint, where))
 
 
 def _told(field: dict[str, Any], value: object, complaint: str, where: str) -> str:
@@ -67,7 +72,7 @@ def _told(field: dict[str, Any], value: object, complaint: str, where: str) -> s
     return f"{field['name']} is {shown[:80]}; it {complaint} ({where})"
 
 
-def _broken(column: pa.Array, field: dict[str, Any], now: datetime) -> Iterator[tuple[np.ndarray, str]]:
+def _broken(column: pa.Array, field: dict[str, Any], now: datetime) -> Iterator[tuple[Rows, str]]:
     """For each rule of the field that some row breaks: which rows, and the complaint about them."""
     if pa.types.is_string(column.type):
         yield from _broken_text(column, field)
@@ -80,7 +85,7 @@ def _broken(column: pa.Array, field: dict[str, Any], now: datetime) -> Iterator[
         yield from _if_any(late, "lies in the future; an event has the time at which it happened")
 
 
-def _broken_number(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[np.ndarray, str]]:
+def _broken_number(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:
     minimum, maximum = field.get("minimum"), field.get("maximum")
     if minimum is not None:
         complaint = "is never negative" if minimum == 0 else f"must be at least {minimum}"
@@ -89,7 +94,7 @@ def _broken_number(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[np
         yield from _if_any(pc.greater(column, maximum), f"must be at most {maximum}")
 
 
-def _broken_text(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[np.ndarray, str]]:
+def _broken_text(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:
     if _holds_nul(column):
         yield from _if_any(pc.match_substring(column, "\0"), "holds a NUL character, which no table can store")
     limit = field.get("max_length")
@@ -118,21 +123,21 @@ def _holds_nul(column: pa.Array) -> bool:
     return data is not None and b"\0" in memoryview(data).tobytes()
 
 
-def _if_any(bad: pa.Array, complaint: str) -> Iterator[tuple[np.ndarray, str]]:
+def _if_any(bad: pa.Array, complaint: str) -> Iterator[tuple[Rows, str]]:
     if pc.any(bad).as_py():
         yield pc.fill_null(bad, False).to_numpy(zero_copy_only=False), complaint
 
 
-def _country(column: pa.Array) -> Iterator[tuple[np.ndarray, str]]:
+def _country(column: pa.Array) -> Iterator[tuple[Rows, str]]:
     fits = pc.match_substring_regex(column, "^[A-Z]{2}$")
     yield from _if_any(pc.invert(fits), "is no country code of two capital letters")
 
 
-def _digest(column: pa.Array) -> Iterator[tuple[np.ndarray, str]]:
+def _digest(column: pa.Array) -> Iterator[tuple[Rows, str]]:
     yield from _if_any(pc.invert(pc.match_substring_regex(column, "^[0-9a-f]{64}$")), "is no SHA-256 sum")
 
 
-def _address(column: pa.Array) -> Iterator[tuple[np.ndarray, str]]:
+def _address(column: pa.Array) -> Iterator[tuple[Rows, str]]:
     distinct = column.dictionary_encode()
     bad = pa.array([not _is_address(text) for text in distinct.dictionary.to_pylist()], pa.bool_())
     yield from _if_any(bad.take(distinct.indices), "is no IP address")
