@@ -160,8 +160,9 @@ def put_right(cluster: Cluster, difference: Difference) -> str:
     wanted = standing.wanted
     match difference.kind:
         case Kind.MISSING:
-            _create(cluster, standing)
-            return f"{standing.name} created with {wanted.partitions} partitions"
+            if _create(cluster, standing):
+                return f"{standing.name} created with {wanted.partitions} partitions"
+            return f"{standing.name} was made by another process meanwhile"
         case Kind.FEWER_PARTITIONS:
             _settle(cluster.admin.create_partitions([NewPartitions(standing.name, wanted.partitions)]))
             return f"{standing.name} has {wanted.partitions} partitions now"
@@ -218,16 +219,18 @@ def _configs(cluster: Cluster, names: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _create(cluster: Cluster, standing: Standing) -> None:
+def _create(cluster: Cluster, standing: Standing) -> bool:
+    """False where somebody else was quicker; what they made may be something else."""
     replicas = min(REPLICAS, cluster.brokers)
     configs = wanted_configs(standing.wanted, tiered=cluster.tiered) | _durability(replicas)
     topic = NewTopic(standing.name, standing.wanted.partitions, replicas, config=configs)
     try:
         _settle(cluster.admin.create_topics([topic], operation_timeout=TIMEOUT))
     except Rejected as refusal:
-        # Another process made the same topic at the same moment.
         if not _is_there_already(refusal):
             raise
+        return False
+    return True
 
 
 def _durability(replicas: int) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """``manage.py topics``: shows how the cluster differs from the catalogue; ``--apply`` puts right what it safely can."""
 
+import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from backoffice.streams.topics import (
 )
 
 MILLISECONDS_A_DAY = 86_400_000
+SECONDS_TO_SETTLE = 10.0
 HEADINGS = ("topic", "partitions", "retention", "cleanup", "schemas")
 
 
@@ -40,16 +42,19 @@ class Command(BaseCommand):
 
     def handle(self, *, apply: bool, allow_more_partitions: bool, **_: Any) -> None:
         try:
-            registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
-            cluster = reach(settings.KAFKA, registry, settings.KAFKA_TOPIC_PREFIX)
-            standings = survey(cluster)
+            cluster, standings = self._look()
             self._table(standings, cluster.tiered)
-            found = [differ for standing in standings for differ in differences(standing, tiered=cluster.tiered)]
+            found = _found(cluster, standings)
             wrong = self._apply(cluster, found, allow_more_partitions) if apply else self._tell(found)
         except Retryable as away:
             raise CommandError(str(away)) from away
         if wrong:
             raise CommandError(f"{wrong} differences between the catalogue and the cluster.")
+
+    def _look(self) -> tuple[Cluster, list[Standing]]:
+        registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+        cluster = reach(settings.KAFKA, registry, settings.KAFKA_TOPIC_PREFIX)
+        return cluster, survey(cluster)
 
     def _tell(self, found: list[Difference]) -> int:
         for difference in found:
@@ -58,34 +63,44 @@ class Command(BaseCommand):
 
     def _apply(self, cluster: Cluster, found: list[Difference], allow_more_partitions: bool) -> int:
         """How many differences are left that keep the platform from what it needs."""
-        left = 0
-        for difference in found:
-            if difference.kind is Kind.MORE:
-                self.stdout.write(f"left alone: {difference} ({difference.kind.value})")
-            elif difference.kind is Kind.OTHER_CLEANUP or (
-                difference.kind is Kind.FEWER_PARTITIONS and not allow_more_partitions
-            ):
-                self.stdout.write(f"left alone: {difference} ({_advice(difference.kind)})")
-                left += 1
-            else:
-                left += self._put_right(cluster, difference)
-        return left
+        left = [difference for difference in found if not self._done(cluster, difference, allow_more_partitions)]
+        missed = self._missed(left) if len(left) < len(found) else []
+        return self._tell(missed) + sum(difference.kind is not Kind.MORE for difference in left)
 
-    def _put_right(self, cluster: Cluster, difference: Difference) -> int:
+    def _done(self, cluster: Cluster, difference: Difference, allow_more_partitions: bool) -> bool:
+        """Put one difference right, or say why not."""
+        needs_a_word = difference.kind is Kind.FEWER_PARTITIONS and not allow_more_partitions
+        if needs_a_word or difference.kind in (Kind.MORE, Kind.OTHER_CLEANUP):
+            self.stdout.write(f"left alone: {difference} ({_advice(difference.kind)})")
+            return False
         if difference.kind is Kind.FEWER_PARTITIONS:
             self.stderr.write(f"warning: {difference}; events of one player may be handled out of order around now")
         try:
             self.stdout.write(f"done: {put_right(cluster, difference)}")
         except Rejected as refusal:
             self.stdout.write(f"refused: {difference}: {refusal}")
-            return 1
-        return 0
+            return False
+        return True
+
+    def _missed(self, left: list[Difference]) -> list[Difference]:
+        """What a second look finds beyond what was left, once the brokers have had time to learn of the changes."""
+        known = {(difference.standing.name, difference.kind) for difference in left}
+        deadline = time.monotonic() + SECONDS_TO_SETTLE
+        while True:
+            found = [each for each in _found(*self._look()) if (each.standing.name, each.kind) not in known]
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
 
     def _table(self, standings: list[Standing], tiered: bool) -> None:
         rows = [HEADINGS, *(_row(standing, tiered) for standing in standings)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         for row in rows:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _found(cluster: Cluster, standings: list[Standing]) -> list[Difference]:
+    return [difference for standing in standings for difference in differences(standing, tiered=cluster.tiered)]
 
 
 def _row(standing: Standing, tiered: bool) -> tuple[str, ...]:
