@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from backoffice.streams.sources import by_source
+
 
 class Alert(models.Model):
     id = models.UUIDField(primary_key=True)
@@ -46,7 +48,7 @@ class OperatorAct(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["subject_id", "occurred_at"], name="acts_on_subject")]
+        indexes = [models.Index(fields=["subject_id", "occurred_at"], name="acts_on_subject"), by_source("acts_by_source")]
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action}"

@@ -6,6 +6,8 @@ later event wins, whichever arrives first.
 
 from django.db import models
 
+from backoffice.streams.sources import by_source
+
 
 class Player(models.Model):
     """A player under a pseudonymous id. Personal fields stand here and nowhere else."""
@@ -94,7 +96,7 @@ class Login(Fact):
     ip = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="logins_of_player")]
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="logins_of_player"), by_source("logins_by_source")]
 
 
 class LimitChange(Fact):
@@ -110,7 +112,7 @@ class LimitChange(Fact):
     set_by = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="limits_of_player")]
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="limits_of_player"), by_source("limits_by_source")]
 
 
 class ExclusionChange(Fact):
@@ -125,7 +127,7 @@ class ExclusionChange(Fact):
     reason = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="exclusions_of_player")]
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="exclusions_of_player"), by_source("exclusions_by_source")]
 
 
 class Contact(Fact):
@@ -138,7 +140,7 @@ class Contact(Fact):
     outcome = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="contacts_of_player")]
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="contacts_of_player"), by_source("contacts_by_source")]
 
 
 class Document(models.Model):
@@ -196,3 +198,6 @@ class BonusUse(Fact):
     wagered = models.BigIntegerField()
     bet_id = models.UUIDField(null=True)
     round_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [by_source("bonus_uses_by_source")]

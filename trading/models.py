@@ -3,6 +3,8 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from backoffice.streams.sources import by_source
+
 
 class SportEvent(models.Model):
     """A match or race, as its feed last described it."""
@@ -116,7 +118,7 @@ class Bet(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="bets_of_player")]
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="bets_of_player"), by_source("bets_by_source")]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -167,7 +169,7 @@ class Settlement(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet")]
+        indexes = [models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet"), by_source("settlements_by_source")]
 
     def __str__(self) -> str:
         return f"{self.record} {self.bet_id}"

@@ -8,6 +8,8 @@ linked: they share its id and are stored all or none.
 from django.db import models
 from django.db.models import F, Q
 
+from backoffice.streams.sources import by_source
+
 
 class Account(models.Model):
     """A ledger account. A player's has the player's id; a house account has a subject (provider, vertical) instead."""
@@ -97,6 +99,7 @@ class Transaction(models.Model):
 
     class Meta:
         indexes = [
+            by_source("transactions_by_source"),
             models.Index(fields=["player_id", "occurred_at"], name="transactions_of_player"),
             models.Index(fields=["payment_id"], name="history_of_payment", condition=Q(payment_id__isnull=False)),
         ]
@@ -154,7 +157,7 @@ class Round(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="rounds_of_player")]
+        indexes = [models.Index(fields=["player_id", "occurred_at"], name="rounds_of_player"), by_source("rounds_by_source")]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -30,7 +30,6 @@ class Event(models.Model):
         indexes = [by_source("events_by_source")]
 
 
-
 class Repeat(models.Model):
     """A message whose event is stored already; kept so that every offset is accounted for."""
 

@@ -1,0 +1,45 @@
+"""The housekeeping of the streams' own tables, by the clock. Each can be run at any time and as often as one likes."""
+
+import logging
+from datetime import datetime, timedelta
+
+from celery import shared_task
+from django.db import connection
+
+from backoffice.kernel.clock import SystemClock
+
+from .partitions import ensure_partitions
+
+log = logging.getLogger(__name__)
+
+OUTBOX_DAYS = timedelta(days=7)
+CHUNK = 5_000
+
+
+@shared_task(name="streams.make_partitions")
+def make_partitions() -> None:
+    """The monthly partitions of the months to come, and any that is missing."""
+    if made := ensure_partitions(SystemClock().now()):
+        log.info("made partitions: %s", ", ".join(made))
+
+
+@shared_task(name="streams.purge_outbox")
+def purge_outbox() -> None:
+    """Delete what was sent more than a week ago; what is not sent stays, however old."""
+    if deleted := purge_sent(SystemClock().now() - OUTBOX_DAYS):
+        log.info("purged %s sent messages from the outbox", deleted)
+
+
+def purge_sent(before: datetime, chunk: int = CHUNK) -> int:
+    """Delete messages sent before a time, a chunk a transaction; returns how many."""
+    deleted = 0
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "DELETE FROM streams_outbox WHERE id = ANY(ARRAY("
+                "SELECT id FROM streams_outbox WHERE sent_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))",
+                [before, chunk],
+            )
+            deleted += cursor.rowcount
+            if cursor.rowcount < chunk:
+                return deleted
