@@ -27,6 +27,7 @@ from backoffice.streams.projection import STREAMS
 from backoffice.streams.step import LaneThread, lanes_of
 
 PATIENCE_SECONDS = 60.0
+Ends = dict[tuple[str, int], int]
 
 
 def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE_SECONDS) -> None:
@@ -119,23 +120,28 @@ class Spine:
         with self.streaming(*names):
             self.wait_drained(*names)
 
-    def worker(self, streams: str = "all", **environ: str) -> "subprocess.Popen[bytes]":
+    def worker(self, streams: str = "all", output: int | None = None, **environ: str) -> "subprocess.Popen[bytes]":
         """A Celery worker process; ended at the end of the spine if it still lives then."""
         command = [
             sys.executable, "-m", "celery", "-A", "backoffice", "worker", "--streams", streams, "--pool", "threads",
             "--concurrency", "1", "--without-mingle", "--without-gossip", "--hostname", f"{uuid4().hex}@test",
         ]  # fmt: skip
-        process = subprocess.Popen(command, env=self.environ | environ, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=self.environ | environ, start_new_session=True, stdout=output, stderr=output
+        )
         self._exits.callback(_end, process)
         return process
 
     def wait_drained(self, *names: str, timeout: float = PATIENCE_SECONDS) -> None:
-        until(lambda: not self.lag(*names), f"{', '.join(names) or 'all streams'} drained", timeout)
+        ends = self.ends()
+        until(lambda: not self.lag(*names, ends=ends), f"{', '.join(names) or 'all streams'} drained", timeout)
+        if self.ends() != ends:
+            self.wait_drained(*names, timeout=timeout)
 
-    def lag(self, *names: str) -> dict[tuple[str, str, int], int]:
+    def lag(self, *names: str, ends: Ends | None = None) -> dict[tuple[str, str, int], int]:
         """Messages not stored yet, for each stream, topic and partition that has any."""
         stored = {(s, t, p): n for s, t, p, n in self.rows("SELECT stream, topic, partition, next FROM streams_offset")}
-        ends = self.ends()
+        ends = self.ends() if ends is None else ends
         return {
             (stream, topic, partition): end - int(stored.get((stream, topic, partition), 0))
             for stream in names or STREAMS
@@ -144,14 +150,14 @@ class Spine:
             and end != stored.get((stream, topic, partition), 0)
         }
 
-    def ends(self) -> dict[tuple[str, int], int]:
+    def ends(self) -> Ends:
         """The end of each partition of each topic of the catalogue."""
         wanted = {
-            TopicPartition(self.prefix + topic, partition): OffsetSpec.latest()
+            TopicPartition(self.prefix + topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
             for topic in TOPICS
             for partition in range(self.partitions)
         }
-        admin = AdminClient(settings.KAFKA)
+        admin = AdminClient({**settings.KAFKA})
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -40,7 +41,7 @@ def run(data: Path) -> int:
         with started(layout) as stack:
             addresses = _addresses(stack, port)
             (layout.run / "addresses.json").write_text(json.dumps(addresses))
-            environ = _environ(stack, port)
+            environ = _environ(layout, stack, port)
             for words in (["migrate", "--verbosity", "0"], ["topics", "--apply"]):
                 _manage(words, environ)
             return _serve(layout, environ, port, table(addresses))
@@ -57,9 +58,14 @@ def _web_port() -> int:
     return int(asked)
 
 
-def _environ(stack: Stack, port: int) -> dict[str, str]:
+def _environ(layout: Layout, stack: Stack, port: int) -> dict[str, str]:
     defaults = {"DJANGO_SETTINGS_MODULE": "backoffice.settings.local"}
-    return defaults | os.environ | stack.environ() | {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # Where all processes leave their metrics, for the web to add up; those of the last run would count again.
+    metrics = layout.run / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
+    ours = {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    return defaults | os.environ | stack.environ() | ours
 
 
 def _manage(words: list[str], environ: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What a person can do with a dead letter: look at it, send it again (mended or as it is), or discard it with a reason."""
+"""What a person can do with a dead letter: look at it, send it again, mended or as it is, or discard it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,9 +38,7 @@ def contents(letter: DeadLetter, registry: Registry) -> dict[str, Any] | str:
         return str(poison)
 
 
-def replay(
-    number: int, *, actor: Actor, reason: str, now: datetime, event: Mapping[str, Any] | None = None
-) -> None:
+def replay(number: int, *, actor: Actor, reason: str, now: datetime, event: Mapping[str, Any] | None = None) -> None:
     """Send a dead letter to its topic again, as it is or as the mended ``event`` of the same record.
 
     Raises:
@@ -77,7 +75,7 @@ def _claim(letter: DeadLetter, state: DeadLetter.State, actor: Actor, reason: st
 
 def _mended(letter: DeadLetter, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     if not letter.record:
-        raise Rejected("Nothing could be read from this message, so its record type is not known; produce the event anew.")
+        raise Rejected("Its record type is not known, as nothing of it could be read; produce the event anew.")
     try:
         row = outgoing(letter.record, event, key="", now=now)
     except (ValueError, TypeError, OverflowError) as error:

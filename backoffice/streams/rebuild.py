@@ -69,7 +69,7 @@ class Rebuild:
             self._swap(progress)
         return sum(self.done.values())
 
-    def _live(self, lock: str = "") -> dict[Place, int]:
+    def _live(self, *, lock: bool = False) -> dict[Place, int]:
         """The live streams' stored offsets of all sources, in one fixed order."""
         query = sql.SQL(
             "SELECT stream, topic, partition, next FROM streams_offset WHERE (stream, topic) IN ({})"
@@ -78,7 +78,7 @@ class Rebuild:
             sql.SQL(", ").join(
                 sql.SQL("({}, {})").format(sql.Literal(s.stream.name), sql.Literal(s.topic)) for s in self.sources
             ),
-            sql.SQL(lock),  # type: ignore[arg-type]
+            sql.SQL("FOR UPDATE" if lock else ""),
         )
         rows = self.connection.execute(query).fetchall()
         return {(str(s), str(t), int(str(p))): int(str(n)) for s, t, p, n in rows}
@@ -106,7 +106,7 @@ class Rebuild:
             if decoded.dead:
                 row, dead = min(decoded.dead.items())
                 raise Rejected(
-                    f"{place[1]}[{place[2]}]@{batch.offsets[row]} was stored once and cannot be any more: {dead.reason}."
+                    f"{place[1]}[{place[2]}]@{batch.offsets[row]} was stored once and now cannot be: {dead.reason}."
                     f" {self.table} is as it was; mend the contract or the rule and start again."
                 )
             shapes = {self.table: table_shape(self.connection, self.table)}
@@ -143,12 +143,10 @@ class Rebuild:
                     at = end
                 elif error is not None:
                     raise Retryable(f"{name}[{place[2]}]: {error.str()}")
-                elif message.offset() >= end:
+                elif (offset := int(message.offset() or 0)) >= end:
                     at = end
                 else:
-                    batch.add(
-                        partition=place[2], offset=message.offset(), key=None, value=message.value(), start=max(at, start)
-                    )
+                    batch.add(partition=place[2], offset=offset, key=None, value=message.value(), start=at)
             if len(batch):
                 at = max(at, batch.spans[place[2]][1])
                 yield batch
@@ -156,13 +154,15 @@ class Rebuild:
     def _swap(self, progress: Progress) -> None:
         with self.connection.transaction():
             self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(SWAP_PATIENCE)))
-            self._catch_up(self._live("FOR UPDATE"), progress)
+            self._catch_up(self._live(lock=True), progress)
             for topic in sorted(self.kept):
                 shadow.keep_rows(self.connection, self.table, topic)
             shadow.swap(self.connection, self.table)
 
 
-def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers, clock: Clock, progress: Progress) -> int:
+def rebuild(
+    table: str, *, kafka: dict[str, str], prefix: str, writers: Writers, clock: Clock, progress: Progress
+) -> int:
     """Make ``table`` anew from Kafka and swap it in; returns how many messages were read.
 
     Raises:
@@ -176,8 +176,8 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
         kept = _cut_short(consumer, sources, prefix)
         if kept and "topic" not in table_shape(connection, table).names:
             raise Rejected(
-                f"{', '.join(sorted(kept))} no longer holds its first messages; {table} cannot be made from what is left."
-                " Restore the topic, or keep the table as it is."
+                f"{', '.join(sorted(kept))} no longer holds its first messages; {table} cannot be made"
+                " from what is left. Restore the topic, or keep the table as it is."
             )
         return Rebuild(table, sources, connection, consumer, writers, clock, prefix, {}, kept).run(progress)
     except KafkaException as error:

@@ -17,18 +17,12 @@ def create(connection: Connection, table: str) -> None:
     shadow = name_of(table)
     with connection.transaction():
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(shadow)))
+        like = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(sql.Identifier(shadow), sql.Identifier(table))
         key = _one(connection, "SELECT pg_get_partkeydef(%s::regclass)", table)
-        connection.execute(
-            sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL) {}").format(
-                sql.Identifier(shadow), sql.Identifier(table), sql.SQL(f"PARTITION BY {key}" if key else "")  # type: ignore[arg-type]
-            )
-        )
+        by = f" PARTITION BY {key}" if key else ""
+        connection.execute(like.as_bytes() + by.encode())
         for partition, bounds in _partitions(connection, table):
-            connection.execute(
-                sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(
-                    sql.Identifier(_renamed(partition, table)), sql.Identifier(shadow), sql.SQL(bounds)  # type: ignore[arg-type]
-                )
-            )
+            _add_partition(connection, table, partition, bounds)
 
 
 def keep_rows(connection: Connection, table: str, topic: str) -> None:
@@ -44,10 +38,9 @@ def swap(connection: Connection, table: str) -> None:
     """Put the shadow in the table's place, under the table's names; within the open transaction."""
     partitions = [name for name, _ in _partitions(connection, table)]
     missing = set(partitions) - {_original(name, table) for name, _ in _partitions(connection, name_of(table))}
-    if missing:
-        # Made by beat while the shadow was filled: empty in the shadow, so the live one can simply move over.
-        for name in sorted(missing):
-            _adopt(connection, table, name)
+    for name, bounds in _partitions(connection, table):
+        if name in missing:  # made by beat while the shadow was filled
+            _add_partition(connection, table, name, bounds)
     immutable = _one(
         connection, "SELECT 1 FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = 'immutable'", table
     )
@@ -63,13 +56,12 @@ def swap(connection: Connection, table: str) -> None:
             connection.execute(statement)
 
 
-def _adopt(connection: Connection, table: str, partition: str) -> None:
-    bounds = dict(_partitions(connection, table))[partition]
-    connection.execute(
-        sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(
-            sql.Identifier(_renamed(partition, table)), sql.Identifier(name_of(table)), sql.SQL(bounds)  # type: ignore[arg-type]
-        )
+def _add_partition(connection: Connection, table: str, partition: str, bounds: str) -> None:
+    """The shadow's twin of a partition of the table; ``bounds`` as Postgres itself writes them."""
+    statement = sql.SQL("CREATE TABLE {} PARTITION OF {} ").format(
+        sql.Identifier(_renamed(partition, table)), sql.Identifier(name_of(table))
     )
+    connection.execute(statement.as_bytes() + bounds.encode())
 
 
 def _renamed(partition: str, table: str) -> str:
@@ -100,11 +92,10 @@ def _index_names(connection: Connection, table: str) -> dict[str, str]:
 
 
 def _rename(connection: Connection, kind: str, old: str, new: str) -> None:
-    connection.execute(
-        sql.SQL("ALTER {} {} RENAME TO {}").format(sql.SQL(kind), sql.Identifier(old), sql.Identifier(new))  # type: ignore[arg-type]
-    )
+    statement = sql.SQL(" {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+    connection.execute(f"ALTER {kind}".encode() + statement.as_bytes())
 
 
 def _one(connection: Connection, query: str, table: str) -> object:
-    row = connection.execute(query, [table]).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query.encode(), [table]).fetchone()
     return row[0] if row else None

@@ -13,6 +13,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 
+from . import telemetry
 from .kafka import lane_consumer
 from .lane import Lane, Limits, back_off
 from .projection import STREAMS
@@ -93,6 +94,7 @@ class StreamStep(bootsteps.StartStopStep):
             self.threads.append(Relay(self.stopping))
         for thread in self.threads:
             thread.start()
+        telemetry.serve()
         log.info("streams: %s", ", ".join(thread.name for thread in self.threads))
 
     def stop(self, _: Any) -> None:

@@ -1,6 +1,6 @@
 """What a stream tells Prometheus of itself."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 _LABELS = ("stream", "topic")
 
@@ -24,3 +24,14 @@ HALTED = Gauge(
     "pitboss_stream_halted", "1 while a partition waits for a person.", (*_LABELS, "partition"), multiprocess_mode="max"
 )
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
+
+
+def serve() -> None:
+    """Answer Prometheus on METRICS_PORT, where one is set.
+
+    Processes of one machine can share PROMETHEUS_MULTIPROC_DIR instead; then the web's /metrics tells of them all.
+    """
+    from django.conf import settings
+
+    if settings.METRICS_PORT:
+        start_http_server(settings.METRICS_PORT)

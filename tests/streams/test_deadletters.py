@@ -86,9 +86,12 @@ def test_a_discarded_one_stays_with_its_reason_and_is_not_done_twice(spine: Spin
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(("discard", "{n}", "--reason", " "), "Say why"), (("discard", "999", "--reason", "x"), "There is no dead letter 999"),
-     (("replay", "{n}", "--reason", "x", "--event", "{f}"), "does not fit BetPlaced")],
-)  # fmt: skip
+    [
+        (("discard", "{n}", "--reason", " "), "Say why"),
+        (("discard", "999", "--reason", "x"), "There is no dead letter 999"),
+        (("replay", "{n}", "--reason", "x", "--event", "{f}"), "does not fit BetPlaced"),
+    ],
+)
 def test_what_cannot_be_done_is_refused_and_changes_nothing(
     spine: Spine, letter: int, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:

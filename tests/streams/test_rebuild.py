@@ -20,7 +20,9 @@ TABLES = (
 
 
 def events(count: int, seed: int = 3) -> list[Event]:
-    return list(islice(generate(seed=seed, start=START, events=None, step=timedelta(milliseconds=20), players=60), count))
+    return list(
+        islice(generate(seed=seed, start=START, events=None, step=timedelta(milliseconds=20), players=60), count)
+    )
 
 
 def test_a_rebuilt_table_is_the_same_table(spine: Spine) -> None:
@@ -72,14 +74,18 @@ def test_an_immutable_table_is_immutable_after_its_rebuild(spine: Spine) -> None
 
     call_command("rebuild", "wallet_transfer")
 
-    for statement in ("UPDATE wallet_transfer SET amount = 1", "DELETE FROM wallet_transfer", "TRUNCATE wallet_transfer",
-                      "TRUNCATE wallet_transfer_202601"):  # fmt: skip
+    for statement in (
+        "UPDATE wallet_transfer SET amount = 1",
+        "DELETE FROM wallet_transfer",
+        "TRUNCATE wallet_transfer",
+        "TRUNCATE wallet_transfer_202601",
+    ):
         with pytest.raises(Exception, match="append-only"):
             spine.rows(statement)
 
 
 def test_what_is_no_projection_is_refused(database: str) -> None:
-    with pytest.raises(CommandError, match="No projection writes auth_user; there are .*trading_bet"):
+    with pytest.raises(CommandError, match=r"No projection writes auth_user; there are .*trading_bet"):
         call_command("rebuild", "auth_user")
 
 

@@ -64,7 +64,8 @@ class Command(BaseCommand):
                 "resolved_at", "resolved_by", "note",
             )
         }  # fmt: skip
-        shown |= {"key": _text(letter.key), "value": _text(letter.value), "event": deadletters.contents(letter, registry)}
+        shown |= {"key": _text(letter.key), "value": _text(letter.value)}
+        shown["event"] = deadletters.contents(letter, registry)
         self.stdout.write(json.dumps(shown, default=str, indent=2, ensure_ascii=False))
 
     def _replay(self, options: dict[str, Any]) -> None:

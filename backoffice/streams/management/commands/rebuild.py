@@ -34,7 +34,8 @@ class Command(BaseCommand):
             )
         except (Rejected, Retryable) as refused:
             raise CommandError(str(refused)) from refused
-        self.stdout.write(json.dumps({"rebuilt": table, "messages": read, "seconds": round(time.monotonic() - began, 1)}))
+        seconds = round(time.monotonic() - began, 1)
+        self.stdout.write(json.dumps({"rebuilt": table, "messages": read, "seconds": seconds}))
 
     def _progress(self, place: str, done: int, end: int) -> None:
         self.stderr.write(f"{place}: {done:,} of {end:,}")
