@@ -3,10 +3,10 @@
 import json
 import os
 import signal
-import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -114,23 +114,36 @@ def test_a_part_that_dies_by_itself_is_started_again(own_stack: Stack, name: str
 def test_a_backend_that_is_busy_does_not_keep_a_killed_server_from_coming_back(own_stack: Stack) -> None:
     part = own_stack.part("postgres")
     pid = part.pid
-    with psycopg.connect(own_stack.environ()["DATABASE_URL"]) as connection:
+    with psycopg.connect(own_stack.environ()["DATABASE_URL"]) as connection, ThreadPoolExecutor(1) as thread:
         backend = connection.info.backend_pid
-        busy = threading.Thread(target=_count_for_ever, args=(connection,))
-        busy.start()
+        thread.submit(_count_for_ever, connection)
         wait_until(lambda: "SELECT" in Path(f"/proc/{backend}/cmdline").read_text())
+        try:
+            os.kill(pid, signal.SIGKILL)
 
-        os.kill(pid, signal.SIGKILL)
-
-        wait_until(lambda: part.running and part.pid != pid, timeout=10)
-        part.wait_healthy(timeout=10)
-        assert not os.path.exists(f"/proc/{backend}/cwd")
-        busy.join()
+            wait_until(lambda: part.running and part.pid != pid, timeout=10)
+            part.wait_healthy(timeout=10)
+            assert not os.path.exists(f"/proc/{backend}/cwd")
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(backend, signal.SIGKILL)
 
 
 def _count_for_ever(connection: psycopg.Connection) -> None:
     with suppress(psycopg.OperationalError):
         connection.execute("SELECT count(*) FROM (SELECT generate_series(1, 9000000000)) AS numbers")
+
+
+def test_the_registry_answers_at_once_after_a_restart_of_its_database(own_stack: Stack) -> None:
+    database = own_stack.part("postgres")
+    marks = [f"after-{uuid4().hex}" for _ in range(4)]
+
+    database.kill()
+    database.start()
+
+    for mark in marks:
+        _subject(own_stack, mark)
+    assert all(_has_subject(own_stack, mark) for mark in marks)
 
 
 def test_a_stopped_part_ends_cleanly(own_stack: Stack) -> None:
