@@ -13,6 +13,7 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from backoffice.localstack.stack import Stack, running_stack
+from tests import databases
 from tests.spine import Spine
 
 
@@ -60,8 +61,37 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def faulty_template(own_stack: Stack, django_db_blocker: DjangoDbBlocker) -> str:
+    """The name of a migrated, empty database in the Postgres of the own stack."""
+    with django_db_blocker.unblock():
+        databases.migrated(own_stack.environ()["DATABASE_URL"], "template_faulty")
+    return "template_faulty"
+
+
+@pytest.fixture
+def faulty_spine(own_stack: Stack, faulty_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Spine]:
+    """A spine on servers that the test may stop and kill; Django's default connection leads to its database."""
+    _all_run(own_stack)
+    servers = own_stack.environ()
+    url = servers["DATABASE_URL"]
+    with (
+        django_db_blocker.unblock(),
+        databases.copied(url, faulty_template) as name,
+        databases.default_database(databases.beside(url, name)),
+        Spine.on_servers(name, **servers) as spine,
+    ):
+        yield spine
+        _all_run(own_stack)
+
+
+def _all_run(stack: Stack) -> None:
+    for part in stack.parts.values():
+        part.start()
+
+
 def _administration() -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(settings.DATABASE_URL, autocommit=True)
+    return databases.administration(settings.DATABASE_URL)
 
 
 def _use(name: str) -> None:

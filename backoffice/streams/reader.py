@@ -15,7 +15,7 @@ from .batch import Batch
 from .committing import Committer, Prepared
 from .database import connect, retryable
 from .lane import Lane, back_off
-from .writer import Writer
+from .writer import SILENCE_SECONDS, Writer
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,10 @@ class Reader:
     def __init__(self, lane: Lane, stopping: threading.Event, connect_consumer: Callable[[Lane], Consumer]) -> None:
         self._lane = lane
         self._stopping = stopping
+        connection = connect(silent_for=SILENCE_SECONDS)
+        self._committer = Committer.over(connection, lane.stream, lane.records, lane.writers, lane.clock)
         self._consumer = connect_consumer(lane)
-        self._committer = Committer.over(connect(), lane.stream, lane.records, lane.writers, lane.clock)
-        self._writer = Writer(lane, self._committer, stopping)
+        self._writer = Writer(lane, self._committer)
         self._owned: set[int] = set()
         self._halted: set[int] = set()
         self._positions: dict[int, int] = {}
@@ -53,6 +54,7 @@ class Reader:
             while not self._stopping.is_set():
                 self._turn()
         finally:
+            self._writer.end()
             self._writer.forget(SETTLE_SECONDS)
             self._consumer.close()
             self._writer.join(SETTLE_SECONDS)
@@ -110,6 +112,8 @@ class Reader:
         while prepared is not None and not self._is_over(epoch):
             if self._writer.offer(prepared, PATIENCE_SECONDS):
                 break
+            if not self._writer.is_alive():
+                raise Retryable("its writer has died")
             self._hold()
         self._go_on()
 
@@ -129,12 +133,16 @@ class Reader:
         return self._stopping.is_set() or self._writer.rewind.is_set() or epoch != self._writer.epoch
 
     def _hold(self) -> None:
-        """Poll without taking messages, so that the group does not give the partitions away."""
+        """Poll without taking messages, so that the group does not give the partitions away.
+
+        A partition gained meanwhile is not paused yet and may hand one out: it is read again.
+        """
         if not self._paused:
             self._consumer.pause(self._consumer.assignment())
             self._paused = True
         if message := self._consumer.poll(0):
-            self._is_data(message)
+            if self._is_data(message):
+                self._positions.pop(message.partition() or 0, None)
             self._writer.rewind.set()
 
     def _go_on(self) -> None:

@@ -17,6 +17,10 @@ from .offsets import Fenced
 
 log = logging.getLogger(__name__)
 
+# How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
+# lock on their offsets.
+SILENCE_SECONDS = 10
+
 _Work = tuple[int, Prepared]
 
 
@@ -27,7 +31,7 @@ class Writer:
     the reader has to start anew; ``away`` while Postgres does not answer.
     """
 
-    def __init__(self, lane: Lane, committer: Committer, stopping: threading.Event) -> None:
+    def __init__(self, lane: Lane, committer: Committer) -> None:
         self.epoch = 0
         self.rewind = threading.Event()
         self.away = threading.Event()
@@ -35,7 +39,7 @@ class Writer:
         self.stored: dict[int, int] = {}
         self._lane = lane
         self._committer = committer
-        self._stopping = stopping
+        self._stopping = threading.Event()
         self._inbox: queue.Queue[_Work] = queue.Queue(maxsize=1)
         self._storing = threading.Lock()
         self._breakers: dict[int, Breaker] = {}
@@ -43,6 +47,13 @@ class Writer:
 
     def start(self) -> None:
         self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def end(self) -> None:
+        """Store no further batch; the thread ends with the one that it is at."""
+        self._stopping.set()
 
     def offer(self, prepared: Prepared, wait: float) -> bool:
         """Hand over a batch; False when there is no room within ``wait`` seconds."""
@@ -63,17 +74,22 @@ class Writer:
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
-        self._committer.connection.close()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                epoch, prepared = self._inbox.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            with self._storing:
-                if epoch == self.epoch:
-                    self._store(epoch, prepared)
+        try:
+            while not self._stopping.is_set():
+                self._take()
+        finally:
+            self._committer.connection.close()
+
+    def _take(self) -> None:
+        try:
+            epoch, prepared = self._inbox.get(timeout=0.1)
+        except queue.Empty:
+            return
+        with self._storing:
+            if epoch == self.epoch:
+                self._store(epoch, prepared)
 
     def _store(self, epoch: int, prepared: Prepared) -> None:
         try:
@@ -144,9 +160,10 @@ class Writer:
 
     def halt(self, partition: int, offset: int, reason: str) -> None:
         """Stop one partition until a person resumes it."""
-        with retryable():
+        # A connection of its own: the reader halts too, while this one may be in a transaction.
+        with retryable(), connect() as connection:
             halts.halt(
-                self._committer.connection,
+                connection,
                 stream=self._lane.stream.name,
                 topic=self._lane.topic,
                 partition=partition,
@@ -171,7 +188,7 @@ class Writer:
         self.away.set()
         for _ in back_off(self._stopping):
             try:
-                self._committer.connection = connect()
+                self._committer.connection = connect(silent_for=SILENCE_SECONDS)
             except Retryable as error:
                 log.warning("%s: Postgres is away: %s", self._lane.group, error)
             else:

@@ -1,0 +1,54 @@
+"""Plays the seeds on servers of its own; exit 1 if anything was lost, doubled or out of order."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import django
+
+
+def main() -> int:
+    asked = _arguments()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "backoffice.settings.test"
+    django.setup()
+    from backoffice.localstack.stack import running_stack
+    from tests import databases
+    from tests.chaos.play import play
+    from tests.chaos.verdict import Verdict, line, summary
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
+    verdicts: list[Verdict] = []
+    try:
+        with running_stack(folder / "stack", outside={}) as stack, _log(asked.log).open("ab") as log:
+            databases.migrated(stack.environ()["DATABASE_URL"], "template_chaos")
+            for seed in range(asked.first, asked.first + asked.seeds):
+                began = time.monotonic()
+                verdicts.append(play(seed, asked.seconds, stack, "template_chaos", log.fileno()))
+                print(line(seed, verdicts[-1], time.monotonic() - began), flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(summary(verdicts))
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds to play")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long each is disturbed")
+    parser.add_argument("--log", type=Path, help="a file for what the workers say (default: thrown away)")
+    return parser.parse_args()
+
+
+def _log(path: Path | None) -> Path:
+    return path or Path(os.devnull)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

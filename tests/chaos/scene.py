@@ -1,0 +1,114 @@
+"""What a seed plays on: servers, workers, load, and how far the workers are."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from confluent_kafka import KafkaException
+
+from backoffice.localstack.stack import Stack
+from tests.faults.load import Load
+from tests.spine import Spine, kill, until
+
+WORKERS = 2
+LITTLE = 1_000
+PATIENCE_SECONDS = 90.0
+LOOK_SECONDS = 0.05
+
+Process = subprocess.Popen[bytes]
+Place = tuple[str, str, int]
+
+
+@dataclass
+class Scene:
+    stack: Stack
+    spine: Spine
+    load: Load
+    rng: random.Random
+    output: int
+    workers: list[Process] = field(default_factory=list)
+
+    def hire(self) -> Process:
+        """Start one more worker."""
+        worker = self.spine.worker(output=self.output)
+        self.workers.append(worker)
+        return worker
+
+    def any_worker(self) -> Process:
+        return self.rng.choice(self.workers)
+
+    def kill_and_replace(self, worker: Process) -> None:
+        kill(worker)
+        self.workers.remove(worker)
+        self.hire()
+
+    def wait(self, shortest: float, longest: float) -> None:
+        time.sleep(self.rng.uniform(shortest, longest))
+
+    def lag(self) -> dict[Place, int]:
+        """What is not stored yet, for each stream, topic and partition.
+
+        Raises:
+            psycopg.OperationalError, KafkaException: it cannot be told now.
+        """
+        return self.spine.lag()
+
+    def recovery(self) -> float:
+        """Seconds until all that lagged has moved on and little is left to store.
+
+        Raises:
+            TimeoutError: that does not come true.
+        """
+        began = time.monotonic()
+        behind: dict[Place, int] | None = None
+        while time.monotonic() < began + PATIENCE_SECONDS:
+            try:
+                lag = self.lag()
+                stored = self._stored()
+            except (psycopg.OperationalError, KafkaException):
+                time.sleep(LOOK_SECONDS)
+                continue
+            if behind is None:
+                behind = {place: stored.get(place, 0) for place in lag}
+            if sum(lag.values()) < LITTLE and all(stored.get(place, 0) > at for place, at in behind.items()):
+                return time.monotonic() - began
+            time.sleep(LOOK_SECONDS)
+        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; still to store: {self.lag()}")
+
+    def wait_relayed(self) -> None:
+        """Until nothing waits in the outbox."""
+        unsent = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL"
+        until(lambda: not self.spine.value(unsent), "the outbox is empty")
+
+    def _stored(self) -> dict[Place, int]:
+        rows = self.spine.rows("SELECT stream, topic, partition, next FROM streams_offset")
+        return {(stream, topic, partition): following for stream, topic, partition, following in rows}
+
+    def dismiss(self) -> list[int]:
+        """End all workers politely; their exit codes."""
+        for worker in self.workers:
+            thaw(worker)
+            worker.terminate()
+        codes = [worker.wait(30) for worker in self.workers]
+        self.workers.clear()
+        return codes
+
+
+@contextmanager
+def frozen(worker: Process) -> Iterator[None]:
+    os.killpg(worker.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        thaw(worker)
+
+
+def thaw(worker: Process) -> None:
+    if worker.poll() is None:
+        os.killpg(worker.pid, signal.SIGCONT)

@@ -1,0 +1,72 @@
+"""What a seed has come to."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.faults import oracle, positions
+from tests.faults.load import Load
+from tests.faults.oracle import Difference
+from tests.spine import Spine
+
+
+@dataclass
+class Verdict:
+    """``differences`` of every kind, and how long each recovery took (seconds)."""
+
+    sent: int = 0
+    faults: list[str] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    failed: str = ""
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Lost, doubled, reordered; a row whose newest version has not won was reordered."""
+        kinds = Counter(difference.kind for difference in self.differences)
+        return kinds["lost"], kinds["doubled"], kinds["reordered"] + kinds["altered"]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failed and not self.differences
+
+
+def judged(spine: Spine, load: Load) -> list[Difference]:
+    found = [*oracle.differences(load.sent, spine.rows), *positions.differences(spine), *_twins(spine)]
+    dead = int(spine.value("SELECT count(*) FROM streams_deadletter"))
+    if dead != load.bad:
+        kind = "lost" if dead < load.bad else "doubled"
+        found.append(Difference(kind, "streams_deadletter", f"{load.bad} bad messages were sent, {dead} are there"))
+    return found
+
+
+def _twins(spine: Spine) -> list[Difference]:
+    """Dead letters without a message in their dead-letter topic."""
+    missing = []
+    for (topic,) in spine.rows("SELECT DISTINCT topic FROM streams_deadletter"):
+        twins = {(h["partition"], h["offset"]): value for _, value, h in spine.read(f"{topic}.dlq")}
+        query = 'SELECT partition, "offset", value FROM streams_deadletter WHERE topic = %s'
+        for partition, offset, value in spine.rows(query, topic):
+            if (twins.get((str(partition), str(offset))) or b"") != bytes(value or b""):
+                missing.append(Difference("lost", f"{topic}.dlq", f"the twin of {topic}[{partition}]@{offset}"))
+    return missing
+
+
+def line(seed: int, verdict: Verdict, seconds: float) -> str:
+    """What a person reads of one seed."""
+    lost, doubled, reordered = verdict.counts
+    told = f"seed {seed}: {verdict.sent} messages in {seconds:.0f} s; {', '.join(verdict.faults)};"
+    told += f" lost {lost} doubled {doubled} reordered {reordered}"
+    told += f" FAILED: {verdict.failed}" if verdict.failed else ""
+    return told + "".join(f"\n    {difference}" for difference in verdict.differences[:10])
+
+
+def summary(verdicts: list[Verdict]) -> str:
+    """What a person reads of all."""
+    lost, doubled, reordered = (sum(verdict.counts[kind] for verdict in verdicts) for kind in range(3))
+    times = sorted(seconds for verdict in verdicts for seconds in verdict.recoveries)
+    p50, p99, most = (_at(times, share) for share in (0.5, 0.99, 1.0))
+    return f"lost {lost} doubled {doubled} reordered {reordered} recovery p50 {p50:.1f} p99 {p99:.1f} max {most:.1f} s"
+
+
+def _at(times: list[float], share: float) -> float:
+    return times[min(len(times) - 1, int(len(times) * share))] if times else 0.0
