@@ -63,14 +63,16 @@ class Fact(models.Model):
 
 
 class Session(models.Model):
+    """A session and where it was started from; one whose start has not arrived yet has no more than its end."""
+
     id = models.UUIDField(primary_key=True)
     player_id = models.UUIDField()
     brand = models.TextField()
     jurisdiction = models.TextField()
-    channel = models.TextField()
-    country = models.TextField()
-    device_id = models.TextField()
-    ip = models.TextField()
+    channel = models.TextField(null=True)
+    country = models.TextField(null=True)
+    device_id = models.TextField(null=True)
+    ip = models.TextField(null=True)
     started_at = models.DateTimeField(null=True)
     started_event = models.UUIDField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -96,7 +98,10 @@ class Login(Fact):
     ip = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="logins_of_player"), by_source("logins_by_source")]
+        indexes = [
+            models.Index(fields=["player_id", "occurred_at"], name="logins_of_player"),
+            by_source("logins_by_source"),
+        ]
 
 
 class LimitChange(Fact):
@@ -112,7 +117,10 @@ class LimitChange(Fact):
     set_by = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="limits_of_player"), by_source("limits_by_source")]
+        indexes = [
+            models.Index(fields=["player_id", "occurred_at"], name="limits_of_player"),
+            by_source("limits_by_source"),
+        ]
 
 
 class ExclusionChange(Fact):
@@ -127,7 +135,10 @@ class ExclusionChange(Fact):
     reason = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="exclusions_of_player"), by_source("exclusions_by_source")]
+        indexes = [
+            models.Index(fields=["player_id", "occurred_at"], name="exclusions_of_player"),
+            by_source("exclusions_by_source"),
+        ]
 
 
 class Contact(Fact):
@@ -140,7 +151,10 @@ class Contact(Fact):
     outcome = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="contacts_of_player"), by_source("contacts_by_source")]
+        indexes = [
+            models.Index(fields=["player_id", "occurred_at"], name="contacts_of_player"),
+            by_source("contacts_by_source"),
+        ]
 
 
 class Document(models.Model):

@@ -48,17 +48,15 @@ def failed_logins(events: pa.Table) -> pa.Table:
 
 @players.project("SessionStarted", into="players_session", key="id", newest_by=("started_at", "started_event"))
 def session_starts(events: pa.Table) -> pa.Table:
-    return stamped(_sessions(events), events, "started")
+    known = (*WHOSE, "channel", "country", "device_id", "ip")
+    return stamped(renamed(events, id="session_id", **{name: name for name in known}), events, "started")
 
 
 @players.project("SessionEnded", into="players_session", key="id", newest_by=("ended_at", "ended_event"))
 def session_ends(events: pa.Table) -> pa.Table:
-    return stamped(_sessions(events).append_column("end_reason", events["reason"]), events, "ended")
-
-
-def _sessions(events: pa.Table) -> pa.Table:
-    where = ("channel", "country", "device_id", "ip")
-    return renamed(events, id="session_id", **{name: name for name in (*WHOSE, *where)})
+    """Only the end: where the session was started from must not depend on which of the two events came first."""
+    rows = renamed(events, id="session_id", end_reason="reason", **{name: name for name in WHOSE})
+    return stamped(rows, events, "ended")
 
 
 @players.project("LimitChanged", into="players_limitchange", key="event_id", fact=True)

@@ -1,0 +1,160 @@
+"""Bets, their settlements and the revenue that follows from them, from ten-line tables of events."""
+
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+
+from backoffice.contracts.examples import MOMENT
+from tests.streams.arriving import arrived
+from trading import projections as trading
+
+BET = "01890a5d-ac96-774b-bcce-b302099a8057"
+LEG = {
+    "leg_no": 1, "sport": "football", "sport_event_id": "match-1", "market_id": "1x2", "outcome_id": "home",
+    "odds": 1_850, "is_in_play": False,
+}  # fmt: skip
+
+
+def windows(rows: pa.Table) -> list[tuple[str, str, str, int, int]]:
+    names = ("metric", "key", "currency", "count", "amount")
+    return [tuple(row[name] for name in names) for row in rows.to_pylist()]
+
+
+def test_a_bet_is_stored_under_its_own_id() -> None:
+    (row,) = trading.bets(arrived("BetPlaced", {"bet_id": BET, "stake": 2_500, "is_free_bet": False})).to_pylist()
+
+    assert (row["id"], row["stake"], row["is_free_bet"]) == (UUID(BET).bytes, 2_500, False)
+
+
+def test_each_leg_is_a_row_of_its_bet() -> None:
+    events = arrived(
+        "BetPlaced", {"bet_id": BET, "legs": [LEG, LEG | {"leg_no": 2, "market_id": "totals", "odds": 2_100}]}
+    )
+
+    rows = trading.legs(events).to_pylist()
+
+    assert rows == [LEG | {"bet_id": UUID(BET).bytes}, rows[1]]
+    assert [(row["leg_no"], row["market_id"], row["odds"]) for row in rows] == [(1, "1x2", 1_850), (2, "totals", 2_100)]
+
+
+RESULTS = [
+    {"leg_no": 1, "result": "won", "void_factor": 0, "dead_heat_factor": 1_000},
+    {"leg_no": 2, "result": "void", "void_factor": 1_000, "dead_heat_factor": 500},
+]
+
+
+@pytest.mark.parametrize("record", ["BetSettled", "BetResettled"])
+def test_the_results_of_the_legs_are_arrays_in_their_order(record: str) -> None:
+    function = {"BetSettled": trading.settlements, "BetResettled": trading.resettlements}[record]
+    events = arrived(record, {"legs": RESULTS}, {"legs": []}, {"legs": RESULTS[1:]})
+
+    rows = function(events).to_pylist()
+
+    assert [row["legs"] for row in rows] == [[1, 2], [], [2]]
+    assert [row["results"] for row in rows] == [["won", "void"], [], ["void"]]
+    assert [row["void_factors"] for row in rows] == [[0, 1_000], [], [1_000]]
+    assert [row["dead_heat_factors"] for row in rows] == [[1_000, 500], [], [500]]
+
+
+def test_the_results_of_a_slice_are_its_own() -> None:
+    events = arrived("BetSettled", {"legs": RESULTS}, {"legs": RESULTS[1:]}, {"legs": RESULTS[:1]})
+
+    assert trading.settlements(events.slice(1))["results"].to_pylist() == [["void"], ["won"]]
+
+
+@pytest.mark.parametrize(
+    ("record", "function", "change", "payouts"),
+    [
+        ("BetSettled", trading.settlements, {"payout": 4_625}, (4_625, 0)),
+        ("BetCashedOut", trading.cash_outs, {"payout": 1_900}, (1_900, 0)),
+        ("BetVoided", trading.voids, {"refund": 2_500, "previous_payout": 4_625}, (2_500, 4_625)),
+        ("BetResettled", trading.resettlements, {"payout": 0, "previous_payout": 4_625}, (0, 4_625)),
+    ],
+)
+def test_a_settlement_says_what_the_player_has_got_now_and_before(
+    record: str, function: Any, change: dict[str, Any], payouts: tuple[int, int]
+) -> None:
+    (row,) = function(arrived(record, change | {"stake": 2_500, "settlement_no": 3})).to_pylist()
+
+    assert (row["payout"], row["previous_payout"]) == payouts
+    assert (row["stake"], row["settlement_no"]) == (2_500, 3)
+
+
+@pytest.mark.parametrize(
+    ("record", "change", "ggr"),
+    [
+        ("BetSettled", {"payout": 0, "is_free_bet": False}, 2_500),
+        ("BetSettled", {"payout": 4_625, "is_free_bet": False}, -2_125),
+        ("BetSettled", {"payout": 0, "is_free_bet": True}, 0),
+        ("BetSettled", {"payout": 2_125, "is_free_bet": True}, -2_125),
+        ("BetCashedOut", {"payout": 1_900, "is_free_bet": False}, 600),
+        ("BetCashedOut", {"payout": 1_900, "is_free_bet": True}, -1_900),
+        ("BetVoided", {"refund": 2_500, "was_settled": False, "previous_payout": 0, "is_free_bet": False}, 0),
+        ("BetVoided", {"refund": 2_500, "was_settled": True, "previous_payout": 0, "is_free_bet": False}, -2_500),
+        ("BetVoided", {"refund": 2_500, "was_settled": True, "previous_payout": 4_625, "is_free_bet": False}, 2_125),
+        ("BetVoided", {"refund": 0, "was_settled": True, "previous_payout": 2_125, "is_free_bet": True}, 2_125),
+        ("BetResettled", {"payout": 4_625, "previous_payout": 0}, -4_625),
+        ("BetResettled", {"payout": 0, "previous_payout": 4_625}, 4_625),
+        ("BetResettled", {"payout": 700, "previous_payout": 700}, 0),
+    ],
+)
+def test_ggr_is_what_the_step_changes_for_the_house(record: str, change: dict[str, Any], ggr: int) -> None:
+    rows = trading.bet_revenue(arrived(record, change | {"stake": 2_500, "currency": "SEK"}))
+
+    assert windows(rows) == [("ggr", "sports", "SEK", 1, ggr)]
+
+
+@pytest.mark.parametrize("is_free", [False, True])
+@pytest.mark.parametrize("payout", [0, 4_625])
+def test_a_bet_that_is_settled_and_voided_earned_nothing(is_free: bool, payout: int) -> None:
+    settled = arrived("BetSettled", {"stake": 2_500, "payout": payout, "is_free_bet": is_free})
+    voided = arrived(
+        "BetVoided", {"stake": 2_500, "previous_payout": payout, "was_settled": True, "is_free_bet": is_free}
+    )
+
+    steps = [*windows(trading.bet_revenue(settled)), *windows(trading.bet_revenue(voided))]
+
+    assert sum(amount for *_, amount in steps) == 0
+
+
+def test_stakes_count_real_money_only_and_bets_count_all() -> None:
+    events = arrived(
+        "BetPlaced",
+        {"stake": 100, "is_free_bet": False, "kind": "single"},
+        {"stake": 20, "is_free_bet": True, "kind": "system"},
+    )
+
+    assert windows(trading.bet_stakes(events)) == [("stakes", "sports", "EUR", 1, 100)]
+    assert windows(trading.bet_window(events)) == [("bets", "single", "EUR", 1, 100), ("bets", "system", "EUR", 1, 20)]
+
+
+def test_a_market_update_describes_event_market_and_outcomes() -> None:
+    events = arrived("MarketUpdate", {"market_id": "1x2", "version": 7, "status": "suspended", "market_type": "1x2"})
+
+    (event,) = trading.sport_events(events).to_pylist()
+    (market,) = trading.markets(events).to_pylist()
+    outcomes = trading.outcomes(events).to_pylist()
+
+    assert event["seen_at"] == market["version_at"].replace(tzinfo=None) == MOMENT.replace(tzinfo=None)
+    assert (market["id"], market["version"], market["status"], market["type"]) == ("1x2", 7, "suspended", "1x2")
+    assert [(row["market_id"], row["version"]) for row in outcomes] == [("1x2", 7)] * 2
+    assert outcomes[1]["back_odds"] is None
+
+
+def test_prices_are_the_offer_and_one_row_for_each_outcome() -> None:
+    prices = [
+        {"outcome_id": name, "odds": odds, "probability_ppm": 500_000} for name, odds in (("h", 1_900), ("a", 2_000))
+    ]
+    events = arrived("MarketPrice", {"market_id": "1x2", "version": 8, "margin_ppm": 26_315, "prices": prices})
+
+    (offer,) = trading.offers(events).to_pylist()
+    rows = trading.prices(events).to_pylist()
+
+    assert (offer["market_id"], offer["version"], offer["margin_ppm"]) == ("1x2", 8, 26_315)
+    assert [(row["market_id"], row["outcome_id"], row["odds"]) for row in rows] == [
+        ("1x2", "h", 1_900),
+        ("1x2", "a", 2_000),
+    ]
+    assert rows[0]["version_event"] == offer["version_event"]
