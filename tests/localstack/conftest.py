@@ -52,7 +52,7 @@ class Started:
 
 @pytest.fixture
 def start(alone: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Started]]:
-    """Starts the command; whatever of it still runs when the test ends is killed."""
+    """Starts the command; whatever of it still runs when the test ends, also in failure, is killed."""
     running: list[Started] = []
 
     def begin(*words: str, cwd: Path = PROJECT) -> Started:
@@ -64,6 +64,8 @@ def start(alone: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Start
         if command.process.poll() is None:
             processes.kill(command.process.pid)
             command.process.wait()
+    for pid in of(str(tmp_path)):
+        processes.kill(pid)
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 20) -> None:

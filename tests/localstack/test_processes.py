@@ -43,6 +43,24 @@ def test_the_sweep_ends_recorded_processes_with_all_their_descendants(tmp_path: 
     assert children.names() == []
 
 
+def test_the_sweep_ends_what_a_recorded_process_left_when_it_died(tmp_path: Path) -> None:
+    children = Children(tmp_path)
+    with subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo up; wait"], start_new_session=True, stdout=subprocess.PIPE
+    ) as head:
+        assert head.stdout is not None
+        head.stdout.readline()
+        children.record("worker", head.pid)
+        left = processes.family(head.pid)
+        head.kill()
+        head.wait()
+
+        children.sweep(grace=0.2)
+
+    assert len(left) == 2
+    assert processes.gone(left, timeout=0)
+
+
 def test_the_sweep_leaves_a_process_alone_that_only_has_the_same_id(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
         seen = processes.look(stranger.pid)
