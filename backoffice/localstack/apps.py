@@ -5,7 +5,7 @@ import time
 
 from .layout import Layout
 
-NAMES = ("web", "worker-1", "worker-2", "beat", "generator")
+NAMES = ("web", "worker-1", "worker-2", "beat", "generator", "numbers")
 # Dashboards hold their streams open for ever; without a limit the web server would wait for them to leave.
 _LAST_REQUESTS_SECONDS = "3"
 
@@ -22,6 +22,8 @@ def command(name: str, layout: Layout, port: int) -> list[str]:
         words += ["--hostname", f"{name}@%h"]
     elif name == "beat":
         words = [*celery, "beat", "--schedule", str(layout.run / "celerybeat-schedule")]
+    elif name == "numbers":
+        words = ["manage.py", "status", "--line", "--every", "5"]
     else:
         # A seed of its own for each start: the same one would register the same players a second time.
         words = ["manage.py", "generate", "--rate", "200", "--start", "now", "--garbage", "0.0005"]
