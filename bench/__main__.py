@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import django
@@ -9,6 +10,8 @@ import django
 from bench.figures import RESULTS, Figures
 
 NAMES = ("b1", "b2", "b3", "b4")
+FRESHNESS_RATE = 10_000.0
+"""Events a second for B3 where B1 is not run before it."""
 
 
 def main() -> None:
@@ -26,13 +29,19 @@ def main() -> None:
     figures.write(options.results, quick=options.quick)
 
 
-def run(names: "list[str] | tuple[str, ...]", figures: Figures, *, quick: bool) -> None:
-    from bench import ingest
+def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
+    """The benchmarks of these names, each on what the one before left of the stand."""
+    from bench import decode, freshness, ingest, rollups
     from bench.stand import stand
 
+    if "b2" in names:
+        decode.run(figures, quick=quick)
     with stand() as here:
-        if "b1" in names:
-            ingest.run(figures, here, quick=quick)
+        rate = ingest.run(figures, here, quick=quick) if "b1" in names else FRESHNESS_RATE * 4
+        if "b3" in names:
+            freshness.run(figures, here, rate / 4, quick=quick)
+        if "b4" in names:
+            rollups.run(figures, here, quick=quick)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Bet(NamedTuple):
 
 
 class Betting:
-    """Events in the order in which they happen, spread evenly over the minutes before ``now``; same seed, same events."""
+    """Events in order, spread evenly over the minutes before ``now``; the same seed gives the same events."""
 
     def __init__(self, seed: int, now: datetime, players: int = 10_000) -> None:
         self._rng = random.Random(seed)
@@ -116,12 +116,18 @@ class Betting:
         )  # fmt: skip
 
     def _cashed_out(self, bet: Bet) -> Event:
-        return bet_cashed_out(self._head(bet.player), **self._whose(bet), settlement_no=1, payout=bet.payout * 2 // 3)
+        return bet_cashed_out(
+            self._head(bet.player),
+            **self._whose(bet),
+            settlement_no=1,
+            payout=bet.payout * 2 // 3,
+            is_free_bet=bet.is_free,
+        )
 
     def _voided(self, bet: Bet) -> Event:
         return bet_voided(
             self._head(bet.player), **self._whose(bet), settlement_no=1, refund=bet.stake, previous_payout=0,
-            was_settled=False, reason="event abandoned",
+            was_settled=False, reason="event abandoned", is_free_bet=bet.is_free,
         )  # fmt: skip
 
     @staticmethod
@@ -134,7 +140,10 @@ class Betting:
 
     def _head(self, player: Player) -> Head:
         return Head(
-            event_id=self._id(), occurred_at=microseconds(self._at), brand=player.brand, jurisdiction=player.jurisdiction
+            event_id=self._id(),
+            occurred_at=microseconds(self._at),
+            brand=player.brand,
+            jurisdiction=player.jurisdiction,
         )
 
     def _id(self) -> str:

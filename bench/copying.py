@@ -22,9 +22,14 @@ def folder_of(root: Path, number: int, count: int) -> Path:
     return root / f"{number}-of-{count}"
 
 
-def dump(connection: psycopg.Connection[tuple[object, ...]], query: sql.Composable, folder: Path, name: str, slices: int) -> int:
+def dump(
+    connection: psycopg.Connection[tuple[object, ...]], query: sql.Composable, folder: Path, name: str, slices: int
+) -> int:
     """The rows of a query into ``slices`` files of as many rows each, in the order in which they come; their number."""
-    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)) as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)) as copy,
+    ):
         rows = [bytes(row) for row in copy]
     # The header comes with the first row, the trailer as the last.
     rows[0] = rows[0].removeprefix(HEADER)

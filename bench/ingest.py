@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +26,7 @@ from bench.bets import Betting
 from bench.copying import dump, folder_of
 from bench.crew import Crew, crew
 from bench.figures import Figures
-from bench.stand import BETS, TABLES, Feed, Message, Stand
+from bench.stand import BETS, PEERS, TABLES, Feed, Message, Stand
 
 PATIENCE_SECONDS = 300.0
 BATCH = 20_000
@@ -34,13 +35,12 @@ BATCH = 20_000
 @dataclass(frozen=True)
 class Size:
     events: int
-    by_write_row: int
-    by_bulk_create: int
+    peers: dict[str, int]
     repetitions: int
 
 
-FULL = Size(events=400_000, by_write_row=120_000, by_bulk_create=30_000, repetitions=3)
-QUICK = Size(events=4_000, by_write_row=2_000, by_bulk_create=1_000, repetitions=1)
+FULL = Size(events=400_000, peers={"write_row": 100_000, "bulk_create": 30_000}, repetitions=3)
+QUICK = Size(events=4_000, peers={"write_row": 2_000, "bulk_create": 1_000}, repetitions=1)
 
 Timings = dict[str, list[float]]
 
@@ -52,7 +52,7 @@ class Ingest:
     messages: list[Message]
     dumps: Path
     feed: Feed
-    peer_feed: Feed
+    peer_feeds: dict[str, Feed]
     timings: dict[int, Timings] = field(default_factory=dict)
 
     def drained(self) -> float:
@@ -68,12 +68,15 @@ class Ingest:
         self.stand.empty()
         return copying.timed()
 
-    def by_peer(self, peers: Crew, count: int, workers: int) -> float:
+    def by_peer(self, kind: str, peers: Crew, workers: int) -> float:
+        count, feed = self.size.peers[kind], self.peer_feeds[kind]
         self.stand.empty()
-        counts = self.peer_feed.load(self.messages[:count])
+        counts = feed.load(self.messages[:count])
         shares = [sum(counts[number::workers]) for number in range(workers)]
-        seconds = peers.timed(shares, self.peer_feed.reveal)
-        stored = self.stand.rows("SELECT (SELECT count(*) FROM trading_bet) + (SELECT count(*) FROM trading_settlement)")
+        seconds = peers.timed(shares, feed.reveal)
+        stored = self.stand.rows(
+            "SELECT (SELECT count(*) FROM trading_bet) + (SELECT count(*) FROM trading_settlement)"
+        )
         if stored != [(count,)]:
             raise RuntimeError(f"A peer stored {stored[0][0]} of {count} events.")
         return seconds
@@ -99,8 +102,8 @@ class Ingest:
 def ingest(stand: Stand, size: Size) -> Iterator[Ingest]:
     messages = stand.framed(Betting(1, datetime.now(UTC)).events(size.events))
     with tempfile.TemporaryDirectory() as folder:
-        feeds = Feed(f"{stand.prefix}{BETS}"), Feed(f"{stand.peer_prefix}{BETS}")
-        yield Ingest(stand, size, messages, Path(folder), *feeds)
+        peers = {kind: Feed(stand.topic(kind)) for kind in PEERS}
+        yield Ingest(stand, size, messages, Path(folder), Feed(stand.topic()), peers)
 
 
 def measure(bench: Ingest, workers: int) -> Timings:
@@ -125,16 +128,15 @@ def _turns(bench: Ingest, workers: int, stack: ExitStack) -> dict[str, Callable[
         return stack.enter_context(crew(module, workers, arguments, bench.stand.environ))
 
     whole, batches = (others("bench.copying", str(bench.dumps / name)) for name in ("whole", "batches"))
-    topic = f"{bench.stand.peer_prefix}{BETS}"
-    rows, objects = (others("bench.peers", kind, topic) for kind in ("write_row", "bulk_create"))
-    size = bench.size
-    return {
+    turns = {
         "stream": bench.drained,
-        "copy, all at once": lambda: bench.copied(whole),
-        "copy, a transaction a batch": lambda: bench.copied(batches),
-        "fastavro + COPY write_row": lambda: bench.by_peer(rows, size.by_write_row, workers),
-        "bulk_create": lambda: bench.by_peer(objects, size.by_bulk_create, workers),
+        "COPY, all at once": lambda: bench.copied(whole),
+        "COPY, a transaction a batch": lambda: bench.copied(batches),
     }
+    for kind in PEERS:
+        peers = others("bench.peers", kind, bench.stand.topic(kind))
+        turns[kind] = partial(bench.by_peer, kind, peers, workers)
+    return turns
 
 
 def run(figures: Figures, stand: Stand, *, quick: bool) -> float:
@@ -148,15 +150,14 @@ def run(figures: Figures, stand: Stand, *, quick: bool) -> float:
 
 
 def _report(figures: Figures, size: Size, workers: int, timings: Timings) -> float:
-    counts = {"fastavro + COPY write_row": size.by_write_row, "bulk_create": size.by_bulk_create}
     tail = f"({workers} worker{'s' if workers > 1 else ''})"
     rates = {
-        name: figures.rate("B1", f"{name} {tail}", counts.get(name, size.events), seconds)
+        name: figures.rate("B1", f"{name} {tail}", size.peers.get(name, size.events), seconds)
         for name, seconds in timings.items()
     }
     own = rates["stream"]
-    copy = max(rate for name, rate in rates.items() if name.startswith("copy"))
-    peers = {name: rates[name] for name in counts}
+    copy = max(rate for name, rate in rates.items() if name.startswith("COPY"))
+    peers = {name: rates[name] for name in PEERS}
     figures.add("B1", f"stream ÷ COPY {tail}", own / copy, "×", at_least=0.7, stream=own, copy=copy)
     figures.add("B1", f"stream ÷ bulk_create {tail}", own / rates["bulk_create"], "×", at_least=8, **peers)
     figures.add("B1", f"stream ÷ fastest peer run here {tail}", own / max(peers.values()), "×", at_least=2.5, **peers)
@@ -166,7 +167,7 @@ def _report(figures: Figures, size: Size, workers: int, timings: Timings) -> flo
 def wait_stored(stand: Stand, ends: list[int]) -> None:
     """Until the stream has stored every partition to its end."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    query = 'SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s'
+    query = "SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s"
     with stand.connect() as connection:
         while time.monotonic() < deadline:
             stored = dict(connection.execute(query, ["trading", BETS]).fetchall())

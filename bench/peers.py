@@ -111,7 +111,9 @@ def bulk_create(batch: Batch) -> None:
     with transaction.atomic():
         Bet.objects.bulk_create([Bet(**dict(zip(BET, row, strict=True))) for row in batch.bets])
         Leg.objects.bulk_create([Leg(**dict(zip(LEG, row, strict=True))) for row in batch.legs])
-        Settlement.objects.bulk_create([Settlement(**dict(zip(SETTLEMENT, row, strict=True))) for row in batch.settlements])
+        Settlement.objects.bulk_create(
+            [Settlement(**dict(zip(SETTLEMENT, row, strict=True))) for row in batch.settlements]
+        )
 
 
 def write_row() -> Callable[[Batch], None]:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
@@ -22,6 +23,8 @@ from backoffice.streams.kafka import CLIENT
 
 PARTITIONS = 8
 BETS = "bet-events"
+RECORDS = frozenset(TOPICS[BETS].records)
+PEERS = ("write_row", "bulk_create")
 TABLES = ("trading_bet", "trading_leg", "trading_settlement", "metrics_window", "metrics_activity")
 """All that the projections of `bet-events` write, in the order of their size."""
 
@@ -33,16 +36,16 @@ class Message(NamedTuple):
 
 @dataclass
 class Stand:
-    """``prefix`` stands before the topics of the benchmark's own stream, ``peer_prefix`` before those of the others."""
+    """``prefix`` stands before the topics of the benchmark's own stream; each peer has a topic beside it."""
 
     database_url: str
     prefix: str
     registry: Registry
     _known: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def peer_prefix(self) -> str:
-        return f"{self.prefix}peer."
+    def topic(self, reader: str = "") -> str:
+        """The bets' topic, or the same for one peer alone."""
+        return f"{self.prefix}{reader}{BETS}"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -88,7 +91,7 @@ def stand() -> Iterator[Stand]:
             call_command("migrate", verbosity=0)
             registry = Registry(settings.SCHEMA_REGISTRY_URL, prefix)
             here = Stand(url, prefix, registry)
-            with _topics([f"{here.prefix}{BETS}", f"{here.peer_prefix}{BETS}"]):
+            with _topics([here.topic(reader) for reader in ("", *PEERS)]):
                 yield here
         finally:
             default.close()
@@ -145,9 +148,7 @@ class Feed:
     def _produce(self, message: Message) -> None:
         while True:
             try:
-                self._producer.produce(
-                    self._topic, key=message.key, value=message.value, on_delivery=self._delivered
-                )
+                self._producer.produce(self._topic, key=message.key, value=message.value, on_delivery=self._delivered)
             except BufferError:
                 self._producer.poll(0.05)
             else:

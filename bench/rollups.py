@@ -1,0 +1,190 @@
+"""B4: rolling windows, folded and read; do they agree with a recount, and does any worker wait for a lock?"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+from django.db import connection as django_connection
+
+from backoffice.metrics.selectors import active_players_by_jurisdiction, ggr_by_vertical
+from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed
+from backoffice.simulator.events.envelope import Event, moment
+from backoffice.streams.committing import Committer
+from backoffice.streams.database import connect
+from backoffice.streams.decoding import decode
+from backoffice.streams.folding import added
+from backoffice.streams.projection import STREAMS
+from backoffice.streams.rows import project
+from backoffice.kernel.clock import SystemClock
+from bench.bets import LICENCES, Betting
+from bench.crew import crew
+from bench.decode import Schemas, batches
+from bench.figures import Figures, percentile
+from bench.ingest import wait_assigned, wait_stored
+from bench.stand import BETS, PARTITIONS, RECORDS, Feed, Stand
+
+BATCH = 20_000
+ACTIVE_PLAYERS = 10_000
+KNOWN_PLAYERS = 200_000
+
+Sums = Counter[tuple[str, datetime, str, str]]
+
+
+def run(figures: Figures, stand: Stand, *, quick: bool) -> None:
+    _fold(figures, stand, repetitions=1 if quick else 9)
+    _drain_and_recount(figures, stand, events=4_000 if quick else 200_000)
+    _read(figures, stand, reads=20 if quick else 1_000, players=1_000 if quick else KNOWN_PLAYERS)
+
+
+def _fold(figures: Figures, stand: Stand, repetitions: int) -> None:
+    """Processor time, on columns as they come from the decoder."""
+    now, schemas = datetime.now(UTC), Schemas()
+    work = [
+        decode(batch, records=RECORDS, writers=schemas, now=now).tables for batch in batches(schemas, 3 * BATCH, now)
+    ]
+    placed = [tables["BetPlaced"] for tables in work]
+    shapes = Committer.over(connect(), STREAMS["trading"], RECORDS, stand.registry, SystemClock()).shapes
+    one = [_timed(lambda: [_folded(table) for table in placed]) for _ in range(repetitions)]
+    every = [
+        _timed(lambda: [project(tables, STREAMS["trading"], shapes, only=WINDOW) for tables in work])
+        for _ in range(repetitions)
+    ]
+    rate = figures.rate("B4", "one window folded by minute, kind and currency", sum(map(len, placed)), one, "ev/s·core")
+    figures.add("B4", "one window folded, against the target", rate / 1e6, "M ev/s", at_least=5)
+    figures.rate("B4", "all windows of bet-events (2.5 an event) folded", 3 * BATCH, every, "ev/s·core")
+
+
+def _folded(events: pa.Table) -> pa.Table:
+    return added(bucketed(events, "bets", BETS, key=events["kind"], amount=events["stake"]), WINDOW_KEY, WINDOW_SUMS)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _drain_and_recount(figures: Figures, stand: Stand, events: int) -> None:
+    """Two workers store a load of events; meanwhile somebody looks whether anyone waits for a lock."""
+    made = list(Betting(4, datetime.now(UTC)).events(events))
+    feed = Feed(stand.topic())
+    with crew("bench.worker", 2, [], stand.environ) as workers:
+        wait_assigned(stand, workers)
+        stand.empty()
+        feed.load(stand.framed(made))
+        with _lock_waits(stand) as looks:
+            feed.reveal()
+            wait_stored(stand, feed.ends)
+    figures.add("B4", "lock waits while two workers store", sum(looks), "waits", at_most=0, looks=len(looks))
+    wrong = _differences(stand, made)
+    figures.add("B4", "windows that differ from a recount of the events", wrong, "windows", at_most=0, events=events)
+
+
+@contextmanager
+def _lock_waits(stand: Stand) -> Iterator[list[int]]:
+    """How many backends waited for a lock each time somebody looked, a hundred times a second."""
+    looks: list[int] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with stand.connect() as connection:
+            while not stop.wait(0.01):
+                looks.append(int(connection.execute(query).fetchall()[0][0]))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    yield looks
+    stop.set()
+    thread.join()
+
+
+def _differences(stand: Stand, events: Iterable[Event]) -> int:
+    query = "SELECT metric, minute, key, currency, sum(count)::bigint, sum(amount)::bigint FROM metrics_window"
+    counts, amounts = recounted(events)
+    stored = {tuple(row[:4]): row[4:] for row in stand.rows(f"{query} GROUP BY 1, 2, 3, 4")}
+    wanted = {key: (counts[key], amounts[key]) for key in counts}
+    return sum(stored.get(key) != wanted.get(key) for key in stored.keys() | wanted.keys())
+
+
+def recounted(events: Iterable[Event]) -> tuple[Sums, Sums]:
+    """Counts and amounts of every window, one event after another, from what the events say."""
+    counts: Sums = Counter()
+    amounts: Sums = Counter()
+    for event in events:
+        body: dict[str, Any] = event.body
+        minute = moment(body["occurred_at"]).replace(second=0, microsecond=0)
+        for metric, key, currency, amount in _counted(event.record, body):
+            counts[metric, minute, key, currency] += 1
+            amounts[metric, minute, key, currency] += amount
+    return counts, amounts
+
+
+def _counted(record: str, body: dict[str, Any]) -> Iterator[tuple[str, str, str, int]]:
+    yield "events", record, "", 0
+    if record == "BetPlaced":
+        yield "bets", body["kind"], body["currency"], body["stake"]
+        if not body["is_free_bet"]:
+            yield "stakes", "sports", body["currency"], body["stake"]
+    else:
+        yield "ggr", "sports", body["currency"], _revenue(record, body)
+
+
+def _revenue(record: str, body: dict[str, Any]) -> int:
+    """What the operator has more than before this event."""
+    if record == "BetResettled":
+        return int(body["previous_payout"]) - int(body["payout"])
+    stake = 0 if body["is_free_bet"] else int(body["stake"])
+    if record == "BetVoided":
+        return int(body["previous_payout"]) - stake if body["was_settled"] else 0
+    return stake - int(body["payout"])
+
+
+def _read(figures: Figures, stand: Stand, reads: int, players: int) -> None:
+    now = datetime.now(UTC)
+    _fill(stand, now, players)
+    for name, read in (
+        ("GGR by vertical, last hour", lambda: ggr_by_vertical(now)),
+        ("active players by jurisdiction, now", lambda: active_players_by_jurisdiction(now)),
+    ):
+        times = []
+        for _ in range(reads):
+            began = time.perf_counter()
+            found = read()
+            times.append((time.perf_counter() - began) * 1000)
+        if not found:
+            raise RuntimeError(f"{name}: nothing was read.")
+        figures.add("B4", f"{name}: median", median(times), "ms", reads=reads)
+        figures.add("B4", f"{name}: p99", percentile(times, 0.99), "ms", at_most=10, reads=reads)
+    django_connection.close()
+
+
+def _fill(stand: Stand, now: datetime, players: int) -> None:
+    """Two days of windows of four verticals and four currencies; of all players one in twenty was here just now."""
+    stand.empty()
+    with stand.connect() as connection:
+        connection.execute(
+            "INSERT INTO metrics_window SELECT m, date_trunc('minute', %s::timestamptz) - make_interval(mins => ago),"
+            " k, c, t, p, 100, 12345"
+            " FROM unnest(ARRAY['ggr', 'stakes', 'bets']) m, generate_series(0, 2880) ago,"
+            " (VALUES ('sports', 'bet-events'), ('slots', 'game-rounds'), ('table', 'game-rounds'),"
+            " ('live', 'game-rounds')) v(k, t), unnest(%s::text[]) c, generate_series(0, %s) p",
+            [now, sorted({currency for _, currency in LICENCES}), PARTITIONS - 1],
+        )
+        connection.execute(
+            "INSERT INTO metrics_activity SELECT gen_random_uuid(), 'bet-events', 'northgate', (%s::text[])[1 + i %% %s],"
+            " %s::timestamptz - CASE WHEN i < %s THEN interval '14 minutes' ELSE interval '30 days' END * random()"
+            " - CASE WHEN i < %s THEN interval '0' ELSE interval '15 minutes' END FROM generate_series(1, %s) i",
+            [[country for country, _ in LICENCES], len(LICENCES), now, ACTIVE_PLAYERS, ACTIVE_PLAYERS, players],
+        )
+        connection.execute("VACUUM ANALYZE metrics_window, metrics_activity")
+
+
