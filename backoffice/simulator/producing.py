@@ -35,7 +35,7 @@ REPORT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _FULL_QUEUE_SECONDS = 0.1
 # After being told to stop, how long what is queued may still take; shorter than a supervisor's patience.
-_LAST_SECONDS = 8.0
+_LAST_SECONDS = 6.0
 
 log = logging.getLogger(__name__)
 
