@@ -28,6 +28,7 @@ from backoffice.streams.step import LaneThread, lanes_of
 
 PATIENCE_SECONDS = 60.0
 Ends = dict[tuple[str, int], int]
+Process = subprocess.Popen[bytes]
 
 
 def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE_SECONDS) -> None:
@@ -120,7 +121,7 @@ class Spine:
         with self.streaming(*names):
             self.wait_drained(*names)
 
-    def worker(self, streams: str = "all", output: int | None = None, **environ: str) -> "subprocess.Popen[bytes]":
+    def worker(self, streams: str = "all", output: int | None = None, **environ: str) -> Process:
         """A Celery worker process; ended at the end of the spine if it still lives then."""
         command = [
             sys.executable, "-m", "celery", "-A", "backoffice", "worker", "--streams", streams, "--pool", "threads",
@@ -208,7 +209,7 @@ class Spine:
             future.result(30)
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: Process) -> None:
     """SIGKILL to the whole process group, as a machine that loses its power would do it."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
@@ -219,7 +220,7 @@ def _headers(message: Message) -> dict[str, str]:
     return {name: value.decode() for name, value in headers}
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: Process) -> None:
     if process.poll() is None:
         process.terminate()
         try:

@@ -21,8 +21,11 @@ def open_halts(connection: Connection, stream: str, topic: str) -> set[int]:
 
 def halt(
     connection: Connection, *, stream: str, topic: str, partition: int, offset: int, reason: str, now: datetime
-) -> None:
-    """Stop the partition at ``offset`` until a person resumes it, and raise an alert with the same transaction."""
+) -> bool:
+    """Stop the partition at ``offset`` until a person resumes it, and raise an alert with the same transaction.
+
+    False where it is stopped already.
+    """
     with connection.transaction():
         halted = connection.execute(
             'INSERT INTO streams_halt (stream, topic, partition, "offset", reason, halted_at, resumed_by)'
@@ -31,6 +34,7 @@ def halt(
         ).rowcount
         if halted:
             _alert(connection, f"{stream}: {topic}[{partition}] halted at offset {offset}. {reason}", now)
+    return bool(halted)
 
 
 def _alert(connection: Connection, summary: str, now: datetime) -> None:

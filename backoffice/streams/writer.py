@@ -154,7 +154,7 @@ class Writer:
         limits = self._lane.limits
         reason = (
             f"More than {limits.dead_letter_ratio:.0%} of the last {limits.dead_letter_window} messages are bad; "
-            f"the latest: {dead.reason}. Mend the producer or the contract, then resume it."
+            f"the latest: {dead.reason.rstrip('.')}. Mend the producer or the contract, then resume it."
         )
         self.halt(partition, offset, reason)
 
@@ -162,7 +162,7 @@ class Writer:
         """Stop one partition until a person resumes it."""
         # A connection of its own: the reader halts too, while this one may be in a transaction.
         with retryable(), connect() as connection:
-            halts.halt(
+            is_new = halts.halt(
                 connection,
                 stream=self._lane.stream.name,
                 topic=self._lane.topic,
@@ -171,7 +171,8 @@ class Writer:
                 reason=reason,
                 now=self._lane.clock.now(),
             )
-        log.error("%s: partition %s halted at offset %s. %s", self._lane.group, partition, offset, reason)
+        if is_new:
+            log.error("%s: partition %s halted at offset %s. %s", self._lane.group, partition, offset, reason)
         telemetry.HALTED.labels(*self._lane.labels, partition).set(1)
         self.halted.add(partition)
         self.rewind.set()

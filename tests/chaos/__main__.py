@@ -29,7 +29,11 @@ def main() -> int:
             databases.migrated(stack.environ()["DATABASE_URL"], "template_chaos")
             for seed in range(asked.first, asked.first + asked.seeds):
                 began = time.monotonic()
-                verdicts.append(play(seed, asked.seconds, stack, "template_chaos", log.fileno()))
+                verdicts.append(
+                    play(
+                        seed, stack, "template_chaos", seconds=asked.seconds, rate=asked.rate, output=log.fileno()
+                    )
+                )  # fmt: skip
                 print(line(seed, verdicts[-1], time.monotonic() - began), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -42,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each is disturbed")
+    parser.add_argument("--rate", type=int, default=1_000, help="messages a second")
     parser.add_argument("--log", type=Path, help="a file for what the workers say (default: thrown away)")
     return parser.parse_args()
 

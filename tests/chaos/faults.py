@@ -25,13 +25,14 @@ def worker_frozen(scene: Scene) -> str:
 def worker_joined(scene: Scene) -> str:
     """A third one takes over its share; later one of the three goes."""
     if len(scene.workers) > WORKERS:
+        scene.wait_joined()
         leaving = scene.any_worker()
         leaving.terminate()
         leaving.wait(30)
         scene.workers.remove(leaving)
         return "worker left"
     scene.hire()
-    scene.wait(2.0, 4.0)
+    scene.wait_joined()
     return "worker joined"
 
 

@@ -14,20 +14,19 @@ from .faults import FAULTS
 from .scene import WORKERS, Scene
 from .verdict import Verdict, judged
 
-RATE = 1_000
 REPEATS, GARBAGE = 0.01, 0.005
 PARTITIONS = 4
 DRAIN_SECONDS = 120.0
 
 
-def play(seed: int, seconds: float, stack: Stack, template: str, output: int) -> Verdict:
+def play(seed: int, stack: Stack, template: str, *, seconds: float, rate: int, output: int) -> Verdict:
     """One seed, in a database and on topics of its own."""
     verdict = Verdict()
     servers = stack.environ()
     with (
         databases.copied(servers["DATABASE_URL"], template) as name,
         Spine.on_servers(name, PARTITIONS, **servers) as spine,
-        _scene(stack, spine, seed, output) as scene,
+        _scene(stack, spine, seed, rate, output) as scene,
     ):
         try:
             _disturb(scene, verdict, seconds)
@@ -39,9 +38,9 @@ def play(seed: int, seconds: float, stack: Stack, template: str, output: int) ->
 
 
 @contextmanager
-def _scene(stack: Stack, spine: Spine, seed: int, output: int) -> Iterator[Scene]:
+def _scene(stack: Stack, spine: Spine, seed: int, rate: int, output: int) -> Iterator[Scene]:
     """Load and nobody to store it yet; in the end all servers run again and no worker does."""
-    load = Load(spine, seed=seed, rate=RATE, repeats=REPEATS, garbage=GARBAGE)
+    load = Load(spine, seed=seed, rate=rate, repeats=REPEATS, garbage=GARBAGE)
     scene = Scene(stack, spine, load, random.Random(f"chaos {seed}"), output)
     load.start()
     try:
@@ -68,6 +67,7 @@ def _disturb(scene: Scene, verdict: Verdict, seconds: float) -> None:
     scene.load.end()
     scene.spine.wait_drained(timeout=DRAIN_SECONDS)
     scene.wait_relayed()
+    scene.wait_joined()
     codes = scene.dismiss()
     if any(codes):
         verdict.failed = f"workers ended with {codes}"

@@ -3,25 +3,25 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
 from confluent_kafka import KafkaException
 
 from backoffice.localstack.stack import Stack
+from tests.faults.groups import assignments
 from tests.faults.load import Load
-from tests.spine import Spine, kill, until
+from tests.spine import Process, Spine, kill, until
 
 WORKERS = 2
 LITTLE = 1_000
 PATIENCE_SECONDS = 90.0
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
+A_LANE = ("wallet", "wallet-transactions")
 
-Process = subprocess.Popen[bytes]
 Place = tuple[str, str, int]
 
 
@@ -55,7 +55,7 @@ class Scene:
         """What is not stored yet, for each stream, topic and partition.
 
         Raises:
-            psycopg.OperationalError, KafkaException: it cannot be told now.
+            psycopg.OperationalError, KafkaException, TimeoutError: it cannot be told now.
         """
         return self.spine.lag()
 
@@ -71,7 +71,7 @@ class Scene:
             try:
                 lag = self.lag()
                 stored = self._stored()
-            except (psycopg.OperationalError, KafkaException):
+            except (psycopg.OperationalError, KafkaException, TimeoutError):
                 time.sleep(LOOK_SECONDS)
                 continue
             if behind is None:
@@ -80,6 +80,16 @@ class Scene:
                 return time.monotonic() - began
             time.sleep(LOOK_SECONDS)
         raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; still to store: {self.lag()}")
+
+    def wait_joined(self) -> None:
+        """Until every worker is in its groups: one that is just starting does not know yet what SIGTERM asks of it."""
+        until(self._all_joined, "all workers have joined")
+
+    def _all_joined(self) -> bool:
+        """Kafka may be just coming back, and its coordinator later still."""
+        with suppress(KafkaException, TimeoutError):
+            return len(assignments(self.spine, *A_LANE)) == len(self.workers)
+        return False
 
     def wait_relayed(self) -> None:
         """Until nothing waits in the outbox."""

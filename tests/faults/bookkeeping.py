@@ -146,9 +146,9 @@ def _won_by_the_house(record: str, body: dict[str, Any]) -> int:
     """What this step adds to the gross gaming revenue of sports."""
     if record == "BetResettled":
         return int(body["previous_payout"] - body["payout"])
+    stake = 0 if body["is_free_bet"] else body["stake"]
     if record == "BetVoided":
-        return int(body["previous_payout"] - body["stake"]) if body["was_settled"] else 0
-    stake = 0 if body.get("is_free_bet") else body["stake"]
+        return int(body["previous_payout"] - stake) if body["was_settled"] else 0
     return int(stake - body["payout"])
 
 

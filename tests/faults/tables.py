@@ -76,7 +76,7 @@ _PLAYERS = (
     _table(
         "players_session", "id=session_id",
         _group("SessionStarted", f"{_WHOSE} {_DEVICE} started_at=occurred_at started_event=event_id", _TIMED),
-        _group("SessionEnded", f"{_WHOSE} {_DEVICE} end_reason=reason ended_at=occurred_at"
+        _group("SessionEnded", f"{_WHOSE} end_reason=reason ended_at=occurred_at"
                " ended_event=event_id", _TIMED),
     ),
     _table("players_limitchange", "event_id",

@@ -1,0 +1,81 @@
+"""The outbox: what is in it reaches Kafka, at least once, in order, whatever dies in between."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from backoffice.contracts.codec import decode, unframe
+from backoffice.contracts.definitions import schema
+from backoffice.localstack.stack import Stack
+from backoffice.simulator.events.envelope import Event
+from backoffice.streams.outbox import emit
+from tests.faults.load import some_events
+from tests.faults.locks import cut_off, held, until_one_waits
+from tests.spine import Spine, kill, until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TOPIC = "operator-actions"
+UNSENT = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL"
+
+
+def _emitted(seed: int, count: int) -> list[Event]:
+    """Acts of operators, put into the outbox."""
+    acts = [event for event in some_events(seed=seed, count=count) if event.record == "OperatorAction"]
+    assert len(acts) > 20
+    for act in acts:
+        emit(act.record, act.body, key=act.key, now=NOW)
+    return acts
+
+
+def _arrived(spine: Spine) -> list[Event]:
+    """What is in the topic, the first of each event."""
+    found: dict[str, Event] = {}
+    for key, value, _ in spine.read(TOPIC):
+        _, body = unframe(value or b"")
+        event = Event("OperatorAction", (key or b"").decode(), decode(body, schema("OperatorAction")))
+        found.setdefault(str(event.body["event_id"]), event)
+    return list(found.values())
+
+
+def _in_order(events: list[Event]) -> dict[str, list[object]]:
+    keys: dict[str, list[object]] = {}
+    for event in events:
+        keys.setdefault(event.key, []).append(event.body["event_id"])
+    return keys
+
+
+def test_a_relay_killed_before_it_could_note_what_it_sent_sends_it_again(spine: Spine) -> None:
+    acts = _emitted(81, 4_000)
+    relay = spine.worker("outbox")
+    with held(spine, "streams_outbox"):
+        until(lambda: len(spine.read(TOPIC)) >= len(acts), "Kafka has the messages")
+        until_one_waits(spine)
+        kill(relay)
+        cut_off(spine)
+    assert spine.value(UNSENT) == len(acts)
+
+    spine.worker("outbox")
+    until(lambda: not spine.value(UNSENT), "all is noted as sent")
+
+    assert len(spine.read(TOPIC)) == 2 * len(acts)
+    assert _in_order(_arrived(spine)) == _in_order(acts)
+
+
+@pytest.mark.faults
+@pytest.mark.xdist_group("own_stack")
+def test_what_is_emitted_while_the_broker_is_away_is_sent_when_it_is_back(
+    faulty_spine: Spine, own_stack: Stack
+) -> None:
+    spine, kafka = faulty_spine, own_stack.part("kafka")
+    relay = spine.worker("outbox")
+    before = _emitted(82, 4_000)
+    until(lambda: not spine.value(UNSENT), "all is noted as sent")
+    kafka.kill()
+    after = _emitted(83, 4_000)
+    assert spine.value(UNSENT) == len(after)
+    kafka.start()
+    until(lambda: not spine.value(UNSENT), "all is noted as sent")
+
+    assert _in_order(_arrived(spine)) == _in_order(before + after)
+    relay.terminate()
+    assert relay.wait(10) == 0
