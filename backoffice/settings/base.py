@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
     "backoffice.contracts",
     "backoffice.streams",
     "backoffice.metrics",
+    "backoffice.reconcile",
     "backoffice.simulator",
     "players",
     "wallet",
@@ -105,6 +107,12 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "make partitions": {"task": "streams.make_partitions", "schedule": crontab(hour="2", minute="10")},
+    "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
+    # A run that is still waiting when the next is due would only do the same work.
+    "reconcile": {"task": "reconcile.newest", "schedule": 300.0, "options": {"expires": 290.0}},
+}
 
 # One stream's limits. Sizes are messages, times are seconds.
 STREAMS = {

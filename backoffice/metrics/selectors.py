@@ -1,0 +1,116 @@
+"""The numbers of the last minutes, read from the windows. One statement each, by index, out of the months concerned.
+
+A window is made of whole minutes: those that began within it, the running one included. Amounts are minor units.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from .models import Activity, Window
+
+HOUR = timedelta(hours=1)
+ACTIVE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many, and how much in minor units of a currency."""
+
+    count: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What went through and what did not."""
+
+    succeeded: int = 0
+    failed: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The share that went through; None where nothing was tried."""
+        tried = self.succeeded + self.failed
+        return self.succeeded / tried if tried else None
+
+
+def ggr_by_vertical(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], int]:
+    """Gross gaming revenue for each vertical and currency: sports at settlement, casino at the end of the round."""
+    rows = _sums(now, window, "ggr").values_list("key", "currency", "sum_amount")
+    return {(key, currency): int(amount) for key, currency, amount in rows}
+
+
+def stakes(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amount]:
+    """Real-money stakes for each vertical and currency."""
+    return _amounts(now, window, "stakes")
+
+
+def bets(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amount]:
+    """Bets placed, for each kind of bet and currency, free bets included."""
+    return _amounts(now, window, "bets")
+
+
+def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Outcomes]:
+    """Deposits completed and declined, for each provider."""
+    rows = (
+        _rows(now, window, "deposits_completed", "deposits_declined")
+        .values("key")
+        .annotate(
+            completed=Coalesce(Sum("count", filter=Q(metric="deposits_completed")), 0),
+            declined=Coalesce(Sum("count", filter=Q(metric="deposits_declined")), 0),
+        )
+        .values_list("key", "completed", "declined")
+    )
+    return {provider: Outcomes(int(completed), int(declined)) for provider, completed, declined in rows}
+
+
+def logins(now: datetime, window: timedelta = HOUR) -> Outcomes:
+    rows = dict(_sums(now, window, "logins").values_list("key", "sum_count"))
+    return Outcomes(int(rows.get("succeeded", 0)), int(rows.get("failed", 0)))
+
+
+def events_per_minute(now: datetime, window: timedelta = HOUR) -> dict[datetime, dict[str, int]]:
+    """For each minute that had any, how many events of each record type happened in it."""
+    rows = (
+        _rows(now, window, "events")
+        .values_list("minute", "key")
+        .annotate(events=Sum("count"))
+        .order_by("minute", "key")
+    )
+    found: dict[datetime, dict[str, int]] = {}
+    for minute, record, events in rows:
+        found.setdefault(minute, {})[record] = int(events)
+    return found
+
+
+def active_players_by_jurisdiction(now: datetime, within: timedelta = ACTIVE) -> dict[str, int]:
+    """Players seen to do something, each counted once however many topics tell of it."""
+    rows = (
+        Activity.objects.filter(seen_at__gt=now - within, seen_at__lte=now)
+        .values_list("jurisdiction")
+        .annotate(players=Count("player_id", distinct=True))
+        .order_by("jurisdiction")
+    )
+    return dict(rows)
+
+
+def _amounts(now: datetime, window: timedelta, metric: str) -> dict[tuple[str, str], Amount]:
+    rows = _sums(now, window, metric).values_list("key", "currency", "sum_count", "sum_amount")
+    return {(key, currency): Amount(int(count), int(amount)) for key, currency, count, amount in rows}
+
+
+def _sums(now: datetime, window: timedelta, metric: str) -> QuerySet[Window, dict[str, Any]]:
+    return (
+        _rows(now, window, metric)
+        .values("key", "currency")
+        .annotate(sum_count=Sum("count"), sum_amount=Sum("amount"))
+        .order_by("key", "currency")
+    )
+
+
+def _rows(now: datetime, window: timedelta, *metrics: str) -> QuerySet[Window]:
+    return Window.objects.filter(metric__in=metrics, minute__gt=now - window, minute__lte=now)

@@ -1,0 +1,140 @@
+"""Rows that belong to a fact: the transfers of a transaction, the legs of a bet. All of them, and as the event says."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from zlib import crc32
+
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from .differences import Difference
+from .facts import as_text, checksum
+from .log import Chunk
+from .reading import Event, Events
+from .rows import in_range, range_of
+
+LOST = "The {child} of the event are not all there; rebuild the projection."
+ALTERED = "The {child} of the event are not what it says; they were changed after they were stored."
+
+Expected = Callable[[str, Event, int], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True)
+class Link:
+    """``fact``.``key`` = ``child``.``child_key``; ``expected`` gives the child rows of an event of a partition."""
+
+    check: str
+    topic: str
+    records: tuple[str, ...]
+    fact: str
+    key: str
+    child: str
+    child_key: str
+    columns: tuple[str, ...]
+    expected: Expected
+
+    def texts(self) -> list[sql.Composable]:
+        from django.apps import apps
+
+        model = next(model for model in apps.get_models() if model._meta.db_table == self.child)
+        return [as_text(model._meta.get_field(column), "c", column) for column in self.columns]
+
+
+def check_linked(cursor: CursorWrapper, chunk: Chunk, link: Link, events: Mapping[str, Events]) -> Iterator[Difference]:
+    for record, (count, checks) in _stored(cursor, chunk, link).items():
+        found = events.get(record) or Events()
+        texts = [text for event in found.bodies for text in _texts(link, record, event, chunk)]
+        if (len(texts), sum([crc32(text.encode()) for text in texts])) != (count, checks):
+            yield from _narrowed(cursor, chunk, link, record, found)
+
+
+def check_orphans(cursor: CursorWrapper, link: Link, first: str = "", last: str = "") -> Iterator[Difference]:
+    """Child rows that belong to no fact, among the keys from ``first`` to ``last`` (or all)."""
+    condition = sql.SQL("c.{} BETWEEN %s AND %s AND ").format(sql.Identifier(link.child_key)) if first else sql.SQL("")
+    query = sql.SQL(
+        "SELECT c.{child_key}::text FROM {child} c WHERE {condition}"
+        " NOT EXISTS (SELECT 1 FROM {fact} f WHERE f.{key} = c.{child_key}) LIMIT 100"
+    ).format(**_names(link), condition=condition)
+    cursor.execute(query, [first, last] if first else [])
+    for (key,) in cursor.fetchall():
+        says = f"This row of {link.child} belongs to no event."
+        yield Difference(link.check, says, link.topic, where=key, postgres={"table": link.child, link.child_key: key})
+
+
+def random_keys(cursor: CursorWrapper, link: Link, start: str, rows: int = 2_000) -> tuple[str, str] | None:
+    """The first and the last key of a stretch of child rows from ``start`` on."""
+    query = sql.SQL(
+        "SELECT {child_key}::text FROM {child} WHERE {child_key} >= %s ORDER BY {child_key} LIMIT %s"
+    ).format(**_names(link))
+    cursor.execute(query, [start, rows])
+    keys = [key for (key,) in cursor.fetchall()]
+    return (keys[0], keys[-1]) if keys else None
+
+
+def _stored(cursor: CursorWrapper, chunk: Chunk, link: Link) -> dict[str, tuple[int, int]]:
+    cursor.execute(_sums_query(link), range_of(chunk, link.fact, link.records))
+    stored = dict.fromkeys(link.records, (0, 0))
+    return stored | {record: (int(count), int(checks)) for record, count, checks in cursor.fetchall()}
+
+
+@cache
+def _sums_query(link: Link) -> sql.Composed:
+    return sql.SQL(
+        "SELECT {record}, count(*), sum({checksum}) FROM {fact} f JOIN {child} c ON c.{child_key} = f.{key} WHERE "
+    ).format(record=_record(link), checksum=checksum(link.texts()), **_names(link)) + sql.SQL(
+        in_range(link.fact, "f.") + " GROUP BY 1"
+    )
+
+
+def _narrowed(cursor: CursorWrapper, chunk: Chunk, link: Link, record: str, events: Events) -> Iterator[Difference]:
+    query = sql.SQL(
+        "SELECT f.source_offset, c.{child_key} IS NOT NULL, ARRAY[{texts}]"
+        " FROM {fact} f LEFT JOIN {child} c ON c.{child_key} = f.{key} WHERE "
+    ).format(texts=sql.SQL(", ").join(link.texts()), **_names(link))
+    cursor.execute(query + sql.SQL(in_range(link.fact, "f.")), range_of(chunk, link.fact, [record]))
+    here: dict[int, list[str]] = defaultdict(list)
+    for offset, is_there, values in cursor.fetchall():
+        # An offset without a fact row is told of by the check of rows.
+        here[offset].extend(["|".join(values)] if is_there else [])
+    for offset, event in zip(events.offsets, events.bodies, strict=True):
+        wanted = sorted(_texts(link, record, event, chunk))
+        if offset in here and sorted(here[offset]) != wanted:
+            yield _difference(chunk, link, record, (offset, event), wanted, sorted(here[offset]))
+
+
+def _difference(
+    chunk: Chunk, link: Link, record: str, at: tuple[int, Event], wanted: list[str], here: list[str]
+) -> Difference:
+    offset, event = at
+    said = LOST if len(here) < len(wanted) else ALTERED
+    return Difference(
+        link.check,
+        said.format(child=link.child),
+        chunk.place.topic,
+        chunk.place.partition,
+        record,
+        (offset, offset),
+        kafka={
+            "event_id": event["event_id"],
+            "rows": [dict(zip(link.columns, t.split("|"), strict=False)) for t in wanted if t not in here],
+        },
+        postgres={
+            "table": link.child,
+            "rows": [dict(zip(link.columns, t.split("|"), strict=False)) for t in here if t not in wanted],
+        },
+    )
+
+
+def _texts(link: Link, record: str, event: Event, chunk: Chunk) -> list[str]:
+    return ["|".join(map(str, row)) for row in link.expected(record, event, chunk.place.partition)]
+
+
+def _record(link: Link) -> sql.Composable:
+    return sql.Identifier("f", "record") if len(link.records) > 1 else sql.Literal(link.records[0])
+
+
+def _names(link: Link) -> dict[str, sql.Composable]:
+    return {name: sql.Identifier(getattr(link, name)) for name in ("fact", "key", "child", "child_key")}

@@ -1,0 +1,133 @@
+"""Kafka's side: the messages of a range of offsets, read with a consumer that belongs to no group."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from backoffice.kernel.errors import Retryable
+from backoffice.streams.projection import Stream
+
+CHUNK = 20_000
+PATIENCE_SECONDS = 30.0
+_POLL_SECONDS = 0.5
+
+_SETTINGS = {
+    "client.id": "pitboss-reconcile",
+    # The client wants a name; nothing is ever subscribed or committed under it.
+    "group.id": "pitboss-reconcile",
+    "enable.auto.commit": "false",
+    "enable.partition.eof": "true",
+    "auto.offset.reset": "error",
+    "queued.max.messages.kbytes": "32768",
+    # A fetch that waits for more of the last partition would hold up the first of the next.
+    "fetch.wait.max.ms": "10",
+}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet."""
+
+    stream: Stream
+    topic: str
+    partition: int
+    start: int
+    end: int
+    is_new: bool
+
+
+@dataclass
+class Chunk:
+    """A part of a slice with its messages, keyed by offset: (key, value)."""
+
+    place: Slice
+    start: int
+    end: int
+    messages: dict[int, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
+
+
+class Log:
+    """Raises (every method): Retryable when Kafka is away."""
+
+    def __init__(self, kafka: Mapping[str, str], prefix: str) -> None:
+        self._prefix = prefix
+        self._consumer = Consumer(_SETTINGS | dict(kafka))
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first offset that is still there, and the end."""
+        place = TopicPartition(f"{self._prefix}{topic}", partition)
+        try:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=10.0)
+        except KafkaException as error:
+            raise Retryable(f"Kafka does not say what {topic}[{partition}] holds: {error.args[0].str()}") from error
+        return int(low), int(high)
+
+    def twins(self, topic: str, stream: Stream) -> set[tuple[str, ...]]:
+        """Stream, topic, partition and offset that the messages of a dead-letter topic name, each as text."""
+        name = f"{self._prefix}{topic}"
+        try:
+            partitions = self._consumer.list_topics(name, timeout=10.0).topics[name].partitions
+        except KafkaException as error:
+            raise Retryable(f"Kafka does not say what {topic} holds: {error.args[0].str()}") from error
+        found = set()
+        for partition in partitions:
+            place = Slice(stream, topic, partition, *self.bounds(topic, partition), is_new=False)
+            for message in self._messages(place):
+                headers = {header: (value or b"").decode() for header, value in message.headers() or []}
+                found.add(tuple(headers.get(header, "") for header in ("stream", "topic", "partition", "offset")))
+        return found
+
+    def chunks(self, place: Slice) -> Iterator[Chunk]:
+        """The slice in parts of at most ``CHUNK`` offsets; gaps (compaction, transactions) are part of them."""
+        at = place.start
+        messages = self._messages(place)
+        message = next(messages, None)
+        while at < place.end:
+            chunk = Chunk(place, at, min(at + CHUNK, place.end))
+            while message is not None and message.offset() < chunk.end:
+                chunk.messages[message.offset()] = (message.key(), message.value())
+                message = next(messages, None)
+            yield chunk
+            at = chunk.end
+
+    def _messages(self, place: Slice) -> Iterator[Message]:
+        name = f"{self._prefix}{place.topic}"
+        self._consumer.assign([TopicPartition(name, place.partition, place.start)])
+        following, deadline = place.start, time.monotonic() + PATIENCE_SECONDS
+        while following < place.end:
+            for message in self._consumer.consume(min(10_000, place.end - following), _POLL_SECONDS):
+                if (message.topic(), message.partition()) != (name, place.partition):
+                    continue
+                error = message.error()
+                if error is not None:
+                    if _is_end(error, message):
+                        return
+                    continue
+                if message.offset() >= place.end:
+                    return
+                following, deadline = message.offset() + 1, time.monotonic() + PATIENCE_SECONDS
+                yield message
+            if time.monotonic() > deadline:
+                raise Retryable(
+                    f"Kafka gives no message of {place.topic}[{place.partition}] from offset {following} on."
+                )
+
+
+def _is_end(error: KafkaError, message: Message) -> bool:
+    """Whether this says that the partition ends here. What passes by itself only makes us wait."""
+    if error.code() == KafkaError._PARTITION_EOF:
+        return True
+    if error.retriable() or error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE):
+        return False
+    raise Retryable(f"Kafka cannot be read: {message.topic()}[{message.partition()}]: {error.str()}")
