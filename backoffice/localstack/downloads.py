@@ -68,7 +68,7 @@ def fetch(lock: Path, cache: Path, download: Download | None = None) -> list[Pat
         known = _Verified(cache / "verified.json")
         missing = [artifact for artifact in artifacts if not known.holds(artifact, artifact.within(cache / "maven"))]
         if missing:
-            log.info("Fetching %d file(s) of %s into %s (once).", len(missing), missing[0].name, cache)
+            log.info("Downloading %d file(s) for the %s part into %s (once).", len(missing), lock.stem, cache)
             for artifact in missing:
                 _obtain(artifact, cache / "maven", lock, download or from_maven)
                 known.add(artifact, artifact.within(cache / "maven"))

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from . import lock
+from . import apps, lock
 from .children import Children
 from .errors import StackError
 from .layout import Layout
@@ -25,7 +25,9 @@ def status(data: Path) -> int:
     rows = {}
     for name in addresses | ours:
         pid = servers.pid(name) or own.pid(name)
-        state = f"pid {pid}" if pid else "down, starting again" if name in ours else "given by the environment"
+        state = (
+            f"pid {pid}" if pid else "starting" if name in ours or name in apps.NAMES else "given by the environment"
+        )
         rows[name] = f"{addresses.get(name, ''):<21}  {state}"
     print(table(rows))
     return 0

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from .. import ports, processes
@@ -92,7 +93,9 @@ def _clear_orphans(folder: Path) -> None:
     """
     program, home = Path(_binary("postgres")).resolve(), folder.resolve()
     processes.kill_all([process for process in processes.everyone() if _runs(process.pid, program, home)])
-    (folder / "postmaster.pid").unlink(missing_ok=True)
+    # Root without its usual capabilities may not look into another user's folder; then PostgreSQL judges the file itself.
+    with suppress(PermissionError):
+        (folder / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _runs(pid: int, program: Path, folder: Path) -> bool:
