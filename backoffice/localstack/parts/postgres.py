@@ -93,7 +93,7 @@ def _clear_orphans(folder: Path) -> None:
     """
     program, home = Path(_binary("postgres")).resolve(), folder.resolve()
     processes.kill_all([process for process in processes.everyone() if _runs(process.pid, program, home)])
-    # Root without its usual capabilities may not look into another user's folder; then PostgreSQL judges the file itself.
+    # Root without its usual capabilities may not look into another user's folder; then PostgreSQL judges for itself.
     with suppress(PermissionError):
         (folder / "postmaster.pid").unlink(missing_ok=True)
 
