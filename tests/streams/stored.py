@@ -1,0 +1,117 @@
+"""Batches stored into a real Postgres without Kafka: logs of messages in, contents of tables out."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from backoffice.contracts.catalogue import TOPICS, topic_of
+from backoffice.kernel.clock import FixedClock
+from backoffice.simulator.events.envelope import Event
+from backoffice.streams import offsets
+from backoffice.streams.batch import Batch
+from backoffice.streams.committing import Committer
+from backoffice.streams.database import Connection
+from backoffice.streams.projection import STREAMS, Stream
+from tests.streams.arriving import NOW, KnownWriters, message
+
+PARTITIONS = 3
+TABLES = tuple(sorted({p.table for stream in STREAMS.values() for p in stream.projections} | {"streams_event"}))
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A message where it stands in its topic."""
+
+    partition: int
+    offset: int
+    value: bytes | None
+
+
+Log = dict[str, list[Logged]]
+
+
+def log_of(events: Iterable[Event]) -> Log:
+    """The messages of each topic in order of arrival, all of one key in one partition."""
+    values = ((topic_of(event.record), event.key, message(event.record, event.body)) for event in events)
+    return log_of_values((topic, crc32(key.encode()) % PARTITIONS, value) for topic, key, value in values)
+
+
+def log_of_values(values: Iterable[tuple[str, int, bytes | None]]) -> Log:
+    """The same for values as they are, each with its topic and partition."""
+    log: Log = defaultdict(list)
+    ends: Counter[tuple[str, int]] = Counter()
+    for topic, partition, value in values:
+        log[topic].append(Logged(partition, ends[topic, partition], value))
+        ends[topic, partition] += 1
+    return log
+
+
+@dataclass
+class Store:
+    """Every stream over one database."""
+
+    connection: Connection
+    writers: KnownWriters = field(default_factory=KnownWriters)
+
+    def committer(self, topic: str) -> Committer:
+        records = frozenset(TOPICS[topic].records)
+        return Committer.over(self.connection, stream_of(topic), records, self.writers, FixedClock(NOW))
+
+    def take(self, log: Log, rng: random.Random | None = None) -> None:
+        """Store the log from where the offsets stand: each topic as one batch, or in batches of random sizes."""
+        for topic, messages in log.items():
+            committer = self.committer(topic)
+            starts = dict.fromkeys(range(PARTITIONS), 0)
+            offsets.begin(self.connection, stream_of(topic).name, topic, starts, NOW)
+            for part in _cut(messages, rng):
+                for _ in committer.commit(committer.prepare(self._batch(topic, part))):
+                    pass
+
+    def _batch(self, topic: str, part: Sequence[Logged]) -> Batch:
+        starts = offsets.stored(self.connection, stream_of(topic).name, topic)
+        batch = Batch(topic)
+        for one in part:
+            batch.add(
+                partition=one.partition, offset=one.offset, key=b"k", value=one.value, start=starts[one.partition]
+            )
+        return batch
+
+    def contents(self, *tables: str, without: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Every row of the tables (all that projections fill, unless named), leaving out some columns."""
+        return {
+            table: [
+                str(text)
+                for (text,) in self.connection.execute(
+                    f"SELECT (to_jsonb(t) - %s::text[])::text FROM {table} t ORDER BY 1".encode(), [list(without)]
+                )
+            ]
+            for table in tables or TABLES
+        }
+
+    def count(self, table: str) -> int:
+        return len(self.contents(table)[table])
+
+    def forget_offsets(self) -> None:
+        self.connection.execute("DELETE FROM streams_offset")
+
+    def empty(self) -> None:
+        """As it was new; the triggers that refuse it are left out for this once."""
+        with self.connection.transaction():
+            self.connection.execute("SET LOCAL session_replication_role = replica")
+            for table in (*TABLES, "streams_offset", "streams_repeat", "streams_deadletter", "streams_outbox"):
+                self.connection.execute(f"DELETE FROM {table}".encode())
+
+
+def stream_of(topic: str) -> Stream:
+    (stream,) = (stream for stream in STREAMS.values() if stream.records() & set(TOPICS[topic].records))
+    return stream
+
+
+def _cut(messages: Sequence[Logged], rng: random.Random | None) -> Iterator[Sequence[Logged]]:
+    at = 0
+    while at < len(messages):
+        size = len(messages) if rng is None else rng.choice((1, 7, 40, 250))
+        yield messages[at : at + size]
+        at += size
