@@ -86,10 +86,9 @@ class Registry:
         for record in records:
             subject = self.subject(record)
             # Set before anything is added, so that a subject whose level was lowered by hand takes nothing wrong in.
-            guarded = self._guard(subject)
+            self._guard(subject)
             for text in dict.fromkeys(canonical(version) for version in (*released(record), schema(record))):
                 self._ids[record] = self._register(subject, text)
-                guarded = guarded or self._guard(subject)
 
     def is_ensured(self, record: str) -> bool:
         """Whether the subject has the record's current schema and demands FULL_TRANSITIVE of the next.
@@ -123,9 +122,10 @@ class Registry:
             raise Retryable(f"The schema registry at {self._url} takes no schemas; correct SCHEMA_REGISTRY_URL.")
         return int(schema_id)
 
-    def _guard(self, subject: str) -> bool:
-        """Demand FULL_TRANSITIVE of a subject; False while it does not exist."""
-        return self._ask(lambda: self._client.set_config(subject, _FULL_TRANSITIVE)) is not None
+    def _guard(self, subject: str) -> None:
+        """Demand FULL_TRANSITIVE of a subject, whether it has a schema already or not."""
+        if self._ask(lambda: self._client.set_config(subject, _FULL_TRANSITIVE)) is None:
+            raise Retryable(f"The schema registry at {self._url} guards no subjects; correct SCHEMA_REGISTRY_URL.")
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         """The registry's answer; None when it says that there is no such thing."""

@@ -93,6 +93,7 @@ def test_every_field_says_what_it_is_and_why_and_how_long(
         ("BetPlaced", added("x", {"type": "array", "items": "long"}), "is array, which the decoder"),
         ("BetPlaced", added("x", ["null", "bytes"], default=None), "the decoder takes"),
         ("BetPlaced", added("x", ["string", "null"], default=""), "the decoder takes"),
+        ("BetPlaced", added("x", ["null", "int", "boolean"], default=None), "the decoder takes"),
         ("BetPlaced", added("x", ["null", "long"], maximum=5), 'has no "default": null'),
         ("BetPlaced", added("x", "string", max_lenght=5, default=""), "has max_lenght, which nothing checks"),
         ("BetPlaced", added("x", "string", minimum=5, max_length=5, default=""), "has minimum, which nothing checks"),
