@@ -1,0 +1,149 @@
+"""The windows say what was sent, exactly, and are read in one statement by index."""
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from backoffice.metrics import selectors
+from backoffice.simulator.events.envelope import Event, moment
+from backoffice.simulator.generator import generate
+from tests.spine import Spine
+
+NOW = datetime(2026, 3, 1, 1, 0, 30, tzinfo=UTC)
+# Late in a month, so that its partition is worth an index.
+LATE = NOW + timedelta(days=27)
+SELECTORS = [
+    selectors.ggr_by_vertical,
+    selectors.stakes,
+    selectors.bets,
+    selectors.payment_success,
+    selectors.logins,
+    selectors.events_per_minute,
+    selectors.active_players_by_jurisdiction,
+]
+
+
+def happened(event: Event) -> datetime:
+    return moment(int(str(event.body["occurred_at"])))
+
+
+def recent(events: list[Event], within: timedelta) -> list[Event]:
+    """Those whose minute began in the window, each event once."""
+    known = {str(event.body["event_id"]): event for event in events}
+    return [e for e in known.values() if NOW - within < happened(e).replace(second=0, microsecond=0) <= NOW]
+
+
+@pytest.fixture
+def sent(spine: Spine) -> list[Event]:
+    """Two hours of events until now: later half first, so that the others come late; some of them twice."""
+    start = NOW - timedelta(hours=2)
+    events = list(generate(seed=3, start=start, events=2_400, step=timedelta(seconds=3), players=40))
+    kept = [event for event in events if event.record not in ("MarketUpdate", "MarketPrice")]
+    spine.send(events[len(events) // 2 :])
+    spine.drain()
+    spine.send(reversed(events[: len(events) // 2]))
+    spine.send(kept[::7])
+    spine.drain()
+    return events
+
+
+def test_windows_are_what_was_sent(sent: list[Event]) -> None:
+    events = recent(sent, timedelta(hours=1))
+    of = defaultdict(list)
+    for event in events:
+        of[event.record].append(event.body)
+
+    stakes: Counter[tuple[Any, Any]] = Counter()
+    revenue: Counter[tuple[Any, Any]] = Counter()
+    for body in of["RoundCompleted"]:
+        stakes[body["vertical"], body["currency"]] += body["stake"]  # type: ignore[operator]
+        revenue[body["vertical"], body["currency"]] += body["stake"] - body["win"] - body["jackpot_win"]  # type: ignore[operator]
+    for body in of["BetPlaced"]:
+        if not body["is_free_bet"]:
+            stakes["sports", body["currency"]] += body["stake"]  # type: ignore[operator]
+    for record, sign in (("BetSettled", 1), ("BetCashedOut", 1), ("BetVoided", -1), ("BetResettled", 0)):
+        for body in of[record]:
+            revenue["sports", body["currency"]] += settled(record, sign, body)
+
+    assert {k: v.amount for k, v in selectors.stakes(NOW).items()} == dict(stakes)
+    assert selectors.ggr_by_vertical(NOW) == dict(revenue)
+    assert sum(found.count for found in selectors.bets(NOW).values()) == len(of["BetPlaced"])
+    assert selectors.logins(NOW) == selectors.Outcomes(len(of["LoginSucceeded"]), len(of["LoginFailed"]))
+    completed = Counter(body["provider"] for body in of["DepositCompleted"])
+    declined = Counter(body["provider"] for body in of["DepositDeclined"])
+    assert selectors.payment_success(NOW) == {
+        provider: selectors.Outcomes(completed[provider], declined[provider]) for provider in completed | declined
+    }
+
+
+def settled(record: str, sign: int, body: dict[str, Any]) -> int:
+    stake = 0 if body.get("is_free_bet") else body["stake"]
+    if record == "BetVoided":
+        return int(body["previous_payout"] - stake) if body["was_settled"] else 0
+    return int(sign * stake - body["payout"] + (body["previous_payout"] if not sign else 0))
+
+
+def test_events_per_minute_are_what_was_sent(sent: list[Event]) -> None:
+    wanted: dict[datetime, Counter[str]] = defaultdict(Counter)
+    for event in recent(sent, timedelta(minutes=30)):
+        if event.record not in ("MarketUpdate", "MarketPrice"):
+            wanted[happened(event).replace(second=0, microsecond=0)][event.record] += 1
+
+    found = selectors.events_per_minute(NOW, timedelta(minutes=30))
+
+    without_markets = {
+        minute: {record: n for record, n in records.items() if record not in ("MarketUpdate", "MarketPrice")}
+        for minute, records in found.items()
+    }
+    assert without_markets == {minute: dict(records) for minute, records in wanted.items()}
+
+
+def test_a_player_is_active_once_whatever_tells_of_it(sent: list[Event]) -> None:
+    signs = ("LoginSucceeded", "SessionStarted", "DepositCompleted", "RoundCompleted", "BetPlaced")
+    seen = {
+        (event.body["jurisdiction"], event.body["player_id"])
+        for event in sent
+        if event.record in signs and NOW - timedelta(minutes=15) < happened(event) <= NOW
+    }
+
+    assert selectors.active_players_by_jurisdiction(NOW) == Counter(jurisdiction for jurisdiction, _ in seen)
+
+
+@pytest.fixture
+def filled(database: str) -> None:
+    """Four months of windows and many players, so that reading all of a table would be noticed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO metrics_window SELECT metric, minute, 'k' || n, 'EUR', 't', 0, 1, 100"
+            " FROM generate_series(%s::timestamptz - interval '115 days', %s, interval '10 minutes') minute,"
+            " unnest(ARRAY['ggr', 'stakes', 'bets', 'logins', 'events', 'deposits_completed', 'deposits_declined']) metric,"
+            " generate_series(1, 2) n",
+            [LATE, LATE],
+        )
+        cursor.execute(
+            "INSERT INTO metrics_activity SELECT gen_random_uuid(), 't', 'b', 'MT', %s - n * interval '5 seconds'"
+            " FROM generate_series(1, 200000) n",
+            [LATE],
+        )
+        cursor.execute("SELECT count(*) FROM metrics_window")
+        assert cursor.fetchone()[0] >= 200_000
+        cursor.execute("VACUUM ANALYZE metrics_window")
+        cursor.execute("VACUUM ANALYZE metrics_activity")
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda selector: selector.__name__)
+def test_one_statement_reads_by_index_and_only_the_months_concerned(filled: None, selector: Any) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert selector(LATE)
+
+    assert len(queries) == 1
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {queries[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan, plan
+    months = {word for word in plan.replace('"', " ").split() if word.startswith("metrics_window_2")}
+    assert {month.removeprefix("metrics_window_")[:6] for month in months} <= {"202603"}, plan

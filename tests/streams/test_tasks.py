@@ -1,0 +1,65 @@
+"""The streams' housekeeping does what is due and nothing more, however often it runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from backoffice.celery import app
+from backoffice.kernel.clock import SystemClock
+from backoffice.streams.models import Outgoing
+from backoffice.streams.tasks import make_partitions, purge_outbox, purge_sent
+
+
+def partitions() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'trading_bet'::regclass")
+        return {name for (name,) in cursor.fetchall()}
+
+
+def test_a_missing_partition_is_made_once(database: str) -> None:
+    before = partitions()
+    month = f"trading_bet_{SystemClock().now():%Y%m}"
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP TABLE "{month}"')
+
+    make_partitions()
+    make_partitions()
+
+    assert month in before
+    assert partitions() == before
+
+
+def sent(at: datetime | None, number: int) -> None:
+    Outgoing.objects.bulk_create(
+        Outgoing(topic="t", value=b"v", created_at=datetime(2020, 1, 1, tzinfo=UTC), sent_at=at) for _ in range(number)
+    )
+
+
+def test_only_what_was_sent_a_week_ago_is_purged(database: str) -> None:
+    now = SystemClock().now()
+    sent(now - timedelta(days=8), 3)
+    sent(now - timedelta(days=6), 2)
+    sent(None, 4)
+
+    purge_outbox()
+    purge_outbox()
+
+    assert Outgoing.objects.filter(sent_at=None).count() == 4
+    assert Outgoing.objects.exclude(sent_at=None).count() == 2
+
+
+def test_a_purge_takes_all_its_chunks(database: str) -> None:
+    now = SystemClock().now()
+    sent(now - timedelta(days=8), 25)
+
+    assert purge_sent(now, chunk=10) == 25
+    assert purge_sent(now, chunk=10) == 0
+
+
+@pytest.mark.parametrize("entry", sorted(settings.CELERY_BEAT_SCHEDULE))
+def test_beat_names_tasks_that_exist(entry: str) -> None:
+    app.loader.import_default_modules()
+
+    assert settings.CELERY_BEAT_SCHEDULE[entry]["task"] in app.tasks
