@@ -24,6 +24,7 @@ class Bet:
     status: str = "open"
     settlement_no: int = 0
     payout: int = 0
+    bonus_stake: int = 0
 
 
 class Bets:
@@ -185,6 +186,18 @@ class Bets:
             self._rounds_staked[round_id] = total
         else:
             assert self.owed.pop((record, bet_id or round_id or "")) == total
+            if bet_id is not None:
+                self._check_split(self._bets[bet_id], record, body)
+
+    def _check_split(self, bet: Bet, record: str, body: Body) -> None:
+        """Money comes back to cash and bonus in the proportion in which the stake came from them."""
+        if record == "StakeTaken":
+            bet.bonus_stake = body["bonus_amount"]
+        elif record in ("StakeReleased", "StakeRefunded"):
+            assert body["bonus_amount"] == bet.bonus_stake
+        else:
+            total = body["amount"] + body["bonus_amount"]
+            assert body["bonus_amount"] == total * bet.bonus_stake // bet.placed["stake"]
 
     def _owe(self, record: str, cause: str, total: int) -> None:
         if total:

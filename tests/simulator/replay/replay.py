@@ -31,6 +31,7 @@ class Replay:
             self.bets.see(event.record, body)
             self.ledger.see(event.record, body)
             self._check_bonus_sum(event.record, body)
+            self._check_closing(event.record, body)
         except (AssertionError, KeyError) as fault:
             raise AssertionError(f"event {self.count}, {event.record} {body}: {fault}") from fault
         self.seen.add(event.record)
@@ -58,3 +59,10 @@ class Replay:
         """A bonus ends with all its money, and what is said of it is what the wallet has."""
         if record in ("BonusCompleted", "BonusExpired"):
             assert body["amount"] == self.ledger.of("bonus", body["player_id"], body["currency"])
+
+    def _check_closing(self, record: str, body: dict[str, Any]) -> None:
+        """Who leaves takes everything along; a sum that the wallet and the player see differently would show here."""
+        if record == "PlayerStatusChanged" and body["status"] == "closed":
+            currency = self.players.by_id[body["player_id"]].currency
+            for kind in ("cash", "bonus", "pending", "open"):
+                assert self.ledger.of(kind, body["player_id"], currency) == 0
