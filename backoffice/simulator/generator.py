@@ -86,11 +86,11 @@ def generate(
 def _stream(world: World) -> Iterator[Event]:
     while True:
         world.begin()
-        _next_act(world)(world)
+        next_act(world)(world)
         yield from world.drain()
 
 
-def _next_act(world: World) -> Act:
+def next_act(world: World) -> Act:
     """Bets whose result is known come before anything else, and players until there are enough of them."""
     fate = world.rng.random()
     if world.due and fate < _SETTLE_SHARE:

@@ -1,6 +1,7 @@
 """The stream as a whole: repeatable, complete, consistent, endless."""
 
 import hashlib
+import random
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -12,7 +13,9 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import encode
 from backoffice.kernel.clock import FixedClock
 from backoffice.simulator.events.envelope import microseconds
-from backoffice.simulator.generator import generate
+from backoffice.simulator.generator import generate, next_act
+from backoffice.simulator.timing import SteadyTime
+from backoffice.simulator.world import World
 from tests.simulator.replay.replay import Replay
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,6 +69,23 @@ def test_long_time_brings_what_takes_its_time() -> None:
             ends.add(event.body["reason"])
     replay.conclude()
     assert {"expired", "lifted", "time is over"} <= ends
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_an_account_holds_is_what_the_wallet_says(seed: int) -> None:
+    world, replay = World(random.Random(seed), SteadyTime(START, STEP), 60), Replay()
+    while replay.count < 30_000:
+        world.begin()
+        next_act(world)(world)
+        for event in world.drain():
+            replay.see(event)
+
+    assert not replay.bets.owed
+    for account in world.accounts:
+        bonus = account.bonus.balance if account.bonus else 0
+        assert replay.ledger.of("cash", account.id, account.currency) == account.cash
+        assert replay.ledger.of("bonus", account.id, account.currency) == bonus
+    replay.conclude()
 
 
 def test_time_passes_by_the_step() -> None:
