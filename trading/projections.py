@@ -81,7 +81,8 @@ def bet_window(events: pa.Table) -> pa.Table:
 
 
 def _staked(events: pa.Table, metric: str) -> pa.Table:
-    paid = where(events, pc.invert(events["is_free_bet"]))
+    counted = events.select(["occurred_at", "currency", "stake", "source_partition"])
+    paid = where(counted, pc.invert(events["is_free_bet"]))
     return bucketed(paid, metric, BETS, key="sports", amount=paid["stake"])
 
 

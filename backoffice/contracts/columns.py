@@ -14,6 +14,9 @@ from backoffice.kernel.errors import Poison
 
 ID = pa.binary(16)
 
+FRAME = 5
+"""Bytes before the body: zero, and the schema id in four."""
+
 _PRIMITIVES = {
     "string": pa.string(),
     "int": pa.int32(),
@@ -42,6 +45,18 @@ def decode_bodies(bodies: list[bytes], schema_json: str) -> pa.RecordBatch:
             raise
         raise Poison("The body is not the Avro record that its schema id promises.") from error
     return batch
+
+
+def framed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of whole messages, so that no body has to be cut out of its message.
+
+    The frame's five bytes read as two Avro values of fixed length: the zero byte as a boolean, the schema id, whatever
+    it means as such, as a float. ``align`` drops both.
+    """
+    if schema.get("type") != "record":
+        raise Poison(f"Schema {schema.get('name')} is no Avro record.")
+    head = [{"name": "_frame", "type": "boolean"}, {"name": "_frame_schema", "type": "float"}]
+    return schema | {"fields": [*head, *schema["fields"]]}
 
 
 def align(batch: pa.RecordBatch, reader: dict[str, Any]) -> pa.RecordBatch:
@@ -74,9 +89,11 @@ def parse_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """
     if not len(texts):
         return pa.array([], ID), np.zeros(0, bool)
-    regular = pc.fill_null(pc.equal(pc.binary_length(texts), 36), False)
-    wrong = pc.and_(pc.is_valid(texts), pc.invert(regular)).to_numpy(zero_copy_only=False)
-    if not pc.all(regular, min_count=0).as_py():
+    if texts.null_count:
+        return _parse_present_ids(texts)
+    regular = pc.equal(pc.binary_length(texts), 36)
+    wrong = pc.invert(regular).to_numpy(zero_copy_only=False)
+    if wrong.any():
         texts = pc.if_else(regular, texts, _NIL)
     octets = np.empty((len(texts), 16), np.uint8)
     bad = np.zeros(len(texts), bool)
@@ -89,9 +106,18 @@ def parse_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     for start in _HYPHENS:
         bad |= np.ndarray((len(texts),), np.uint8, characters, start, (36,)) != ord("-")
     ids = pa.Array.from_buffers(ID, len(texts), [None, pa.py_buffer(octets)])
-    if wrong.any() or not pc.all(regular, min_count=0).as_py():
+    if wrong.any():
         ids = pc.if_else(regular, ids, pa.scalar(None, ID))
     return ids, wrong | bad
+
+
+def _parse_present_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The same where some are null: only the others are looked at."""
+    present = pc.is_valid(texts).to_numpy(zero_copy_only=False)
+    ids, wrong = parse_ids(texts.drop_null())
+    bad = np.zeros(len(texts), bool)
+    bad[present] = wrong
+    return ids.take(pa.array(np.cumsum(present) - 1, mask=~present)), bad
 
 
 def exploded(events: pa.Table, field: str, keep: Sequence[str]) -> pa.Table:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from functools import partial
+from math import prod
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,27 +17,67 @@ WINDOW_KEY = ("metric", "minute", "key", "currency", "topic", "partition")
 WINDOW_SUMS = ("count", "amount")
 ACTIVITY = "metrics_activity"
 
+FEW_CELLS = 1 << 16
+
+Cells = npt.NDArray[np.int64]
+
 
 def bucketed(
     events: pa.Table, metric: str, topic: str, *, key: str | pa.ChunkedArray, amount: pa.ChunkedArray | None = None
 ) -> pa.Table:
-    """Rows of the window table: one for each event, to be folded by minute and key.
+    """Rows of the window table, one for each minute, key, currency and partition that occurs.
 
     ``key`` is one text for all, or a column. With ``amount`` (minor units) the events' currency goes along.
+
+    Raises:
+        pa.ArrowInvalid: a sum does not fit 64 bits.
     """
-    currency = constant(events, "") if amount is None else events["currency"]
-    return pa.table(
-        {
-            "metric": constant(events, metric),
-            "minute": pc.floor_temporal(events["occurred_at"], unit="minute"),
-            "key": constant(events, key) if isinstance(key, str) else key,
-            "currency": currency,
-            "topic": constant(events, topic),
-            "partition": events["source_partition"],
-            "count": constant(events, 1),
-            "amount": constant(events, 0) if amount is None else amount,
-        }
-    )
+    grouped = {
+        "minute": pc.floor_temporal(events["occurred_at"], unit="minute"),
+        "key": key,
+        "currency": "" if amount is None else events["currency"],
+        "partition": events["source_partition"],
+    }
+    coded = {name: _coded(column) for name, column in grouped.items()}
+    sizes = [len(values) for values, _ in coded.values()]
+    cells = np.zeros(events.num_rows, np.int64)
+    for (_, codes), size in zip(coded.values(), sizes, strict=True):
+        cells = cells * size + codes
+    found, places = _numbered(cells, prod(sizes))
+    counts = np.bincount(places, minlength=len(found))
+    used = counts > 0
+    at = dict(zip(coded, np.unravel_index(found[used], sizes), strict=True))
+    columns = {name: values.take(pa.array(at[name])) for name, (values, _) in coded.items()}
+    columns |= {"metric": pa.repeat(metric, int(used.sum())), "topic": pa.repeat(topic, int(used.sum()))}
+    return pa.table(columns | {"count": counts[used], "amount": _sums(amount, places, len(found))[used]})
+
+
+def _coded(column: pa.ChunkedArray | str) -> tuple[pa.Array, Cells | int]:
+    """The distinct values of a column, and for each row which of them it has; one text is the same in all rows."""
+    if isinstance(column, str):
+        return pa.array([column], pa.string()), 0
+    coded = column.combine_chunks().dictionary_encode()
+    return coded.dictionary, coded.indices.to_numpy().astype(np.int64)
+
+
+def _numbered(cells: Cells, size: int) -> tuple[Cells, Cells]:
+    """The cells that may occur, and for each row the place of its own among them: all there are, unless too many."""
+    if size <= FEW_CELLS:
+        return np.arange(size), cells
+    found, places = np.unique(cells, return_inverse=True)
+    return found, places
+
+
+def _sums(amounts: pa.ChunkedArray | None, places: Cells, cells: int) -> Cells:
+    """The sum of the amounts of each cell; exact, or refused."""
+    sums = np.zeros(cells, np.int64)
+    if amounts is None or not len(amounts):
+        return sums
+    values = amounts.to_numpy()
+    if max(int(values.max()), -int(values.min())) * len(values) > np.iinfo(np.int64).max:
+        raise pa.ArrowInvalid("The sum of amounts of a window does not fit 64 bits.")
+    np.add.at(sums, places, values)
+    return sums
 
 
 def last_seen(events: pa.Table, topic: str) -> pa.Table:

@@ -15,7 +15,7 @@ from backoffice.kernel.clock import Clock
 
 from . import offsets
 from .batch import Batch, DeadLetter
-from .database import Connection, copy_in, retryable, table_shape
+from .database import Connection, copy_bytes, copy_in, retryable, table_shape
 from .decoding import Decoded, Writers, decode
 from .projection import EVENT_LOG, Projection, Stream
 from .rows import Rows, Shapes, fact_rows, project
@@ -62,6 +62,9 @@ class Committer:
         batch = replace(batch, dead=batch.dead | decoded.dead)
         try:
             rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self.stream, self.shapes)
+            for made in rows:
+                # Encoded here, while the writer's transaction runs, and not within it.
+                _ = made.sent
         except pa.ArrowInvalid as error:
             rows = error
         return Prepared(batch, decoded, rows)
@@ -132,7 +135,8 @@ class Committer:
                 "CREATE TEMPORARY TABLE probe ON COMMIT DROP AS SELECT {}, 0::bigint AS row FROM {} WITH NO DATA"
             ).format(names, sql.Identifier(fact.table))
         )
-        copy_in(self.connection, "probe", rows.select([*columns, "row"]))
+        probe = rows.select([*columns, "row"])
+        copy_in(self.connection, "probe", probe.column_names, copy_bytes(probe))
         by_key = sql.SQL(", ").join(map(sql.Identifier, key))
         found = self.connection.execute(
             sql.SQL(

@@ -1,6 +1,6 @@
 """The stream's own connection to Postgres: binary COPY in, and what the driver's errors mean for a batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -70,14 +70,17 @@ def table_shape(connection: Connection, table: str) -> pa.Schema:
     return pa.schema([(str(name), _TYPES[str(kind)]) for name, kind in rows if str(kind) in _TYPES])
 
 
-def copy_in(connection: Connection, table: str, rows: pa.Table) -> None:
-    """COPY the rows into the table, all or (with the transaction) none."""
+def copy_bytes(rows: pa.Table) -> list[bytes]:
+    """The rows as binary COPY takes them."""
     encoder = ArrowToPostgresBinaryEncoder(rows.schema)
+    return [encoder.write_header(), *map(encoder.write_batch, rows.to_batches()), encoder.finish()]
+
+
+def copy_in(connection: Connection, table: str, columns: Iterable[str], sent: Iterable[bytes]) -> None:
+    """COPY what ``copy_bytes`` made into the table, all or (with the transaction) none."""
     target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor, cursor.copy(target) as copy:
-        copy.write(encoder.write_header())
-        for batch in rows.to_batches():
-            copy.write(encoder.write_batch(batch))
-        copy.write(encoder.finish())
+        for part in sent:
+            copy.write(part)

@@ -1,17 +1,17 @@
 """A batch of Kafka messages in, one Arrow table for each record type out, and the messages that cannot be read."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from backoffice.contracts.codec import unframe
-from backoffice.contracts.columns import align, decode_bodies, schema_json
+from backoffice.contracts.columns import FRAME, align, decode_bodies, framed, schema_json
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Writer
 from backoffice.contracts.rules import checked
@@ -45,16 +45,15 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
         Retryable: a schema has to be looked up and the registry is away.
     """
     decoded = Decoded()
-    pieces: dict[str, list[tuple[pa.RecordBatch, list[int]]]] = defaultdict(list)
-    for head, rows in _by_schema(batch, decoded.dead).items():
-        schema_id = int.from_bytes(head[1:], "big")
+    pieces: dict[str, list[tuple[pa.RecordBatch, Places]]] = defaultdict(list)
+    for schema_id, rows in _by_schema(batch, decoded.dead):
         try:
             writer = _writer(writers, schema_id, batch.topic, records)
         except Poison as poison:
-            decoded.dead |= dict.fromkeys(rows, DeadLetter(str(poison), schema_id))
+            decoded.dead |= dict.fromkeys(rows.tolist(), DeadLetter(str(poison), schema_id))
             continue
-        bodies = [(batch.values[row] or b"")[5:] for row in rows]
-        for piece, kept in _read(bodies, rows, writer, schema_id, decoded.dead):
+        values = batch.values if len(rows) == len(batch) else [batch.values[row] for row in rows.tolist()]
+        for piece, kept in _read(cast("list[bytes]", values), rows, writer, schema_id, decoded.dead):
             pieces[writer.record].append((piece, kept))
     partitions = np.array(batch.partitions, np.int16)
     offsets = np.array(batch.offsets, np.int64)
@@ -67,20 +66,27 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
     return decoded
 
 
-def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> dict[bytes, list[int]]:
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    done = batch.dead.keys() | batch.repeats.keys()
-    for row, value in enumerate(batch.values):
-        if row in done:
-            continue
-        if value is not None and len(value) >= 5 and value[0] == 0:
-            groups[value[:5]].append(row)
-            continue
+def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> Iterator[tuple[int, Places]]:
+    """The messages of each schema id; those without one are dead. All values are looked at in one piece of memory."""
+    column = pa.array(batch.values, pa.large_binary())
+    _, places, data = column.buffers()
+    ends = np.frombuffer(places, np.int64, len(batch) + 1)
+    starts, octets = ends[:-1], np.frombuffer(data or b"", np.uint8)
+    wanted = np.ones(len(batch), bool)
+    wanted[[*batch.dead, *batch.repeats]] = False
+    framed = wanted & (np.diff(ends) >= FRAME)
+    framed[framed] = octets[starts[framed]] == 0
+    for row in np.flatnonzero(wanted & ~framed).tolist():
         try:
-            unframe(value or b"")
+            unframe(batch.values[row] or b"")
         except Poison as poison:
             dead[row] = DeadLetter(str(poison))
-    return groups
+    rows = np.flatnonzero(framed)
+    ids = np.zeros(len(rows), np.int64)
+    for place in range(1, FRAME):
+        ids = ids << 8 | octets[starts[rows] + place]
+    for schema_id in np.unique(ids).tolist():
+        yield schema_id, rows[ids == schema_id]
 
 
 def _writer(writers: Writers, schema_id: int, topic: str, records: Collection[str]) -> Writer:
@@ -93,27 +99,27 @@ def _writer(writers: Writers, schema_id: int, topic: str, records: Collection[st
 
 
 def _read(
-    bodies: list[bytes], rows: list[int], writer: Writer, schema_id: int, dead: dict[int, DeadLetter]
-) -> list[tuple[pa.RecordBatch, list[int]]]:
+    values: list[bytes], rows: Places, writer: Writer, schema_id: int, dead: dict[int, DeadLetter]
+) -> list[tuple[pa.RecordBatch, Places]]:
     """Decoded pieces in order; where one fails to decode it is halved until the bad message is alone."""
     try:
-        batch = decode_bodies(bodies, schema_json(writer.schema))
+        batch = decode_bodies(values, schema_json(framed(writer.schema)))
         return [(align(batch, schema(writer.record)), rows)]
     except Poison as poison:
         if len(rows) == 1:
-            dead[rows[0]] = DeadLetter(str(poison), schema_id, writer.record)
+            dead[int(rows[0])] = DeadLetter(str(poison), schema_id, writer.record)
             return []
     middle = len(rows) // 2
-    return _read(bodies[:middle], rows[:middle], writer, schema_id, dead) + _read(
-        bodies[middle:], rows[middle:], writer, schema_id, dead
+    return _read(values[:middle], rows[:middle], writer, schema_id, dead) + _read(
+        values[middle:], rows[middle:], writer, schema_id, dead
     )
 
 
-def _together(read: list[tuple[pa.RecordBatch, list[int]]]) -> tuple[Places, pa.Table]:
+def _together(read: list[tuple[pa.RecordBatch, Places]]) -> tuple[Places, pa.Table]:
     """The pieces of one record type as one table in order of arrival, and the message each row came from."""
-    rows = np.concatenate([np.array(kept, np.int64) for _, kept in read])
+    rows = np.concatenate([kept for _, kept in read])
     table = pa.Table.from_batches([piece for piece, _ in read])
-    if len(read) > 1:
+    if (np.diff(rows) < 0).any():
         order = np.argsort(rows, kind="stable")
         rows, table = rows[order], table.take(pa.array(order))
     return rows, table.combine_chunks()

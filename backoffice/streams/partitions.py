@@ -4,6 +4,7 @@ A table is partitioned by a time, or by an id that carries its time (UUIDv7), so
 partitions. Ids of other versions work too: they land in whatever partition their bits name, or in the default one.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 from django.db import migrations, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
-from django.db.utils import IntegrityError
+from django.db.utils import IntegrityError, OperationalError
 from psycopg import sql
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.ids import uuid7_floor
+
+log = logging.getLogger(__name__)
 
 MONTHS_BACK = 13
 MONTHS_AHEAD = 3
@@ -91,6 +94,8 @@ def _make(table: str, name: str, start: str, end: str) -> bool:
             return False
         try:
             with transaction.atomic():
+                # A long read of the table must not make the streams wait behind this; there is time until the month.
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
                 cursor.execute(statement)
                 cursor.execute(
                     "SELECT 1 FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = 'immutable_truncate'", [table]
@@ -99,6 +104,9 @@ def _make(table: str, name: str, start: str, end: str) -> bool:
                     cursor.execute(_against_truncate(name))
         except IntegrityError:
             # Rows of that month are in the default partition; they are served from there, and so stay there.
+            return False
+        except OperationalError as busy:
+            log.warning("%s is made with the next run: %s", name, busy)
             return False
     return True
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.clock import Clock
@@ -27,7 +28,8 @@ from .storing import store
 BATCH = 20_000
 # So many messages are read while the live stream waits; about a tenth of a second.
 LAST_STRETCH = 5_000
-SWAP_PATIENCE = "10s"
+SWAP_PATIENCE = "2s"
+SWAP_TRIES = 20
 
 Progress = Callable[[str, int, int], None]
 Place = tuple[str, str, int]
@@ -66,7 +68,7 @@ class Rebuild:
             shadow.create(self.connection, self.table)
             while self._behind(self._live()) > LAST_STRETCH:
                 self._catch_up(self._live(), progress)
-            self._swap(progress)
+            self._swap_when_free(progress)
         return sum(self.done.values())
 
     def _live(self, *, lock: bool = False) -> dict[Place, int]:
@@ -150,6 +152,19 @@ class Rebuild:
             if len(batch):
                 at = max(at, batch.spans[place[2]][1])
                 yield batch
+
+    def _swap_when_free(self, progress: Progress) -> None:
+        """Swap between two long reads of the table; nobody is made to wait behind this for longer than the patience."""
+        for tries_left in reversed(range(SWAP_TRIES)):
+            done = dict(self.done)
+            try:
+                self._swap(progress)
+            except LockNotAvailable:
+                self.done = done
+                if not tries_left:
+                    raise Retryable(f"{self.table} is being read all the time; it is as it was.") from None
+            else:
+                return
 
     def _swap(self, progress: Progress) -> None:
         with self.connection.transaction():

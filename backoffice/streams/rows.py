@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
+from .database import copy_bytes
 from .folding import added, distinct, newest
 from .projection import Effect, Projection, Stream, constant
 
@@ -22,6 +24,11 @@ class Rows:
     key: tuple[str, ...]
     by: tuple[str, ...]
     data: pa.Table
+
+    @cached_property
+    def sent(self) -> list[bytes]:
+        """What COPY is sent for them; made once, and before there is a transaction that would wait for it."""
+        return copy_bytes(self.data)
 
 
 def project(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes, only: str = "") -> list[Rows]:

@@ -16,7 +16,7 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
     if not rows.data.num_rows:
         return
     if rows.effect is Effect.APPEND:
-        copy_in(connection, target, rows.data)
+        copy_in(connection, target, rows.data.column_names, rows.sent)
         return
     stage = f"stage_{target}_{crc32(repr((rows.effect, rows.by, rows.data.column_names)).encode()):08x}"
     connection.execute(
@@ -24,7 +24,7 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
             "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA"
         ).format(sql.Identifier(stage), _names(rows.data.column_names), sql.Identifier(target))
     )
-    copy_in(connection, stage, rows.data)
+    copy_in(connection, stage, rows.data.column_names, rows.sent)
     connection.execute(_merge(rows, stage, target))
     # A rebuild's last transaction stores several batches; none may find the rows of the one before.
     connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(stage)))

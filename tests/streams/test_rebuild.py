@@ -1,17 +1,20 @@
 """A table made anew beside the live one, while the live stream goes on."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
-from tests.spine import Spine
+from tests.spine import Spine, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+WAITING_SWAPS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DROP TABLE%%'"
 TABLES = (
     "trading_bet", "trading_leg", "trading_settlement", "trading_outcome", "wallet_transfer", "wallet_balance",
     "wallet_account", "wallet_payment", "players_player", "players_login", "streams_event", "metrics_window",
@@ -103,3 +106,22 @@ def catalogue(spine: Spine, table: str) -> list[str]:
         " WHERE inhparent = %s::regclass",
     )
     return sorted(str(row) for query in queries for row in spine.rows(query, table))
+
+
+def test_a_long_read_holds_up_a_swap_but_not_the_stream(spine: Spine) -> None:
+    sent = events(3_000)
+    spine.send(sent[:1_500])
+    spine.drain()
+    with psycopg.connect(spine.database_url) as reader, spine.streaming():
+        reader.execute("SELECT 1 FROM trading_bet LIMIT 1")
+        rebuilding = threading.Thread(target=call_command, args=("rebuild", "trading_bet"))
+        rebuilding.start()
+        until(lambda: spine.value(WAITING_SWAPS), "the swap waits for the reader")
+        spine.send(sent[1_500:])
+        spine.wait_drained()
+        reader.rollback()
+        rebuilding.join(60)
+
+    placed = {event.body["bet_id"] for event in sent if event.record == "BetPlaced"}
+    assert {str(row[0]) for row in spine.rows("SELECT id FROM trading_bet")} == placed
+    assert not spine.value("SELECT to_regclass('trading_bet__new') IS NOT NULL")
