@@ -23,7 +23,7 @@ def folder_of(root: Path, number: int, count: int) -> Path:
 
 
 def dump(
-    connection: psycopg.Connection[tuple[object, ...]], query: sql.Composable, folder: Path, name: str, slices: int
+    connection: psycopg.Connection[tuple[object, ...]], query: sql.Composed, folder: Path, name: str, slices: int
 ) -> int:
     """The rows of a query into ``slices`` files of as many rows each, in the order in which they come; their number."""
     with (
@@ -41,9 +41,9 @@ def dump(
     return len(rows)
 
 
-def load(folder: Path) -> list[list[tuple[sql.Composable, bytes]]]:
+def load(folder: Path) -> list[list[tuple[sql.Composed, bytes]]]:
     """For each slice the statements and what they are sent."""
-    slices: dict[str, list[tuple[sql.Composable, bytes]]] = {}
+    slices: dict[str, list[tuple[sql.Composed, bytes]]] = {}
     for file in sorted(folder.iterdir()):
         number, _, table = file.name.partition(".")
         statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.Identifier(table))
@@ -51,7 +51,7 @@ def load(folder: Path) -> list[list[tuple[sql.Composable, bytes]]]:
     return list(slices.values())
 
 
-def send(connection: psycopg.Connection[tuple[object, ...]], slices: list[list[tuple[sql.Composable, bytes]]]) -> None:
+def send(connection: psycopg.Connection[tuple[object, ...]], slices: list[list[tuple[sql.Composed, bytes]]]) -> None:
     for tables in slices:
         with connection.transaction(), connection.cursor() as cursor:
             for statement, data in tables:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -179,7 +178,7 @@ def wait_stored(stand: Stand, ends: list[int]) -> None:
 
 def wait_assigned(stand: Stand, streams: Crew) -> None:
     """Until every worker has its share: the group has as many members with partitions as there are workers."""
-    admin = AdminClient(settings.KAFKA)
+    admin = AdminClient(dict(settings.KAFKA))
     group = f"{stand.prefix}trading.{BETS}"
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -192,13 +191,14 @@ def wait_assigned(stand: Stand, streams: Crew) -> None:
     raise TimeoutError("The workers did not share the partitions among themselves.")
 
 
-def _share(table: str, number: int, workers: int) -> sql.Composable:
+def _share(table: str, number: int, workers: int) -> sql.Composed:
     """A query for the rows of a table that come from one worker's share of the partitions, as they lie in the table."""
-    where = {
-        "trading_leg": "bet_id IN (SELECT id FROM trading_bet WHERE source_partition % {w} = {n})",
-        "metrics_window": "partition % {w} = {n}",
-        "metrics_activity": "player_id IN (SELECT player_id FROM trading_bet WHERE source_partition % {w} = {n})",
-    }.get(table, "source_partition % {w} = {n}")
-    return sql.SQL("SELECT * FROM {table} WHERE " + where + " ORDER BY tableoid, ctid").format(  # type: ignore[arg-type]
-        table=sql.Identifier(table), w=sql.Literal(workers), n=sql.Literal(number)
-    )
+    of_bets = sql.SQL("IN (SELECT {} FROM trading_bet WHERE source_partition % {w} = {n})")
+    place = {"metrics_window": "partition"}.get(table, "source_partition")
+    where = {"trading_leg": ("bet_id", "id"), "metrics_activity": ("player_id", "player_id")}.get(table)
+    if where is None:
+        mine = sql.SQL("{} % {w} = {n}").format(sql.Identifier(place), w=workers, n=number)
+    else:
+        column, of_bet = map(sql.Identifier, where)
+        mine = sql.SQL("{} {}").format(column, of_bets.format(of_bet, w=workers, n=number))
+    return sql.SQL("SELECT * FROM {} WHERE {} ORDER BY tableoid, ctid").format(sql.Identifier(table), mine)

@@ -8,9 +8,8 @@ rows, check no rules and recognise no repeat, so they do less than a stream does
 import os
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 import django
@@ -56,10 +55,10 @@ class Decoder:
     def rows(self, messages: Iterable[Message]) -> Batch:
         batch = Batch([], [], [])
         for message in messages:
-            value = message.value()
+            value = message.value() or b""
             record, schema = self._schema(int.from_bytes(value[1:5], "big"))
-            event = fastavro.schemaless_reader(BytesIO(value[5:]), schema, None)
-            origin = (message.partition(), message.offset())
+            event = cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(value[5:]), schema, None))
+            origin = (message.partition() or 0, message.offset() or 0)
             if record == "BetPlaced":
                 batch.bets.append(_bet(event, origin))
                 batch.legs.extend(_legs(event))

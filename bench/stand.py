@@ -65,14 +65,14 @@ class Stand:
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
-            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, parameters).fetchall()
 
     def empty(self) -> None:
         """All tables without a row, and no checkpoint of what came before in the time that is measured next."""
         with self.connect() as connection:
             # Settlements refuse TRUNCATE; the triggers that do so sleep in a replica's session.
             connection.execute("SET session_replication_role = replica")
-            connection.execute(f"TRUNCATE {', '.join(TABLES)}, streams_deadletter, streams_repeat")  # type: ignore[arg-type]
+            connection.execute(f"TRUNCATE {', '.join(TABLES)}, streams_deadletter, streams_repeat")
             connection.execute("CHECKPOINT")
 
 
@@ -82,7 +82,7 @@ def stand() -> Iterator[Stand]:
     prefix = f"{name}."
     url = f"{settings.DATABASE_URL.rpartition('/')[0]}/{name}"
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as administration:
-        administration.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        administration.execute(f'CREATE DATABASE "{name}"')
         default = connections["default"]
         before = default.settings_dict["NAME"]
         default.close()
@@ -96,12 +96,12 @@ def stand() -> Iterator[Stand]:
         finally:
             default.close()
             default.settings_dict["NAME"] = before
-            administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+            administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @contextmanager
 def _topics(names: list[str]) -> Iterator[None]:
-    admin = AdminClient(settings.KAFKA)
+    admin = AdminClient(dict(settings.KAFKA))
     for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
         made.result(30)
     try:
@@ -157,5 +157,6 @@ class Feed:
     def _delivered(self, error: KafkaError | None, sent: KafkaMessage) -> None:
         if error is not None:
             raise KafkaException(error)
-        self._counts[sent.partition()] += 1
-        self.ends[sent.partition()] = sent.offset() + 1
+        partition, offset = sent.partition() or 0, sent.offset() or 0
+        self._counts[partition] += 1
+        self.ends[partition] = offset + 1
