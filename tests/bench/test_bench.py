@@ -1,0 +1,25 @@
+"""Every benchmark runs and finds its figures; how good they are is no matter of a test."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from bench.__main__ import NAMES, run
+from bench.figures import Figures
+from tests.spine import Spine
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_benchmark_finds_its_figures(name: str, spine: Spine, tmp_path: Path) -> None:
+    database = connections["default"].settings_dict["NAME"]
+    figures = Figures()
+
+    run([name], figures, quick=True)
+
+    assert {figure.benchmark for figure in figures.found} == {name.upper()}
+    assert all(figure.value >= 0 for figure in figures.found)
+    figures.write(tmp_path / "results.json", quick=True)
+    assert str(settings.DATABASE_URL) not in (tmp_path / "results.json").read_text("utf-8")
+    assert connections["default"].settings_dict["NAME"] == database
