@@ -54,9 +54,9 @@ bench: export DJANGO_SETTINGS_MODULE := backoffice.settings.local
 bench: $(DEV)
 	@$(STACK) exec -- $(PYTHON) -m bench
 
-chaos: export DJANGO_SETTINGS_MODULE := backoffice.settings.local
+chaos: export DJANGO_SETTINGS_MODULE := backoffice.settings.test
 chaos: $(DEV)
-	@$(STACK) exec -- $(PYTHON) -m tests.chaos --seeds $(SEEDS)
+	@$(PYTHON) -m tests.chaos --seeds $(SEEDS)
 
 reset: $(RUNNABLE)
 	@$(STACK) reset
