@@ -92,9 +92,8 @@ def test_a_batch_with_everything_in_it_accounts_for_each_message_once(store: Sto
     event, placed, other, clashing = ids(4)
     same_legs = [leg | {"leg_no": 1} for leg in event_of("BetPlaced")["legs"]]
     refused, illegal = bet(clashing, clashing, legs=same_legs), bet(clashing, other, stake=-1)
-    values = [
-        bet(event, placed), b"junk", None, bet(event, placed), bet(other, placed), refused, illegal, bet(clashing, other),
-    ]  # fmt: skip
+    known, clash = bet(event, placed), bet(other, placed)
+    values = [known, b"junk", None, known, clash, refused, illegal, bet(clashing, other)]
 
     take(store, values)
 
