@@ -37,7 +37,7 @@ def lane_consumer(lane: Lane) -> Consumer:
 
 def speaks_kip_848(settings: dict[str, str]) -> bool:
     """Whether the cluster's groups are kept by the new coordinator (Kafka 4.0 and later)."""
-    admin = AdminClient({**CLIENT, **settings})
+    admin = AdminClient({**CLIENT, **settings, "log_level": 3})
     brokers = admin.list_topics(timeout=10).brokers
     resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
     entries = admin.describe_configs([resource])[resource].result(timeout=10)
