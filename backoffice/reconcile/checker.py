@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
-from psycopg import sql
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.projection import Stream
@@ -23,18 +22,29 @@ from .log import Chunk, Slice
 from .reading import Events, Readers
 from .rows import check_nothing_beyond, check_rows, fact_tables
 from .states import STATES, StateCheck
-from .wants import FOLDED, Want, differing, differing_everywhere, differing_sums, shown
+from .wants import (
+    FOLDED,
+    Want,
+    add_to_tally,
+    differing,
+    differing_everywhere,
+    differing_opened,
+    differing_sums,
+    shown,
+)
 from .windows import count, windows
 
-WINDOW_PLACE = sql.SQL("coalesce(w.topic, t.topic) || '/' || coalesce(w.partition, t.partition)")
-BALANCE_PLACE = sql.SQL("'wallet-transactions/' || coalesce(w.partition, t.partition)")
+WINDOWS, BALANCES = "reconcile_windowtally", "reconcile_balancetally"
 NOT_THE_SUM = "the sums are not those of the events."
 NO_ACCOUNT = "the account is missing or is not what its events say."
 
 
 @dataclass
 class Checker:
-    """``inexact`` are the "topic/partition" of which the log has lost messages that were stored."""
+    """``inexact`` are the "topic/partition" of which the log has lost messages that were stored.
+
+    ``behind`` are those of which more is stored than will have been read after this step.
+    """
 
     cursor: CursorWrapper
     readers: Readers
@@ -42,16 +52,18 @@ class Checker:
     now: datetime
     full: bool
     twins: dict[str, set[tuple[str, ...]]]
-    inexact: set[str] = field(default_factory=set)
-    checked: Counter[str] = field(default_factory=Counter)
+    checked: Counter[str]
+    inexact: list[str]
+    behind: list[str]
     _accounts: Accounts = field(default_factory=Accounts)
     _states: dict[tuple[str, str], list[StateCheck]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._windows = windows()
         self._balances = Want(
-            "balance", "wallet_balance", ("account_id", "partition"), ("debits", "credits"), adding=True
-        )
+            "balance", "wallet_balance", ("account_id", "partition"), ("debits", "credits"), adding=True,
+            topic="wallet-transactions",
+        )  # fmt: skip
         self._touched = Want("account", "wallet_account", ("id",), ("kind", "player_id", "subject", "currency"))
 
     def examine(self, chunk: Chunk) -> None:
@@ -79,23 +91,22 @@ class Checker:
         tables = fact_tables(place.stream, TOPICS[place.topic].records)
         self._note(check_nothing_beyond(self.cursor, place, tables, following))
 
-    def finish(self, rng: random.Random) -> None:
+    def finish(self) -> None:
         """Compare what was gathered from all ranges with the tables of state and of sums."""
         for states in self._states.values():
             for state in states:
                 self._note(state.differences(self.cursor, self.findings, full=self.full))
         self._finish_accounts()
-        for want, tally, place in (
-            (self._windows, "reconcile_windowtally", WINDOW_PLACE),
-            (self._balances, "reconcile_balancetally", BALANCE_PLACE),
-        ):
-            self._finish_sums(want, tally, place)
+        for want, tally in ((self._windows, WINDOWS), (self._balances, BALANCES)):
+            want.flush(self.cursor)
+            if self.full:
+                self._finish_sums(want)
+            else:
+                self._carry_over(want, tally)
         if self.full:
             self._check_books()
             for link in LINKS:
                 self._note(check_orphans(self.cursor, link))
-        else:
-            self._check_older(rng)
 
     def _fold(self, place: Slice, events: dict[str, Events]) -> None:
         for record, found in events.items():
@@ -139,18 +150,17 @@ class Checker:
             for kafka, postgres, _ in differing(self.cursor, self._touched, full=self.full):
                 self._note([shown("accounts", NO_ACCOUNT, self._touched, kafka, postgres, topic="wallet-transactions")])
 
-    def _finish_sums(self, want: Want, tally: str, place: sql.Composable) -> None:
-        """In full the sums of this run are held against the whole table; else they are added to those of earlier runs."""
-        want.flush(self.cursor)
-        inexact = sorted(self.inexact)
-        if not want.is_made:
-            return
-        if self.full:
-            rows = differing_everywhere(self.cursor, want, want.temporary, place, inexact)
-        else:
-            self._add_to_tally(want, tally)
-            rows = differing_sums(self.cursor, want, tally, place, inexact)
-        self._note_sums(want, rows)
+    def _finish_sums(self, want: Want) -> None:
+        """In full the sums of this run are held against the whole table."""
+        if want.is_made:
+            self._note_sums(want, differing_everywhere(self.cursor, want, want.temporary, self.inexact))
+
+    def _carry_over(self, want: Want, tally: str) -> None:
+        """Else they are added to those of earlier steps, and held against the table where these are complete."""
+        if want.is_made:
+            add_to_tally(self.cursor, want, tally, self.behind)
+            self._note_sums(want, differing_sums(self.cursor, want, tally, self.inexact))
+        self._note_sums(want, differing_opened(self.cursor, want, tally, self.inexact, self.behind))
 
     def _note_sums(self, want: Want, rows: Iterator[tuple[dict[str, object], dict[str, object], int]]) -> None:
         check = "windows" if want is self._windows else "balances"
@@ -161,31 +171,21 @@ class Checker:
             self._note([shown(check, NOT_THE_SUM, want, kafka, postgres, topic=topic)])
         self.findings.more(check, total - listed)
 
-    def _add_to_tally(self, want: Want, tally: str) -> None:
-        names = sql.SQL(", ").join(map(sql.Identifier, want.columns))
-        sums = sql.SQL(", ").join(sql.SQL("{0} = o.{0} + excluded.{0}").format(sql.Identifier(c)) for c in want.values)
-        self.cursor.execute(
-            sql.SQL("INSERT INTO {} AS o ({}) SELECT {} FROM {} ON CONFLICT ({}) DO UPDATE SET {}").format(
-                sql.Identifier(tally), names, names, sql.Identifier(want.temporary),
-                sql.SQL(", ").join(map(sql.Identifier, want.key)), sums,
-            )
-        )  # fmt: skip
-
-    def _check_older(self, rng: random.Random) -> None:
+    def check_older(self, rng: random.Random) -> None:
         """A random stretch of the sums and of the linked rows, so that a later change is found in time."""
-        inexact = sorted(self.inexact)
+        short = [*self.inexact, *self.behind]
         first = UUID(int=rng.getrandbits(128))
         self.cursor.execute(
-            "SELECT account_id FROM reconcile_balancetally WHERE account_id >= %s ORDER BY account_id OFFSET 2000 LIMIT 1",
+            "SELECT account_id FROM reconcile_balancetally WHERE account_id >= %s"
+            " ORDER BY account_id OFFSET 2000 LIMIT 1",
             [first],
         )
         last = (self.cursor.fetchone() or (UUID(int=2**128 - 1),))[0]
-        between = ("account_id", first, last)
-        self._note_sums(self._balances, differing_everywhere(
-            self.cursor, self._balances, "reconcile_balancetally", BALANCE_PLACE, inexact, between))  # fmt: skip
+        accounts = ("account_id", first, last)
+        self._note_sums(self._balances, differing_everywhere(self.cursor, self._balances, BALANCES, short, accounts))
         if stretch := self._random_stretch(rng):
-            self._note_sums(self._windows, differing_everywhere(
-                self.cursor, self._windows, "reconcile_windowtally", WINDOW_PLACE, inexact, ("minute", *stretch)))  # fmt: skip
+            minutes = ("minute", *stretch)
+            self._note_sums(self._windows, differing_everywhere(self.cursor, self._windows, WINDOWS, short, minutes))
         for link in LINKS:
             start = UUID(int=self._random_id(rng))
             if keys := random_keys(self.cursor, link, str(start)):
@@ -206,8 +206,9 @@ class Checker:
 
     def _check_books(self) -> None:
         self.cursor.execute(
-            "SELECT a.currency, sum(b.debits), sum(b.credits) FROM wallet_balance b JOIN wallet_account a ON a.id = b.account_id"
-            " GROUP BY 1 HAVING sum(b.debits) <> sum(b.credits)"
+            "SELECT a.currency, sum(b.debits), sum(b.credits)"
+            " FROM wallet_balance b JOIN wallet_account a ON a.id = b.account_id GROUP BY 1"
+            " HAVING sum(b.debits) <> sum(b.credits)"
         )
         for currency, debits, credits in self.cursor.fetchall():
             sides = {"debits": int(debits), "credits": int(credits)}

@@ -45,15 +45,20 @@ class Difference:
 
 @dataclass
 class Findings:
-    """All differences are counted; the first ``LISTED`` are kept."""
+    """All differences are counted; the first ``LISTED`` are kept. What is kept is not counted when it is met again."""
 
     listed: list[Difference] = field(default_factory=list)
     by_check: Counter[str] = field(default_factory=Counter)
+    _known: set[UUID] = field(default_factory=set)
 
     def add(self, difference: Difference) -> None:
+        finding = difference.fingerprint()
+        if finding in self._known:
+            return
         self.by_check[difference.check] += 1
         if len(self.listed) < LISTED:
             self.listed.append(difference)
+            self._known.add(finding)
 
     def more(self, check: str, number: int) -> None:
         """Differences that a query counted but did not list."""

@@ -1,7 +1,7 @@
 """What a fact row must hold, by its event: which field stands in which column, and how both sides are summed up.
 
-Both sides write a row as one text, column by column, and sum the CRC-32 of these texts; so two sums tell of thousands of
-rows whether they are the same, and money is summed beside them for people.
+Both sides write a row as one text, column by column, and sum the CRC-32 of these texts; so two sums tell of thousands
+of rows whether they are the same, and money is summed beside them for people.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,19 @@ from backoffice.contracts.definitions import schema
 from .reading import Event
 
 MONEY = frozenset(
-    ["stake", "payout", "previous_payout", "potential_payout", "amount", "bonus_amount", "win", "jackpot_win", "bonus_stake", "bonus_win", "wagered"]
+    [
+        "stake",
+        "payout",
+        "previous_payout",
+        "potential_payout",
+        "amount",
+        "bonus_amount",
+        "win",
+        "jackpot_win",
+        "bonus_stake",
+        "bonus_win",
+        "wagered",
+    ]
 )
 _ORIGIN = frozenset({"record", "source_partition", "source_offset"})
 _LEG_ARRAYS = {
@@ -112,7 +124,10 @@ def table(name: str) -> Table:
     columns = [field for field in model._meta.concrete_fields if field.column not in _ORIGIN]
     names = {field.column for field in model._meta.concrete_fields}
     return Table(
-        name, tuple(c.column for c in columns), tuple(as_text(c, c.column) for c in columns), "record" in names
+        name,
+        tuple(c.column or "" for c in columns),
+        tuple(as_text(c, c.column or "") for c in columns),
+        "record" in names,
     )
 
 

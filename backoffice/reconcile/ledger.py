@@ -1,7 +1,7 @@
 """What every wallet event books, said a second time and in other words than the projections say it.
 
-Source: the ledger's meaning of each record, debit to credit; casino stakes are the house's at once, sports stakes when the
-bet is settled.
+Source: the ledger's meaning of each record, debit to credit; casino stakes are the house's at once, sports stakes when
+the bet is settled.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every message that has no row is accounted for: a dead letter with its message and its twin, or a repeat with its event."""
+"""A message that has no row is accounted for: a dead letter with its message and twin, or a repeat with its event."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -109,11 +109,13 @@ def check_repeats(cursor: CursorWrapper, chunk: Chunk, repeats: Mapping[str, Eve
 
 def _at(cursor: CursorWrapper, chunk: Chunk, table: str, columns: str) -> list[Any]:
     query = sql.SQL(
-        f'SELECT {columns} FROM {table} WHERE stream = %s AND topic = %s AND partition = %s AND "offset" >= %s AND "offset" < %s'  # noqa: S608 - both are literals of this module
+        f"SELECT {columns} FROM {table} WHERE stream = %s AND topic = %s"  # noqa: S608 - both are literals of this module
+        ' AND partition = %s AND "offset" >= %s AND "offset" < %s'
     )
     place = chunk.place
     cursor.execute(query, [place.stream.name, place.topic, place.partition, chunk.start, chunk.end])
-    return cursor.fetchall()
+    rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _in_outbox(cursor: CursorWrapper, chunk: Chunk, offsets: list[int]) -> dict[int, list[bytes | None]]:

@@ -40,7 +40,8 @@ class Link:
         from django.apps import apps
 
         model = next(model for model in apps.get_models() if model._meta.db_table == self.child)
-        return [as_text(model._meta.get_field(column), "c", column) for column in self.columns]
+        fields = {field.column: field for field in model._meta.concrete_fields}
+        return [as_text(fields[column], "c", column) for column in self.columns]
 
 
 def check_linked(cursor: CursorWrapper, chunk: Chunk, link: Link, events: Mapping[str, Events]) -> Iterator[Difference]:

@@ -14,8 +14,8 @@ _ACCOUNTS = Accounts()
 def _transfers(record: str, event: Event, partition: int) -> list[tuple[Any, ...]]:
     event_id, currency = event["event_id"].lower(), event["currency"]
     return [
-        (event_id, number, _ACCOUNTS.id_of(debit, event)[0], _ACCOUNTS.id_of(credit, event)[0], amount, currency, record,
-         event["occurred_at"], partition)
+        (event_id, number, _ACCOUNTS.id_of(debit, event)[0], _ACCOUNTS.id_of(credit, event)[0], amount, currency,
+         record, event["occurred_at"], partition)
         for number, debit, credit, amount in bookings(record, event)
     ]  # fmt: skip
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -37,6 +38,10 @@ class Slice:
     start: int
     end: int
     is_new: bool
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.stream.name, self.topic, self.partition
 
 
 @dataclass
@@ -84,7 +89,8 @@ class Log:
         for partition in partitions:
             place = Slice(stream, topic, partition, *self.bounds(topic, partition), is_new=False)
             for message in self._messages(place):
-                headers = {header: (value or b"").decode() for header, value in message.headers() or []}
+                said: Any = message.headers() or []
+                headers = {header: (value or b"").decode() for header, value in said}
                 found.add(tuple(headers.get(header, "") for header in ("stream", "topic", "partition", "offset")))
         return found
 
@@ -95,8 +101,8 @@ class Log:
         message = next(messages, None)
         while at < place.end:
             chunk = Chunk(place, at, min(at + CHUNK, place.end))
-            while message is not None and message.offset() < chunk.end:
-                chunk.messages[message.offset()] = (message.key(), message.value())
+            while message is not None and _offset(message) < chunk.end:
+                chunk.messages[_offset(message)] = (message.key(), message.value())
                 message = next(messages, None)
             yield chunk
             at = chunk.end
@@ -114,14 +120,18 @@ class Log:
                     if _is_end(error, message):
                         return
                     continue
-                if message.offset() >= place.end:
+                if _offset(message) >= place.end:
                     return
-                following, deadline = message.offset() + 1, time.monotonic() + PATIENCE_SECONDS
+                following, deadline = _offset(message) + 1, time.monotonic() + PATIENCE_SECONDS
                 yield message
             if time.monotonic() > deadline:
                 raise Retryable(
                     f"Kafka gives no message of {place.topic}[{place.partition}] from offset {following} on."
                 )
+
+
+def _offset(message: Message) -> int:
+    return int(message.offset() or 0)
 
 
 def _is_end(error: KafkaError, message: Message) -> bool:

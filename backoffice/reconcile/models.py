@@ -31,10 +31,15 @@ class WindowTally(models.Model):
     partition = models.SmallIntegerField()
     count = models.BigIntegerField()
     amount = models.BigIntegerField()
+    # Added to while there was more to add, and so not yet held against the table.
+    is_open = models.BooleanField(default=False, db_default=False)
 
     class Meta:
-        # A random older slice is a stretch of time.
-        indexes = [models.Index(fields=["minute"], name="window_tallies_by_minute")]
+        indexes = [
+            # A random older slice is a stretch of time.
+            models.Index(fields=["minute"], name="window_tallies_by_minute"),
+            models.Index(fields=["topic", "partition"], condition=models.Q(is_open=True), name="open_window_tallies"),
+        ]
 
 
 class BalanceTally(models.Model):
@@ -45,6 +50,10 @@ class BalanceTally(models.Model):
     partition = models.SmallIntegerField()
     debits = models.BigIntegerField()
     credits = models.BigIntegerField()
+    is_open = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["partition"], condition=models.Q(is_open=True), name="open_balance_tallies")]
 
 
 class Run(models.Model):
@@ -54,13 +63,13 @@ class Run(models.Model):
     finished_at = models.DateTimeField()
     full = models.BooleanField()
     seed = models.BigIntegerField()
-    clean = models.BooleanField()
+    is_clean = models.BooleanField()
     checked = models.JSONField()
     total = models.BigIntegerField()
     differences = models.JSONField()
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M:%S} {'clean' if self.clean else f'{self.total} differences'}"
+        return f"{self.started_at:%Y-%m-%d %H:%M:%S} {'clean' if self.is_clean else f'{self.total} differences'}"
 
 
 class Finding(models.Model):

@@ -7,30 +7,29 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from confluent_kafka import KafkaException
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
-from backoffice.streams.outbox import emit
 
 from .checker import Checker
-from .differences import Difference, Findings
-from .log import Log
-from .models import Checked, Finding, Run
-from .plan import Position, gaps, is_inexact, positions, slices
+from .differences import Findings
+from .log import Log, Slice
+from .models import Run
+from .plan import STEP, Plan, Position, everything, gaps, is_inexact, positions
 from .reading import Readers
+from .telling import tell
+from .transactions import advance, forget_unchecked, snapshot
 
 # Any number that nothing else locks: two runs would add to the same tallies.
 ADVISORY_LOCK = 7_011_846_102
-ALERT = "ComplianceAlert"
 
 
 class Busy(Exception):  # noqa: N818 - not an error: another run does the work
@@ -58,126 +57,103 @@ class Report:
         return json.dumps(told, default=str)
 
 
-def reconcile(*, full: bool, seed: int | None, clock: Clock) -> Report:
-    """Compare, and keep what was found.
+def reconcile(*, full: bool, seed: int | None, clock: Clock, step: int = STEP) -> Report:
+    """Compare, and keep what was found. ``step`` is how many messages of an incremental run go into one transaction.
 
     Raises:
         Busy: another run is under way.
-        Retryable: Kafka, Postgres or the registry is away; nothing was kept.
+        Retryable: Kafka, Postgres or the registry is away; what steps before that found is kept and told.
     """
-    started, began = clock.now(), time.monotonic()
+    started = clock.now()
     seed = int(started.timestamp()) if seed is None else seed
-    with _in_words(), _alone(), transaction.atomic(), connection.cursor() as cursor:
-        _snapshot(cursor, full=full)
-        with Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX) as log:
-            checker, read = _compare(cursor, log, full=full, seed=seed, now=started)
-        finished = clock.now()
-        findings = checker.findings
-        report = Report(
-            not findings.total, full, dict(sorted(checker.checked.items())), round(time.monotonic() - began, 3),
-            findings.total, [difference.as_json() for difference in findings.listed],
-        )  # fmt: skip
-        if not full:
-            _advance(read, finished)
-        _tell(findings, finished)
-        Run.objects.create(
-            started_at=started, finished_at=finished, full=full, seed=seed, clean=report.clean, checked=report.checked,
-            total=report.total, differences=json.loads(json.dumps(report.differences, default=str)),
-        )  # fmt: skip
-    return report
+    with _in_words(), _alone(), Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX) as log:
+        run = _Running(log, clock, Run(started_at=started, full=full, seed=seed))
+        if full:
+            run.in_full()
+        else:
+            plan = Plan(random.Random(seed), step)
+            while not plan.is_done:
+                run.on(plan)
+    return run.report()
 
 
-def _compare(
-    cursor: CursorWrapper, log: Log, *, full: bool, seed: int, now: datetime
-) -> tuple[Checker, list[Position]]:
-    rng = random.Random(seed)
-    read = positions(cursor, log)
-    registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
-    twins = _twins(log, read) if full else {}
-    checker = Checker(cursor, Readers(registry), Findings(), now, full, twins)
-    checker.inexact = {position.place for position in read if is_inexact(position, full=full)}
-    checker.checked = Counter({position.topic: 0 for position in read})
-    if not full:
-        _forget_unchecked(cursor, read)
-    for position in read:
-        for gap in gaps(position, full=full):
-            checker.findings.add(gap)
-        for place in slices(position, full=full, rng=rng):
-            for chunk in log.chunks(place):
+class _Running:
+    """One run on its way. Each step is a transaction, with a snapshot of its own, that also keeps what it found."""
+
+    def __init__(self, log: Log, clock: Clock, run: Run) -> None:
+        self._log, self._clock, self._run = log, clock, run
+        self._began = time.monotonic()
+        self._findings = Findings()
+        self._checked: Counter[str] = Counter()
+        self._readers = Readers(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX))
+
+    def in_full(self) -> None:
+        with snapshot(full=True) as cursor:
+            read = positions(cursor, self._log)
+            checker = self._checker(cursor, _twins(self._log, read))
+            checker.inexact = [position.place for position in read if is_inexact(position, full=True)]
+            self._examine(checker, read, everything(read))
+            checker.finish()
+            self._keep(0)
+
+    def on(self, plan: Plan) -> None:
+        """The plan's next step."""
+        told = len(self._findings.listed)
+        with snapshot(full=False) as cursor:
+            read = positions(cursor, self._log)
+            was_caught_up = plan.has_caught_up
+            slices = plan.next(read)
+            ends = {part.key: part.end for part in slices if part.is_new}
+            forget_unchecked(cursor, [position for position in read if position.key in ends])
+            checker = self._checker(cursor, {})
+            checker.inexact = [position.place for position in read if is_inexact(position, full=False)]
+            checker.behind = [p.place for p in read if ends.get(p.key, p.checked.next if p.checked else 0) < p.end]
+            self._examine(checker, read, slices)
+            checker.finish()
+            if plan.has_caught_up and not was_caught_up:
+                checker.check_older(plan.rng)
+            advance(read, ends, self._clock.now())
+            self._keep(told)
+
+    def report(self) -> Report:
+        seconds = round(time.monotonic() - self._began, 3)
+        run = self._run
+        return Report(run.is_clean, run.full, run.checked, seconds, run.total, run.differences)
+
+    def _checker(self, cursor: CursorWrapper, twins: dict[str, set[tuple[str, ...]]]) -> Checker:
+        run = self._run
+        return Checker(
+            cursor, self._readers, self._findings, run.started_at, run.full, twins, self._checked, inexact=[], behind=[]
+        )
+
+    def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> None:
+        at = {position.key: position for position in read}
+        for position in read:
+            self._checked[position.topic] += 0
+        for part in slices:
+            position = at[part.key]
+            if part.is_new:
+                for gap in gaps(position, full=self._run.full):
+                    self._findings.add(gap)
+            for chunk in self._log.chunks(part):
                 checker.examine(chunk)
-            if place.is_new:
-                checker.check_beyond(place, position.following)
-    checker.finish(rng)
-    return checker, read
+            if part.is_new:
+                checker.check_beyond(part, position.following)
+
+    def _keep(self, told: int) -> None:
+        """The run as it stands, and what this step added to the ``told`` findings before it."""
+        now, found, run = self._clock.now(), self._findings, self._run
+        tell(found.listed[told:], now)
+        differences = [difference.as_json() for difference in found.listed]
+        run.finished_at, run.is_clean, run.total = now, not found.total, found.total
+        run.checked = dict(sorted(self._checked.items()))
+        run.differences = json.loads(json.dumps(differences, default=str))
+        run.save()
 
 
 def _twins(log: Log, read: list[Position]) -> dict[str, set[tuple[str, ...]]]:
     streams = {position.topic: position.stream for position in read}
     return {topic: log.twins(dead_letter_topic(topic), stream) for topic, stream in streams.items()}
-
-
-def _snapshot(cursor: CursorWrapper, *, full: bool) -> None:
-    """Offsets and rows as they stand at one moment, whatever is committed from here on."""
-    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    cursor.execute("SET LOCAL enable_partitionwise_join = on")
-    if not full:
-        # Ranges of offsets are small beside their tables; an estimate that is off must not read all of these.
-        cursor.execute("SET LOCAL enable_hashjoin = off")
-        cursor.execute("SET LOCAL enable_mergejoin = off")
-
-
-def _forget_unchecked(cursor: CursorWrapper, read: list[Position]) -> None:
-    """Where nothing is known to be checked, the tallies begin anew."""
-    for position in read:
-        if position.checked is None:
-            place = [position.topic, position.partition]
-            cursor.execute("DELETE FROM reconcile_windowtally WHERE topic = %s AND partition = %s", place)
-            if position.topic == "wallet-transactions":
-                cursor.execute("DELETE FROM reconcile_balancetally WHERE partition = %s", place[1:])
-
-
-def _advance(read: list[Position], now: datetime) -> None:
-    Checked.objects.bulk_create(
-        [
-            Checked(
-                stream=position.stream.name, topic=position.topic, partition=position.partition, since=position.since,
-                next=position.end, checked_at=now,
-            )
-            for position in read
-        ],
-        update_conflicts=True,
-        unique_fields=["stream", "topic", "partition"],
-        update_fields=["since", "next", "checked_at"],
-    )  # fmt: skip
-
-
-def _tell(findings: Findings, now: datetime) -> None:
-    """An alert for each finding that was never told before."""
-    for difference in findings.listed:
-        found, is_new = Finding.objects.get_or_create(
-            id=difference.fingerprint(),
-            defaults={
-                "difference": json.loads(json.dumps(difference.as_json(), default=str)),
-                "first_seen_at": now,
-                "last_seen_at": now,
-            },
-        )
-        if is_new:
-            emit(ALERT, _alert(difference, now), key="all", now=now)
-        else:
-            Finding.objects.filter(pk=found.pk).update(last_seen_at=now)
-
-
-def _alert(difference: Difference, now: datetime) -> dict[str, Any]:
-    finding = str(difference.fingerprint())
-    at = f"{difference.topic}[{difference.partition}] {difference.record} {difference.offsets or difference.where}"
-    return {
-        "event_id": finding, "occurred_at": now, "brand": "all", "jurisdiction": "MT", "alert_id": finding,
-        "player_id": None, "kind": "reconcile_difference", "severity": "critical", "queue": "platform",
-        "status": "opened", "rule": f"reconcile_{difference.check}", "rule_version": 1,
-        "summary": f"{at}: {difference.says}"[:1000],
-        "evidence": json.dumps(difference.as_json(), default=str)[:100_000],
-    }  # fmt: skip
 
 
 @contextmanager

@@ -50,7 +50,8 @@ _SEEN = ("LoginSucceeded", "SessionStarted", "DepositCompleted", "RoundCompleted
 
 STATES: tuple[State, ...] = (
     State(
-        "registration", ("PlayerRegistered",), "players_player", {"id": "player_id"}, ("registered_at", "registered_event"),
+        "registration", ("PlayerRegistered",), "players_player", {"id": "player_id"},
+        ("registered_at", "registered_event"),
         _same("country currency birth_year_band channel language affiliate marketing_consent email phone first_name"
               " last_name birth_date street city postcode"),
     ),
@@ -58,16 +59,16 @@ STATES: tuple[State, ...] = (
           _same("status") | {"status_reason": "reason"}),
     State("verification", ("PlayerVerified",), "players_player", {"id": "player_id"},
           ("verification_at", "verification_event"), _same("verification")),
-    State("session_start", ("SessionStarted",), "players_session", {"id": "session_id"}, ("started_at", "started_event"),
-          _same("player_id channel country device_id ip")),
+    State("session_start", ("SessionStarted",), "players_session", {"id": "session_id"},
+          ("started_at", "started_event"), _same("player_id channel country device_id ip")),
     State("session_end", ("SessionEnded",), "players_session", {"id": "session_id"}, ("ended_at", "ended_event"),
           {"end_reason": "reason"}),
     State("document", ("DocumentSubmitted",), "players_document", {"id": "document_id"}, _STATUS,
           _same("player_id kind status country expires_on size_bytes sha256")),
     State("bonus_grant", ("BonusGranted",), "players_bonus", {"id": "bonus_id"}, ("granted_at", "granted_event"),
           _same("player_id campaign kind amount spins wagering_thousandths expires_at")),
-    State("bonus_end", ("BonusCompleted", "BonusExpired"), "players_bonus", {"id": "bonus_id"}, ("ended_at", "ended_event"),
-          {"ended_amount": "amount"},
+    State("bonus_end", ("BonusCompleted", "BonusExpired"), "players_bonus", {"id": "bonus_id"},
+          ("ended_at", "ended_event"), {"ended_amount": "amount"},
           constants=(("BonusCompleted", "ended_as", "completed"), ("BonusExpired", "ended_as", "expired"))),
     State("payment", tuple(_PAYMENTS), "wallet_payment", {"id": "payment_id"}, _STATUS,
           _same("player_id method provider instrument_id currency amount"),

@@ -1,4 +1,4 @@
-"""What Kafka says a table of results must hold: folded in Python, gathered in a temporary table, compared by one join."""
+"""What Kafka says a table of results must hold: folded in Python, gathered in a temporary table, compared by a join."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ Values = tuple[Any, ...]
 class Want:
     """Rows of ``target`` that one kind of event sets, named apart by ``name``.
 
-    With ``by`` the greatest wins and ``values`` go with it; with ``adding``, ``values`` are two numbers that are added up;
-    with neither every row says the same.
+    With ``by`` the greatest wins and ``values`` go with it; with ``adding``, ``values`` are two numbers that are added
+    up; with neither every row says the same. ``topic`` is that of all its rows where their key has none.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Want:
     values: tuple[str, ...]
     by: tuple[str, ...] = ()
     adding: bool = False
+    topic: str = ""
     rows: dict[Key, Values] = field(default_factory=dict)
     is_made: bool = False
 
@@ -83,7 +84,9 @@ class Want:
     def _merge(self, stage: sql.Composable) -> sql.Composable:
         if self.by:
             sets = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in (*self.by, *self.values)]
-            where = sql.SQL(" WHERE ({}) > ({})").format(_names(self.by, "excluded"), _names(self.by, "w"))
+            where: sql.Composable = sql.SQL(" WHERE ({}) > ({})").format(
+                _names(self.by, "excluded"), _names(self.by, "w")
+            )
         else:
             kept = "{0} = w.{0} + excluded.{0}" if self.adding else "{0} = w.{0}"
             sets = [sql.SQL(kept).format(sql.Identifier(c)) for c in self.values]
@@ -95,7 +98,7 @@ class Want:
 
 
 def differing(cursor: CursorWrapper, want: Want, *, full: bool) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:
-    """Rows of ``target`` that are not the newest that Kafka has told: what Kafka says, what stands there, how many in all.
+    """Rows of ``target`` that are not the newest that Kafka has told: what it says, what stands there, how many in all.
 
     Without ``full`` a row may be newer than all that was read now; it then comes from another range of offsets.
     """
@@ -106,7 +109,7 @@ def differing(cursor: CursorWrapper, want: Want, *, full: bool) -> Iterator[tupl
         same = "ROW({by_w}) = ROW({by_t}) AND " if want.by else ""
         conditions.append(f"({same}ROW({{w}}) IS DISTINCT FROM ROW({{t}}))")
     query = sql.SQL(
-        "SELECT to_jsonb(w), {shown}, count(*) OVER () FROM {want} w LEFT JOIN {target} t ON {same} WHERE "
+        "SELECT to_jsonb(w), {shown}, count(*) OVER () FROM {want} w LEFT JOIN {target} t ON {same} WHERE "  # noqa: S608 - of literals of this module
         + " OR ".join(conditions)
         + " LIMIT %s"
     ).format(
@@ -117,36 +120,67 @@ def differing(cursor: CursorWrapper, want: Want, *, full: bool) -> Iterator[tupl
     yield from _asked(cursor, query, [LISTED])
 
 
-def differing_sums(
-    cursor: CursorWrapper, want: Want, tally: str, place: sql.Composable, inexact: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:
-    """Rows of ``target`` whose sums are not those of ``tally``, for the keys touched now.
-
-    ``place`` is the SQL of a row's topic and partition; where that is among ``inexact`` the log has lost messages, and
-    a row must only not fall short.
-    """
+def add_to_tally(cursor: CursorWrapper, want: Want, tally: str, behind: Sequence[str]) -> None:
+    """Carry the sums over to those of earlier steps. Where a place is ``behind`` they stay open: more is to come."""
+    added = [sql.SQL("{0} = o.{0} + excluded.{0}").format(sql.Identifier(c)) for c in want.values]
+    sums = [*added, sql.SQL("is_open = o.is_open OR excluded.is_open")]
+    names = _names(want.columns)
     query = sql.SQL(
-        "SELECT to_jsonb(w), {shown}, count(*) OVER () FROM {touched} JOIN {tally} w USING ({key})"
-        " LEFT JOIN {target} t ON {same} WHERE {differs} LIMIT %s"
+        "INSERT INTO {} AS o ({}, is_open) SELECT {}, {} = ANY(%s) FROM {} w ON CONFLICT ({}) DO UPDATE SET {}"
     ).format(
-        shown=_as_object(want.columns), touched=sql.Identifier(want.temporary), tally=sql.Identifier(tally),
-        key=_names(want.key), target=sql.Identifier(want.target), same=_same(want.key),
-        differs=_sums_differ(want, place),
+        sql.Identifier(tally), names, names, _place(want), sql.Identifier(want.temporary), _names(want.key),
+        sql.SQL(", ").join(sums),
     )  # fmt: skip
-    yield from _asked(cursor, query, [list(inexact), LISTED])
+    cursor.execute(query, [list(behind)])
+
+
+def differing_sums(
+    cursor: CursorWrapper, want: Want, tally: str, inexact: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:
+    """Rows of ``target`` whose sums are not those of ``tally``, for the keys touched now, as far as they are not open.
+
+    Where a row's topic and partition are among ``inexact`` the log has lost messages: a row must only not fall short.
+    """
+    touched = sql.SQL("SELECT w.* FROM {} JOIN {} w USING ({}) WHERE NOT w.is_open").format(
+        sql.Identifier(want.temporary), sql.Identifier(tally), _names(want.key)
+    )
+    yield from _asked(cursor, _beside_target(want, touched), [list(inexact), LISTED])
+
+
+def differing_opened(
+    cursor: CursorWrapper, want: Want, tally: str, inexact: Sequence[str], behind: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:
+    """The same for what earlier steps left open in places that are no longer ``behind``; it is closed with that."""
+    closed = sql.SQL("UPDATE {} w SET is_open = false WHERE is_open AND NOT {} = ANY(%s) RETURNING *").format(
+        sql.Identifier(tally), _place(want)
+    )
+    yield from _asked(cursor, _beside_target(want, closed), [list(behind), list(inexact), LISTED])
+
+
+def _beside_target(want: Want, tallies: sql.Composable) -> sql.Composable:
+    return sql.SQL(
+        "WITH w AS ({}) SELECT to_jsonb(w) - 'is_open', {}, count(*) OVER () FROM w LEFT JOIN {} t ON {}"
+        " WHERE {} LIMIT %s"
+    ).format(
+        tallies,
+        _as_object(want.columns),
+        sql.Identifier(want.target),
+        _same(want.key),
+        _sums_differ(want, _place(want)),
+    )
 
 
 def differing_everywhere(
-    cursor: CursorWrapper, want: Want, tally: str, place: sql.Composable, inexact: Sequence[str],
+    cursor: CursorWrapper, want: Want, tally: str, inexact: Sequence[str],
     between: tuple[str, Any, Any] | None = None,
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:  # fmt: skip
-    """The same for all rows of both tables, or all whose column ``between[0]`` lies in a stretch: none may be too many."""
+    """The same for all rows of both tables, or for those with ``between[0]`` in a stretch: none may be too many."""
     part = sql.SQL("(SELECT {} FROM {}{})")
     where = sql.SQL(" WHERE {} BETWEEN %s AND %s").format(sql.Identifier(between[0])) if between else sql.SQL("")
     sides = [part.format(_names(want.columns), sql.Identifier(name), where) for name in (tally, want.target)]
     query = sql.SQL(
         "SELECT to_jsonb(w), to_jsonb(t), count(*) OVER () FROM {} w FULL JOIN {} t ON {} WHERE {} LIMIT %s"
-    ).format(*sides, _same(want.key), _sums_differ(want, place))
+    ).format(*sides, _same(want.key), _sums_differ(want, _place(want, "t")))
     parameters = [*(between[1:] * 2 if between else ()), list(inexact), LISTED]
     yield from _asked(cursor, query, parameters)
 
@@ -157,6 +191,17 @@ def _sums_differ(want: Want, place: sql.Composable) -> sql.Composable:
         "CASE WHEN {place} = ANY(%s) THEN coalesce(t.{first}, 0) < coalesce(w.{first}, 0)"
         " ELSE ROW({w}) IS DISTINCT FROM ROW({t}) END"
     ).format(place=place, first=first, w=_names(want.values, "w"), t=_names(want.values, "t"))
+
+
+def _place(want: Want, *others: str) -> sql.Composable:
+    """The SQL of a row's topic and partition, written like a position's place; from ``w`` or else the other tables."""
+
+    def column(name: str) -> sql.Composable:
+        found = sql.SQL(", ").join(sql.Identifier(table, name) for table in ("w", *others))
+        return sql.SQL("coalesce({})").format(found)
+
+    topic = column("topic") if "topic" in want.key else sql.Literal(want.topic)
+    return sql.SQL("({} || '/' || {})").format(topic, column("partition"))
 
 
 def _asked(

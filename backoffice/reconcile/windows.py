@@ -58,7 +58,7 @@ def windows() -> Want:
 
 
 def count(want: Want, topic: str, partition: int, record: str, events: Events) -> None:
-    """Add the events of one record type out of one partition. A compacted topic forgets, so nothing of it is counted."""
+    """Add the events of one record type out of one partition; none of a compacted topic, for that forgets."""
     if TOPICS[topic].compacted:
         return
     counted = _COUNTS.get(record)

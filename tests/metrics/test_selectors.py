@@ -60,11 +60,11 @@ def test_windows_are_what_was_sent(sent: list[Event]) -> None:
     stakes: Counter[tuple[Any, Any]] = Counter()
     revenue: Counter[tuple[Any, Any]] = Counter()
     for body in of["RoundCompleted"]:
-        stakes[body["vertical"], body["currency"]] += body["stake"]  # type: ignore[operator]
-        revenue[body["vertical"], body["currency"]] += body["stake"] - body["win"] - body["jackpot_win"]  # type: ignore[operator]
+        stakes[body["vertical"], body["currency"]] += body["stake"]
+        revenue[body["vertical"], body["currency"]] += body["stake"] - body["win"] - body["jackpot_win"]
     for body in of["BetPlaced"]:
         if not body["is_free_bet"]:
-            stakes["sports", body["currency"]] += body["stake"]  # type: ignore[operator]
+            stakes["sports", body["currency"]] += body["stake"]
     for record, sign in (("BetSettled", 1), ("BetCashedOut", 1), ("BetVoided", -1), ("BetResettled", 0)):
         for body in of[record]:
             revenue["sports", body["currency"]] += settled(record, sign, body)
@@ -120,7 +120,8 @@ def filled(database: str) -> None:
         cursor.execute(
             "INSERT INTO metrics_window SELECT metric, minute, 'k' || n, 'EUR', 't', 0, 1, 100"
             " FROM generate_series(%s::timestamptz - interval '115 days', %s, interval '10 minutes') minute,"
-            " unnest(ARRAY['ggr', 'stakes', 'bets', 'logins', 'events', 'deposits_completed', 'deposits_declined']) metric,"
+            " unnest(ARRAY['ggr', 'stakes', 'bets', 'logins', 'events', 'deposits_completed',"
+            " 'deposits_declined']) metric,"
             " generate_series(1, 2) n",
             [LATE, LATE],
         )

@@ -1,44 +1,95 @@
-"""A spine that is loaded with events of every kind, bad messages and repeats, and ways to change a table behind its back."""
+"""A spine that is loaded once with events of every kind, bad messages and repeats; each test gets its tables anew."""
 
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.core.management import call_command
+from pytest_django import DjangoDbBlocker
 
 from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import KINDS, bad_message
 from backoffice.simulator.generator import generate
+from tests import databases
 from tests.spine import Spine
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 Told = dict[str, Any]
 Reconcile = Callable[..., tuple[int, Told]]
+Tamper = Callable[..., list[tuple[Any, ...]]]
 
 
 def events_of(number: int, seed: int = 11, start: datetime = START) -> list[Event]:
     return list(generate(seed=seed, start=start, events=number, step=timedelta(milliseconds=50), players=40))
 
 
-@pytest.fixture
-def loaded(spine: Spine) -> Spine:
-    """Events of every kind, a tenth of them sent twice, each kind of garbage thrice; all of it drained."""
-    events = events_of(2_500)
-    spine.send(events)
+def garbage(spine: Spine) -> None:
+    """Each kind of bad message thrice."""
     ids = {record: spine.registry.register(record) for topic in TOPICS.values() for record in topic.records}
     rng = random.Random(5)
-    garbage = [bad_message(kind, rng, ids, at=START) for kind in KINDS * 3]
-    for topic in sorted({bad.topic for bad in garbage}):
-        spine.send_bytes(topic, [bad.value for bad in garbage if bad.topic == topic])
-    spine.send(event for event in events[:400] if topic_of(event.record) not in ("odds-feed", "market-prices"))
-    spine.drain()
-    return spine
+    bad = [bad_message(kind, rng, ids, at=START) for kind in KINDS * 3]
+    for topic in sorted({message.topic for message in bad}):
+        spine.send_bytes(topic, [message.value for message in bad if message.topic == topic])
+
+
+def again(events: list[Event]) -> list[Event]:
+    """What may be sent twice: a market's version is no event that would be stored once more."""
+    return [event for event in events if topic_of(event.record) not in ("odds-feed", "market-prices")]
+
+
+@pytest.fixture(scope="package")
+def loaded_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Spine]:
+    """Events of every kind, bad messages and repeats; half of them were reconciled before the rest came.
+
+    Its topics are never written to again, and its database is only copied.
+    """
+    url, name = settings.DATABASE_URL, f"loaded_{uuid4().hex}"
+    with databases.administration(url) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    with django_db_blocker.unblock(), Spine.on_servers(name) as spine:
+        with databases.default_database(databases.beside(url, name)):
+            events = events_of(2_500)
+            spine.send(events[:1_200])
+            spine.drain()
+            call_command("reconcile", stdout=io.StringIO())
+            garbage(spine)
+            spine.send([*events[1_200:], *again(events[:400])])
+            spine.drain()
+        yield spine
+    with databases.administration(url) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def continued(loaded_once: Spine, django_db_blocker: DjangoDbBlocker) -> Iterator[Spine]:
+    """All is stored, and a run has checked the first half."""
+    url = settings.DATABASE_URL
+    with (
+        django_db_blocker.unblock(),
+        databases.copied(url, loaded_once.database_url.rpartition("/")[2]) as name,
+        databases.default_database(databases.beside(url, name)),
+    ):
+        yield replace(loaded_once, database_url=databases.beside(url, name))
+
+
+@pytest.fixture
+def loaded(continued: Spine) -> Spine:
+    """All is stored, and no run has checked anything."""
+    changed(
+        continued,
+        "TRUNCATE reconcile_checked, reconcile_run, reconcile_finding, reconcile_windowtally, reconcile_balancetally",
+    )
+    return continued
 
 
 @pytest.fixture
@@ -55,14 +106,14 @@ def reconcile() -> Reconcile:
 
 
 @pytest.fixture
-def tamper(loaded: Spine) -> Callable[..., list[tuple[Any, ...]]]:
+def tamper(loaded: Spine) -> Tamper:
+    return partial(changed, loaded)
+
+
+def changed(spine: Spine, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Run a statement with the triggers that keep tables append-only out of the way."""
-
-    def change(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(loaded.database_url) as connection:
-            connection.execute("SET session_replication_role = replica")
-            cursor = connection.execute(statement, parameters)  # type: ignore[arg-type]
-            assert cursor.rowcount > 0, "the statement changed nothing"
-            return cursor.fetchall() if cursor.description else []
-
-    return change
+    with psycopg.connect(spine.database_url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        cursor = connection.execute(statement, parameters or None)
+        assert cursor.rowcount != 0, "the statement changed nothing"
+        return cursor.fetchall() if cursor.description else []

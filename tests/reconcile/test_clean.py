@@ -1,6 +1,5 @@
 """What was stored as it was sent reconciles, whatever was sent."""
 
-
 from tests.reconcile.conftest import Reconcile
 from tests.spine import Spine
 

@@ -1,14 +1,9 @@
 """Whatever is changed behind the streams' back is found, and told with its place."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from tests.reconcile.conftest import Reconcile, Told
+from tests.reconcile.conftest import Reconcile, Tamper, Told
 from tests.spine import Spine
-
-Tamper = Callable[..., list[tuple[Any, ...]]]
 
 
 def found(told: Told, check: str) -> list[Told]:
@@ -116,8 +111,8 @@ def test_a_transfer_of_no_event_is_found(tamper: Tamper, reconcile: Reconcile) -
 
 def test_a_lost_leg_is_found(tamper: Tamper, reconcile: Reconcile) -> None:
     ((bet_id, leg_no),) = tamper(
-        "DELETE FROM trading_leg WHERE (bet_id, leg_no) = (SELECT bet_id, leg_no FROM trading_leg ORDER BY 1, 2 LIMIT 1)"
-        " RETURNING bet_id, leg_no"
+        "DELETE FROM trading_leg WHERE (bet_id, leg_no) ="
+        " (SELECT bet_id, leg_no FROM trading_leg ORDER BY 1, 2 LIMIT 1) RETURNING bet_id, leg_no"
     )
 
     code, told = reconcile()
@@ -190,7 +185,8 @@ def test_a_state_that_no_event_says_is_found(
 
 def test_a_deleted_dead_letter_is_found(tamper: Tamper, reconcile: Reconcile) -> None:
     ((topic, partition, offset),) = tamper(
-        "DELETE FROM streams_deadletter WHERE id = (SELECT id FROM streams_deadletter WHERE reason LIKE 'unknown schema%%'"
+        "DELETE FROM streams_deadletter WHERE id = (SELECT id FROM streams_deadletter"
+        " WHERE reason LIKE 'unknown schema%'"
         ' LIMIT 1) RETURNING topic, partition, "offset"'
     )
 

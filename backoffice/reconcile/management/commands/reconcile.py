@@ -1,4 +1,4 @@
-"""``manage.py reconcile``: one line of JSON; exit 0 when all agree, 1 when something differs, 2 when it could not be told."""
+"""``manage.py reconcile``: one line of JSON; exit 0 when all agree, 1 when something differs, 2 when none can tell."""
 
 import json
 import sys
