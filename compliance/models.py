@@ -48,7 +48,10 @@ class OperatorAct(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["subject_id", "occurred_at"], name="acts_on_subject"), by_source("acts_by_source")]
+        indexes = [
+            models.Index(fields=["subject_id", "occurred_at"], name="acts_on_subject"),
+            by_source("acts_by_source"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action}"

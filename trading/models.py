@@ -118,7 +118,10 @@ class Bet(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="bets_of_player"), by_source("bets_by_source")]
+        indexes = [
+            models.Index(fields=["player_id", "occurred_at"], name="bets_of_player"),
+            by_source("bets_by_source"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -169,7 +172,10 @@ class Settlement(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet"), by_source("settlements_by_source")]
+        indexes = [
+            models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet"),
+            by_source("settlements_by_source"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.record} {self.bet_id}"

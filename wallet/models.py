@@ -157,7 +157,10 @@ class Round(models.Model):
     source_offset = models.BigIntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "occurred_at"], name="rounds_of_player"), by_source("rounds_by_source")]
+        indexes = [
+            models.Index(fields=["player_id", "occurred_at"], name="rounds_of_player"),
+            by_source("rounds_by_source"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -5,7 +5,6 @@ A window is made of whole minutes: those that began within it, the running one i
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -40,8 +39,7 @@ class Outcomes:
 
 def ggr_by_vertical(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], int]:
     """Gross gaming revenue for each vertical and currency: sports at settlement, casino at the end of the round."""
-    rows = _sums(now, window, "ggr").values_list("key", "currency", "sum_amount")
-    return {(key, currency): int(amount) for key, currency, amount in rows}
+    return {(key, currency): amount for key, currency, _, amount in _sums(now, window, "ggr")}
 
 
 def stakes(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amount]:
@@ -69,8 +67,8 @@ def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Outcom
 
 
 def logins(now: datetime, window: timedelta = HOUR) -> Outcomes:
-    rows = dict(_sums(now, window, "logins").values_list("key", "sum_count"))
-    return Outcomes(int(rows.get("succeeded", 0)), int(rows.get("failed", 0)))
+    counts = {key: count for key, _, count, _ in _sums(now, window, "logins")}
+    return Outcomes(counts.get("succeeded", 0), counts.get("failed", 0))
 
 
 def events_per_minute(now: datetime, window: timedelta = HOUR) -> dict[datetime, dict[str, int]]:
@@ -99,17 +97,18 @@ def active_players_by_jurisdiction(now: datetime, within: timedelta = ACTIVE) ->
 
 
 def _amounts(now: datetime, window: timedelta, metric: str) -> dict[tuple[str, str], Amount]:
-    rows = _sums(now, window, metric).values_list("key", "currency", "sum_count", "sum_amount")
-    return {(key, currency): Amount(int(count), int(amount)) for key, currency, count, amount in rows}
+    return {(key, currency): Amount(count, amount) for key, currency, count, amount in _sums(now, window, metric)}
 
 
-def _sums(now: datetime, window: timedelta, metric: str) -> QuerySet[Window, dict[str, Any]]:
-    return (
+def _sums(now: datetime, window: timedelta, metric: str) -> list[tuple[str, str, int, int]]:
+    """Key, currency, count and amount, summed over minutes and partitions."""
+    rows = (
         _rows(now, window, metric)
-        .values("key", "currency")
-        .annotate(sum_count=Sum("count"), sum_amount=Sum("amount"))
+        .values_list("key", "currency")
+        .annotate(counted=Sum("count"), amounted=Sum("amount"))
         .order_by("key", "currency")
     )
+    return [(key, currency, int(count), int(amount)) for key, currency, count, amount in rows]
 
 
 def _rows(now: datetime, window: timedelta, *metrics: str) -> QuerySet[Window]:

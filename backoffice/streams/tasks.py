@@ -40,6 +40,7 @@ def purge_sent(before: datetime, chunk: int = CHUNK) -> int:
                 "SELECT id FROM streams_outbox WHERE sent_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))",
                 [before, chunk],
             )
-            deleted += cursor.rowcount
-            if cursor.rowcount < chunk:
+            taken: int = cursor.rowcount
+            deleted += taken
+            if taken < chunk:
                 return deleted
