@@ -13,7 +13,7 @@ WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")
 VERSION = ("version", "version_at", "version_event")
 
 trading = Stream("trading")
-# A market's versions are told apart by number, so that a repeat changes nothing; a row for each of thousands of
+# A market's versions are told apart by number, so that a repeat changes no market; a row for each of thousands of
 # updates a second would be kept for nobody.
 trading.without_log("MarketUpdate", "MarketPrice")
 
