@@ -221,13 +221,13 @@ class Checker:
             return
         place = chunk.place
         self.cursor.execute(
-            "SELECT bet_id::text, settlement_no, count(*) FROM trading_settlement WHERE bet_id IN (SELECT bet_id"
-            " FROM trading_settlement WHERE source_partition = %s AND source_offset >= %s AND source_offset < %s)"
-            " GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 100",
+            "SELECT DISTINCT s.bet_id::text, s.settlement_no FROM trading_settlement s JOIN trading_settlement o"
+            " ON o.bet_id = s.bet_id AND o.settlement_no = s.settlement_no AND o.event_id <> s.event_id"
+            " WHERE s.source_partition = %s AND s.source_offset >= %s AND s.source_offset < %s LIMIT 100",
             [place.partition, chunk.start, chunk.end],
         )
-        for bet_id, number, times in self.cursor.fetchall():
-            says = f"Bet {bet_id} has {times} settlements with the number {number}."
+        for bet_id, number in self.cursor.fetchall():
+            says = f"Bet {bet_id} has more than one settlement with the number {number}."
             where = f"bet_id={bet_id}, settlement_no={number}"
             self._note([Difference("settlements", says, place.topic, place.partition, where=where)])
 

@@ -13,6 +13,7 @@ from backoffice.streams.projection import Stream
 
 CHUNK = 20_000
 PATIENCE_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 
 _SETTINGS = {
@@ -73,7 +74,7 @@ class Log:
         """The first offset that is still there, and the end."""
         place = TopicPartition(f"{self._prefix}{topic}", partition)
         try:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=10.0)
+            low, high = self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
         except KafkaException as error:
             raise Retryable(f"Kafka does not say what {topic}[{partition}] holds: {error.args[0].str()}") from error
         return int(low), int(high)
@@ -82,13 +83,13 @@ class Log:
         """Stream, topic, partition and offset that the messages of a dead-letter topic name, each as text."""
         name = f"{self._prefix}{topic}"
         try:
-            partitions = self._consumer.list_topics(name, timeout=10.0).topics[name].partitions
+            partitions = self._consumer.list_topics(name, timeout=ANSWER_SECONDS).topics[name].partitions
         except KafkaException as error:
             raise Retryable(f"Kafka does not say what {topic} holds: {error.args[0].str()}") from error
         found = set()
         for partition in partitions:
             place = Slice(stream, topic, partition, *self.bounds(topic, partition), is_new=False)
-            for message in self._messages(place):
+            for _, message in self._messages(place):
                 said: Any = message.headers() or []
                 headers = {header: (value or b"").decode() for header, value in said}
                 found.add(tuple(headers.get(header, "") for header in ("stream", "topic", "partition", "offset")))
@@ -98,19 +99,22 @@ class Log:
         """The slice in parts of at most ``CHUNK`` offsets; gaps (compaction, transactions) are part of them."""
         at = place.start
         messages = self._messages(place)
-        message = next(messages, None)
+        following = next(messages, None)
         while at < place.end:
             chunk = Chunk(place, at, min(at + CHUNK, place.end))
-            while message is not None and _offset(message) < chunk.end:
-                chunk.messages[_offset(message)] = (message.key(), message.value())
-                message = next(messages, None)
+            while following is not None and following[0] < chunk.end:
+                offset, message = following
+                chunk.messages[offset] = (message.key(), message.value())
+                following = next(messages, None)
             yield chunk
             at = chunk.end
 
-    def _messages(self, place: Slice) -> Iterator[Message]:
+    def _messages(self, place: Slice) -> Iterator[tuple[int, Message]]:
+        """Messages and their offsets."""
         name = f"{self._prefix}{place.topic}"
         self._consumer.assign([TopicPartition(name, place.partition, place.start)])
-        following, deadline = place.start, time.monotonic() + PATIENCE_SECONDS
+        at = following = place.start
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while following < place.end:
             for message in self._consumer.consume(min(10_000, place.end - following), _POLL_SECONDS):
                 if (message.topic(), message.partition()) != (name, place.partition):
@@ -120,18 +124,17 @@ class Log:
                     if _is_end(error, message):
                         return
                     continue
-                if _offset(message) >= place.end:
+                offset = int(message.offset() or 0)
+                if offset >= place.end:
                     return
-                following, deadline = _offset(message) + 1, time.monotonic() + PATIENCE_SECONDS
-                yield message
-            if time.monotonic() > deadline:
+                following = offset + 1
+                yield offset, message
+            if following > at:
+                at, deadline = following, time.monotonic() + PATIENCE_SECONDS
+            elif time.monotonic() > deadline:
                 raise Retryable(
                     f"Kafka gives no message of {place.topic}[{place.partition}] from offset {following} on."
                 )
-
-
-def _offset(message: Message) -> int:
-    return int(message.offset() or 0)
 
 
 def _is_end(error: KafkaError, message: Message) -> bool:

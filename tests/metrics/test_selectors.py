@@ -1,16 +1,20 @@
 """The windows say what was sent, exactly, and are read in one statement by index."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoDbBlocker
 
 from backoffice.metrics import selectors
 from backoffice.simulator.events.envelope import Event, moment
 from backoffice.simulator.generator import generate
+from tests import databases
 from tests.spine import Spine
 
 NOW = datetime(2026, 3, 1, 1, 0, 30, tzinfo=UTC)
@@ -37,8 +41,25 @@ def recent(events: list[Event], within: timedelta) -> list[Event]:
     return [e for e in known.values() if NOW - within < happened(e).replace(second=0, microsecond=0) <= NOW]
 
 
+@pytest.fixture(scope="module")
+def sent_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[str, list[Event]]]:
+    """The address of a database with what was sent, and that."""
+    url = settings.DATABASE_URL
+    with django_db_blocker.unblock(), databases.copied(url, template) as name:
+        address = databases.beside(url, name)
+        with databases.default_database(address), Spine.on_servers(name) as spine:
+            events = send(spine)
+        yield address, events
+
+
 @pytest.fixture
-def sent(spine: Spine) -> list[Event]:
+def sent(sent_once: tuple[str, list[Event]], django_db_blocker: DjangoDbBlocker) -> Iterator[list[Event]]:
+    address, events = sent_once
+    with django_db_blocker.unblock(), databases.default_database(address):
+        yield events
+
+
+def send(spine: Spine) -> list[Event]:
     """Two hours of events until now: later half first, so that the others come late; some of them twice."""
     start = NOW - timedelta(hours=2)
     events = list(generate(seed=3, start=start, events=2_400, step=timedelta(seconds=3), players=40))
@@ -113,8 +134,23 @@ def test_a_player_is_active_once_whatever_tells_of_it(sent: list[Event]) -> None
     assert selectors.active_players_by_jurisdiction(NOW) == Counter(jurisdiction for jurisdiction, _ in seen)
 
 
+@pytest.fixture(scope="module")
+def filled_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a database that is filled."""
+    url = settings.DATABASE_URL
+    with django_db_blocker.unblock(), databases.copied(url, template) as name:
+        with databases.default_database(databases.beside(url, name)):
+            fill()
+        yield databases.beside(url, name)
+
+
 @pytest.fixture
-def filled(database: str) -> None:
+def filled(filled_once: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock(), databases.default_database(filled_once):
+        yield
+
+
+def fill() -> None:
     """Four months of windows and many players, so that reading all of a table would be noticed."""
     with connection.cursor() as cursor:
         cursor.execute(

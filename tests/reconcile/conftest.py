@@ -3,8 +3,9 @@
 import io
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 Told = dict[str, Any]
 Reconcile = Callable[..., tuple[int, Told]]
 Tamper = Callable[..., list[tuple[Any, ...]]]
+RECONCILES = tuple(f"reconcile_{name}" for name in ("checked", "run", "finding", "windowtally", "balancetally"))
 
 
 def events_of(number: int, seed: int = 11, start: datetime = START) -> list[Event]:
@@ -51,7 +53,7 @@ def again(events: list[Event]) -> list[Event]:
 def loaded_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Spine]:
     """Events of every kind, bad messages and repeats; half of them were reconciled before the rest came.
 
-    Its topics are never written to again, and its database is only copied.
+    Its topics are never written to again, and its tables are as they were before each test.
     """
     url, name = settings.DATABASE_URL, f"loaded_{uuid4().hex}"
     with databases.administration(url) as connection:
@@ -65,6 +67,7 @@ def loaded_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[S
             garbage(spine)
             spine.send([*events[1_200:], *again(events[:400])])
             spine.drain()
+        keep(spine, *RECONCILES)
         yield spine
     with databases.administration(url) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -72,14 +75,16 @@ def loaded_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[S
 
 @pytest.fixture
 def continued(loaded_once: Spine, django_db_blocker: DjangoDbBlocker) -> Iterator[Spine]:
-    """All is stored, and a run has checked the first half."""
-    url = settings.DATABASE_URL
-    with (
-        django_db_blocker.unblock(),
-        databases.copied(url, loaded_once.database_url.rpartition("/")[2]) as name,
-        databases.default_database(databases.beside(url, name)),
-    ):
-        yield replace(loaded_once, database_url=databases.beside(url, name))
+    """All is stored, and a run has checked the first half. What the test and its runs change is undone."""
+    with django_db_blocker.unblock(), databases.default_database(loaded_once.database_url):
+        yield loaded_once
+    with replica(loaded_once) as connection:
+        connection.execute("DELETE FROM streams_outbox WHERE record = 'ComplianceAlert'")
+        for (table,) in connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'kept'::regnamespace"):
+            connection.execute(f"DELETE FROM public.{table}")
+            connection.execute(f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE SELECT * FROM kept.{table}")
+            if table not in RECONCILES:
+                connection.execute(f"DROP TABLE kept.{table}")
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ def loaded(continued: Spine) -> Spine:
     """All is stored, and no run has checked anything."""
     changed(
         continued,
-        "TRUNCATE reconcile_checked, reconcile_run, reconcile_finding, reconcile_windowtally, reconcile_balancetally",
+        f"TRUNCATE {', '.join(RECONCILES)}",
     )
     return continued
 
@@ -110,10 +115,26 @@ def tamper(loaded: Spine) -> Tamper:
     return partial(changed, loaded)
 
 
-def changed(spine: Spine, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """Run a statement with the triggers that keep tables append-only out of the way."""
+@contextmanager
+def replica(spine: Spine) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection for which the triggers that keep tables append-only are out of the way."""
     with psycopg.connect(spine.database_url) as connection:
         connection.execute("SET session_replication_role = replica")
+        yield connection
+
+
+def keep(spine: Spine, *tables: str) -> None:
+    """Remember what the tables hold."""
+    with replica(spine) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS kept")
+        for table in tables:
+            connection.execute(f"CREATE TABLE IF NOT EXISTS kept.{table} AS TABLE public.{table}")
+
+
+def changed(spine: Spine, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run a statement behind the streams' back; `continued` undoes it."""
+    keep(spine, *re.findall(r"^(?:DELETE FROM|UPDATE|INSERT INTO) (\w+)", statement))
+    with replica(spine) as connection:
         cursor = connection.execute(statement, parameters or None)
         assert cursor.rowcount != 0, "the statement changed nothing"
         return cursor.fetchall() if cursor.description else []

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from backoffice.reconcile import log
 from backoffice.reconcile.models import Run
 from backoffice.reconcile.run import ADVISORY_LOCK
 from backoffice.reconcile.tasks import reconcile_newest
@@ -37,7 +38,8 @@ def nothing_new(spine: Spine, reconcile: Reconcile, says: str) -> None:
     assert (spine.value(CHECKED), spine.value("SELECT count(*) FROM reconcile_run")) == before
 
 
-def test_kafka_is_away(continued: Spine, reconcile: Reconcile, nowhere: str) -> None:
+def test_kafka_is_away(continued: Spine, reconcile: Reconcile, nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "ANSWER_SECONDS", 1.0)
     with override_settings(KAFKA=settings.KAFKA | {"bootstrap.servers": nowhere}):
         nothing_new(continued, reconcile, "Kafka")
 

@@ -40,7 +40,8 @@ def test_a_lost_row_is_found(table: str, tamper: Tamper, reconcile: Reconcile) -
 
 def test_a_row_doubled_under_fresh_ids_is_found(tamper: Tamper, reconcile: Reconcile, loaded: Spine) -> None:
     columns = [name for (name,) in loaded.rows(
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'trading_bet'"
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND table_name = 'trading_bet'"
         " AND column_name NOT IN ('id', 'event_id')"
     )]  # fmt: skip
     listed = ", ".join(columns)
@@ -57,6 +58,22 @@ def test_a_row_doubled_under_fresh_ids_is_found(tamper: Tamper, reconcile: Recon
     assert (doubled["partition"], doubled["offsets"]) == (partition, [offset, offset])
     assert doubled["postgres"]["event_id"] == str(event_id)
     assert "more than one row" in doubled["says"]
+
+
+def test_two_settlements_with_one_number_are_found(tamper: Tamper, reconcile: Reconcile, loaded: Spine) -> None:
+    columns = ", ".join(name for (name,) in loaded.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND table_name = 'trading_settlement' AND column_name <> 'event_id'"
+    ))  # fmt: skip
+    ((bet_id, number),) = tamper(
+        f"INSERT INTO trading_settlement (event_id, {columns}) SELECT gen_random_uuid(), {columns}"
+        " FROM trading_settlement LIMIT 1 RETURNING bet_id, settlement_no"
+    )
+
+    code, told = reconcile()
+
+    (settlement,) = found(told, "settlements")
+    assert (code, settlement["where"]) == (1, f"bet_id={bet_id}, settlement_no={number}")
 
 
 @pytest.mark.parametrize(
