@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from django.conf import settings
 from django.test import override_settings
@@ -201,6 +201,7 @@ class Spine:
         admin = AdminClient({**settings.KAFKA})
         for future in admin.create_topics(new).values():
             future.result(30)
+        self.ends()  # Answers once every partition has its leader.
 
     def _delete_topics(self) -> None:
         names = [f"{self.prefix}{name}" for name in (*TOPICS, *map(dead_letter_topic, TOPICS))]
@@ -230,11 +231,17 @@ def _end(process: Process) -> None:
 
 
 def produce(sender: Any, topic: str, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
+    """Hand a message to the producer; where Kafka does not take it, a later call or flush raises what it said."""
     while True:
         try:
-            sender.produce(topic, key=key, value=value, partition=partition)
+            sender.produce(topic, key=key, value=value, partition=partition, on_delivery=_delivered)
         except BufferError:
             sender.poll(0.1)
         else:
             sender.poll(0)
             return
+
+
+def _delivered(error: KafkaError | None, message: Message) -> None:
+    if error is not None:
+        raise KafkaException(error)

@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from numpy.typing import NDArray
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.errors import Retryable
 
 from . import halts, offsets, telemetry
-from .batch import Batch
+from .batch import Batch, Span
 from .committing import Committer, Prepared
 from .database import connect, retryable
+from .gaps import Gaps
 from .lane import Lane, back_off
 from .writer import SILENCE_SECONDS, Writer
 
@@ -41,7 +44,8 @@ class Reader:
         self._owned: set[int] = set()
         self._halted: set[int] = set()
         self._positions: dict[int, int] = {}
-        self._paused = False
+        self._paused: set[int] = set()
+        self._gaps = Gaps(usual=TOPICS[lane.topic].compacted)
         self._next_housekeeping = 0.0
 
     def run(self) -> None:
@@ -85,14 +89,27 @@ class Reader:
             partitions, numbers = partitions[fresh], numbers[fresh]
         if not messages:
             return None
-        spans = {}
-        for partition in np.unique(partitions).tolist():
-            end = int(numbers[partitions == partition][-1]) + 1
-            spans[partition] = (self._positions[partition], end)
-            self._positions[partition] = end
+        spans = self._spans(partitions, numbers)
+        if spans is None:
+            return None
         values = list(map(Message.value, messages))
         keys = list(map(Message.key, messages))
         return Batch(self._lane.topic, values, keys, partitions.tolist(), numbers.tolist(), spans)
+
+    def _spans(self, partitions: NDArray[np.int64], numbers: NDArray[np.int64]) -> dict[int, Span] | None:
+        """From where to where these messages lead in each partition; None, and read again, if some may be missing."""
+        spans = {}
+        for partition in np.unique(partitions).tolist():
+            own = numbers[partitions == partition]
+            if not self._gaps.trusted(partition, self._positions[partition], own):
+                log.warning("%s reads partition %s again; messages were skipped", self._lane.group, partition)
+                for affected in np.unique(partitions).tolist():
+                    self._positions.pop(affected, None)
+                self._writer.rewind.set()
+                return None
+            spans[partition] = (self._positions[partition], int(own[-1]) + 1)
+        self._positions |= {partition: end for partition, (_, end) in spans.items()}
+        return spans
 
     def _is_data(self, message: Message) -> bool:
         error = message.error()
@@ -137,20 +154,25 @@ class Reader:
     def _hold(self) -> None:
         """Poll without taking messages, so that the group does not give the partitions away.
 
-        A partition gained meanwhile is not paused yet and may hand one out: it is read again.
+        One that is handed out all the same is read again.
         """
-        if not self._paused:
-            self._consumer.pause(self._consumer.assignment())
-            self._paused = True
+        self._pause({partition.partition for partition in self._consumer.assignment()})
         if message := self._consumer.poll(0):
             if self._is_data(message):
                 self._positions.pop(message.partition() or 0, None)
             self._writer.rewind.set()
 
+    def _pause(self, partitions: set[int]) -> None:
+        if fresh := partitions - self._paused:
+            self._consumer.pause([TopicPartition(self._lane.topic_name, partition) for partition in sorted(fresh)])
+            self._paused |= fresh
+
     def _go_on(self) -> None:
-        if self._paused and not self._writer.rewind.is_set():
-            self._paused = False
-            self._consumer.resume([p for p in self._consumer.assignment() if p.partition not in self._halted])
+        """Resume what is paused, and nothing else: the client drops what it has fetched of a partition it resumes."""
+        again = (self._paused - self._halted) & self._owned
+        if again and not self._writer.rewind.is_set():
+            self._consumer.resume([TopicPartition(self._lane.topic_name, partition) for partition in sorted(again)])
+            self._paused -= again
 
     def _rewind(self) -> None:
         """Begin again at the stored offsets, once Postgres can say what they are."""
@@ -162,8 +184,7 @@ class Reader:
         for partition in sorted(self._owned):
             if stored is not None and self._positions.get(partition) != stored[partition]:
                 self._seek(partition, stored[partition])
-        self._paused = True
-        self._consumer.pause([p for p in self._consumer.assignment() if p.partition in self._halted])
+        self._pause(self._halted & self._owned)
         self._go_on()
 
     def _seek(self, partition: int, offset: int) -> None:
@@ -210,6 +231,7 @@ class Reader:
             self._positions[partition.partition] = partition.offset
         consumer.incremental_assign(partitions)
         self._owned |= gained
+        self._paused -= gained
         self._writer.rewind.set()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -217,6 +239,7 @@ class Reader:
         consumer.incremental_unassign(partitions)
         for partition in partitions:
             self._owned.discard(partition.partition)
+            self._paused.discard(partition.partition)
             self._positions.pop(partition.partition, None)
         self._writer.rewind.set()
 
