@@ -139,3 +139,22 @@ def test_runs_are_kept(meddle: Tamper, continued: Spine, reconcile: Reconcile) -
     assert last.checked == told["checked"]
     assert last.finished_at > last.started_at
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "newest", "check"),
+    [("wallet_balance", "credits", "account_id", "balances"), ("metrics_window", "count", "minute", "windows")],
+)
+def test_a_later_change_of_a_sum_is_found_by_the_random_stretch(
+    table: str, column: str, newest: str, check: str, meddle: Tamper, reconcile: Reconcile
+) -> None:
+    """The greatest key is within any stretch of a table as small as this one."""
+    reconcile()
+    meddle(
+        f"UPDATE {table} SET {column} = {column} + 3 WHERE ctid = (SELECT ctid FROM {table}"
+        f" WHERE {column} > 0 ORDER BY {newest} DESC LIMIT 1)"
+    )
+
+    code, told = reconcile()
+
+    assert (code, [difference["check"] for difference in told["differences"]]) == (1, [check])
