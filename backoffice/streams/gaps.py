@@ -11,9 +11,7 @@ class Gaps:
     hole in the log itself (a transaction's marker, what compaction took) is still there when it is read again.
     """
 
-    def __init__(self, *, usual: bool) -> None:
-        """``usual``: the topic is compacted, and each hole is as it should be."""
-        self._usual = usual
+    def __init__(self) -> None:
         self._seen: dict[int, set[int]] = {}
 
     def trusted(self, partition: int, position: int, offsets: NDArray[np.int64]) -> bool:
@@ -29,4 +27,4 @@ class Gaps:
         known = {offset for offset in self._seen.get(partition, ()) if offset >= position}
         found = set(offsets[steps > 1].tolist())
         self._seen[partition] = known | found
-        return self._usual or found <= known
+        return found <= known

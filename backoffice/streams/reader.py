@@ -9,7 +9,6 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from numpy.typing import NDArray
 
-from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.errors import Retryable
 
 from . import halts, offsets, telemetry
@@ -45,7 +44,7 @@ class Reader:
         self._halted: set[int] = set()
         self._positions: dict[int, int] = {}
         self._paused: set[int] = set()
-        self._gaps = Gaps(usual=TOPICS[lane.topic].compacted)
+        self._gaps = Gaps()
         self._next_housekeeping = 0.0
 
     def run(self) -> None:
