@@ -59,6 +59,8 @@ def test_another_run_is_under_way(continued: Spine, reconcile: Reconcile) -> Non
     with psycopg.connect(continued.database_url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
         nothing_new(continued, reconcile, "Another reconciliation is under way")
+        # Closing the connection would free it too, but some time after.
+        other.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
 
     assert reconcile()[0] == 0
 
