@@ -1,6 +1,5 @@
 """Avro bodies in, Arrow columns out: whole batches, no Python object per event."""
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -192,7 +191,3 @@ def _in_words(error: str) -> str:
     if "UTF8" in error or "utf-8" in error.lower():
         return f"A text of the body is not valid UTF-8 ({error})."
     return f"The body is cut short or is not the Avro record that its schema id promises ({error})."
-
-
-def schema_json(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, separators=(",", ":"), sort_keys=True)

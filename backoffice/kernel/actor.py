@@ -7,6 +7,3 @@ from dataclasses import dataclass
 class Actor:
     id: str
     role: str
-
-
-SYSTEM = Actor(id="system", role="system")

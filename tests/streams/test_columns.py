@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backoffice.contracts.codec import encode, encode_as
-from backoffice.contracts.columns import align, arrow_type, decode_bodies, exploded, parse_ids, schema_json
-from backoffice.contracts.definitions import schema
+from backoffice.contracts.columns import align, arrow_type, decode_bodies, exploded, parse_ids
+from backoffice.contracts.definitions import canonical, schema
 from backoffice.kernel.errors import Poison
 from tests.streams.arriving import RECORDS, arrived, event_of
 
@@ -65,7 +65,7 @@ def test_no_ids_at_all_are_fine(column: pa.Array) -> None:
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_the_current_schema_needs_no_alignment(record: str) -> None:
-    batch = decode_bodies([encode(record, event_of(record))] * 2, schema_json(schema(record)))
+    batch = decode_bodies([encode(record, event_of(record))] * 2, canonical(schema(record)))
 
     assert align(batch, schema(record)).to_pydict() == batch.to_pydict()
 
@@ -76,7 +76,7 @@ def changed(record: str) -> dict[str, Any]:
 
 def read(writer: dict[str, Any], event: dict[str, Any]) -> list[dict[str, Any]]:
     written = {field["name"]: event[field["name"]] for field in writer["fields"]}
-    batch = decode_bodies([encode_as(writer, written)] * 2, schema_json(writer))
+    batch = decode_bodies([encode_as(writer, written)] * 2, canonical(writer))
     found: list[dict[str, Any]] = align(batch, schema(writer["name"])).to_pylist()
     return found
 
@@ -149,20 +149,20 @@ def test_a_body_cut_short_anywhere_is_poison(record: str) -> None:
     body = encode(record, event_of(record))
     for length in range(len(body)):
         with pytest.raises(Poison):
-            decode_bodies([body, body[:length]], schema_json(schema(record)))
+            decode_bodies([body, body[:length]], canonical(schema(record)))
 
 
 def test_a_text_that_is_no_utf8_is_poison() -> None:
     body = encode("BalanceAdjusted", event_of("BalanceAdjusted", actor="staff-0815")).replace(b"staff", b"st\xff\xfef")
 
     with pytest.raises(Poison, match="UTF-8"):
-        decode_bodies([body], schema_json(schema("BalanceAdjusted")))
+        decode_bodies([body], canonical(schema("BalanceAdjusted")))
 
 
 @given(st.lists(st.binary(max_size=80), min_size=1, max_size=3), st.sampled_from(["BetPlaced", "MarketUpdate"]))
 def test_junk_is_poison_or_a_whole_record_but_never_a_crash(bodies: list[bytes], record: str) -> None:
     try:
-        batch = decode_bodies(bodies, schema_json(schema(record)))
+        batch = decode_bodies(bodies, canonical(schema(record)))
     except Poison:
         return
     assert batch.num_rows == len(bodies)
