@@ -50,7 +50,6 @@ check: $(DEV)
 	@$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PYTHON) manage.py contracts check
 
-bench: export DJANGO_SETTINGS_MODULE := backoffice.settings.local
 bench: $(DEV)
 	@$(STACK) exec -- $(PYTHON) -m bench
 

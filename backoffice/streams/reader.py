@@ -82,31 +82,34 @@ class Reader:
         partitions = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
         numbers = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
         starts = np.array([self._positions.get(p, np.iinfo(np.int64).max) for p in range(int(partitions.max()) + 1)])
-        fresh = numbers >= starts[partitions]
-        if not fresh.all():
-            messages = [message for message, wanted in zip(messages, fresh, strict=True) if wanted]
-            partitions, numbers = partitions[fresh], numbers[fresh]
+        wanted = numbers >= starts[partitions]
+        spans = self._spans(partitions, numbers, wanted)
+        if not wanted.all():
+            messages = [message for message, kept in zip(messages, wanted, strict=True) if kept]
+            partitions, numbers = partitions[wanted], numbers[wanted]
         if not messages:
-            return None
-        spans = self._spans(partitions, numbers)
-        if spans is None:
             return None
         values = list(map(Message.value, messages))
         keys = list(map(Message.key, messages))
         return Batch(self._lane.topic, values, keys, partitions.tolist(), numbers.tolist(), spans)
 
-    def _spans(self, partitions: NDArray[np.int64], numbers: NDArray[np.int64]) -> dict[int, Span] | None:
-        """From where to where these messages lead in each partition; None, and read again, if some may be missing."""
+    def _spans(
+        self, partitions: NDArray[np.int64], numbers: NDArray[np.int64], wanted: NDArray[np.bool_]
+    ) -> dict[int, Span]:
+        """From where to where these messages lead in each partition.
+
+        A partition of which some may be missing is read again: its messages are struck from ``wanted``.
+        """
         spans = {}
-        for partition in np.unique(partitions).tolist():
-            own = numbers[partitions == partition]
-            if not self._gaps.trusted(partition, self._positions[partition], own):
+        for partition in np.unique(partitions[wanted]).tolist():
+            own = wanted & (partitions == partition)
+            position = self._positions[partition]
+            if self._gaps.trusted(partition, position, numbers[own]):
+                spans[partition] = (position, int(numbers[own][-1]) + 1)
+            else:
                 log.warning("%s reads partition %s again; messages were skipped", self._lane.group, partition)
-                for affected in np.unique(partitions).tolist():
-                    self._positions.pop(affected, None)
-                self._writer.rewind.set()
-                return None
-            spans[partition] = (self._positions[partition], int(own[-1]) + 1)
+                wanted &= ~own
+                self._seek(partition, position)
         self._positions |= {partition: end for partition, (_, end) in spans.items()}
         return spans
 
@@ -171,7 +174,12 @@ class Reader:
         again = (self._paused - self._halted) & self._owned
         if again and not self._writer.rewind.is_set():
             self._consumer.resume([TopicPartition(self._lane.topic_name, partition) for partition in sorted(again)])
+            self._doubt(again)
             self._paused -= again
+
+    def _doubt(self, partitions: set[int]) -> None:
+        for partition in partitions:
+            self._gaps.doubt(partition)
 
     def _rewind(self) -> None:
         """Begin again at the stored offsets, once Postgres can say what they are."""
@@ -187,6 +195,7 @@ class Reader:
         self._go_on()
 
     def _seek(self, partition: int, offset: int) -> None:
+        self._doubt({partition})
         try:
             self._consumer.seek(TopicPartition(self._lane.topic_name, partition, offset))
         except KafkaException as error:
@@ -231,6 +240,7 @@ class Reader:
         consumer.incremental_assign(partitions)
         self._owned |= gained
         self._paused -= gained
+        self._doubt(self._owned)
         self._writer.rewind.set()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -240,6 +250,7 @@ class Reader:
             self._owned.discard(partition.partition)
             self._paused.discard(partition.partition)
             self._positions.pop(partition.partition, None)
+        self._doubt(self._owned)
         self._writer.rewind.set()
 
     def _keep_house(self) -> None:
