@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from confluent_kafka.schema_registry import (
@@ -16,6 +17,7 @@ from confluent_kafka.schema_registry import (
 from confluent_kafka.schema_registry.common._httpx_compat import httpx
 
 from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.columns import framed
 from backoffice.contracts.definitions import NAMESPACE, canonical, released, schema, schema_text
 from backoffice.kernel.errors import Poison, Rejected, Retryable
 
@@ -35,6 +37,11 @@ class Writer:
 
     record: str
     schema: dict[str, Any]
+
+    @cached_property
+    def framed(self) -> str:
+        """The schema of its messages with their frame, as text; for ``columns.decode_bodies``."""
+        return canonical(framed(self.schema))
 
 
 class Registry:

@@ -22,14 +22,17 @@ class Window(models.Model):
 
 
 class Activity(models.Model):
-    """When a player was last seen to do something, for each topic that can tell."""
+    """The last minute in which a player was seen to do something, for each topic that can tell.
+
+    No finer than a minute: a player who is busy would else have the row written anew with every batch.
+    """
 
     pk = models.CompositePrimaryKey("player_id", "topic")
     player_id = models.UUIDField()
     topic = models.TextField()
     brand = models.TextField()
     jurisdiction = models.TextField()
-    seen_at = models.DateTimeField()
+    minute = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["seen_at", "jurisdiction", "player_id"], name="recent_activity")]
+        indexes = [models.Index(fields=["minute", "jurisdiction", "player_id"], name="recent_activity")]

@@ -88,7 +88,7 @@ def events_per_minute(now: datetime, window: timedelta = HOUR) -> dict[datetime,
 def active_players_by_jurisdiction(now: datetime, within: timedelta = ACTIVE) -> dict[str, int]:
     """Players seen to do something, each counted once however many topics tell of it."""
     rows = (
-        Activity.objects.filter(seen_at__gt=now - within, seen_at__lte=now)
+        Activity.objects.filter(minute__gt=now - within, minute__lte=now)
         .values_list("jurisdiction")
         .annotate(players=Count("player_id", distinct=True))
         .order_by("jurisdiction")

@@ -81,7 +81,7 @@ def _sums(amounts: pa.ChunkedArray | None, places: Cells, cells: int) -> Cells:
 
 
 def last_seen(events: pa.Table, topic: str) -> pa.Table:
-    """Rows of the activity table: for each player the latest of these events."""
+    """Rows of the activity table: for each player the minute of the latest of these events."""
     whose = ["player_id", "brand", "jurisdiction"]
     latest = events.group_by(whose, use_threads=False).aggregate([("occurred_at", "max")])
     return pa.table(
@@ -90,7 +90,7 @@ def last_seen(events: pa.Table, topic: str) -> pa.Table:
             "topic": constant(latest, topic),
             "brand": latest["brand"],
             "jurisdiction": latest["jurisdiction"],
-            "seen_at": latest["occurred_at_max"],
+            "minute": pc.floor_temporal(latest["occurred_at_max"], unit="minute"),
         }
     )
 
@@ -108,6 +108,6 @@ def track_activity(stream: Stream, records: Iterable[str]) -> None:
     """Take these events as a sign that the player is there."""
     for record in records:
         topic = topic_of(record)
-        stream.project(record, into=ACTIVITY, key=("player_id", "topic"), newest_by=("seen_at",))(
+        stream.project(record, into=ACTIVITY, key=("player_id", "topic"), newest_by=("minute",))(
             partial(last_seen, topic=topic)
         )

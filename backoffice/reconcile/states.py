@@ -14,6 +14,7 @@ from .wants import FOLDED, Want, differing, shown
 
 STALE = "the row is not as the newest event says."
 _STATUS = ("status_at", "status_event")
+_MINUTE = 60_000_000  # microseconds
 _VERSION = ("version", "version_at", "version_event")
 
 
@@ -87,7 +88,7 @@ STATES: tuple[State, ...] = (
           _same("sport_event_id status is_in_play margin_ppm method")),
     State("price", ("MarketPrice",), "trading_price", _same("market_id outcome_id"), _VERSION,
           _same("odds probability_ppm"), each="prices"),
-    State("activity", _SEEN, "metrics_activity", _same("player_id"), ("seen_at",), {}),
+    State("activity", _SEEN, "metrics_activity", _same("player_id"), ("minute",), {}),
 )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ class StateCheck:
         self.state = state
         self.topic = topic
         constant = tuple(dict.fromkeys(column for _, column, _ in state.constants))
-        # Players are seen once for each topic; the table's key holds it.
+        # Players are seen once for each topic, which is in the table's key, and to the minute.
         self._seen_in = (topic,) if state.name == "activity" else ()
         key = (*state.key, *("topic" for _ in self._seen_in))
         name = f"{state.name}_{topic.replace('-', '_')}"
@@ -112,7 +113,8 @@ class StateCheck:
         keys, columns = tuple(self.state.key.values()), tuple(self.state.columns.values())
         versioned = "version" in self.state.by
         for event in events.bodies:
-            by: tuple[Any, ...] = (event["occurred_at"], event["event_id"].lower())[: len(self.state.by)]
+            at = event["occurred_at"] - (event["occurred_at"] % _MINUTE if self._seen_in else 0)
+            by: tuple[Any, ...] = (at, event["event_id"].lower())[: len(self.state.by)]
             by = (event["version"], *by) if versioned else by
             for part in self._parts(event):
                 key = tuple([part[k].lower() if k in ids else part[k] for k in keys])

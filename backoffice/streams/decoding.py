@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from backoffice.contracts.codec import unframe
-from backoffice.contracts.columns import FRAME, align, decode_bodies, framed
-from backoffice.contracts.definitions import canonical, schema
+from backoffice.contracts.columns import FRAME, align, decode_bodies
+from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Writer
 from backoffice.contracts.rules import checked
 from backoffice.kernel.errors import Poison
@@ -103,7 +103,7 @@ def _read(
 ) -> list[tuple[pa.RecordBatch, Places]]:
     """Decoded pieces in order; where one fails to decode it is halved until the bad message is alone."""
     try:
-        batch = decode_bodies(values, canonical(framed(writer.schema)))
+        batch = decode_bodies(values, writer.framed)
         return [(align(batch, schema(writer.record)), rows)]
     except Poison as poison:
         if len(rows) == 1:

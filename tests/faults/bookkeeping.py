@@ -25,7 +25,7 @@ WINDOWS = (
     "SELECT metric, minute, key, currency, sum(count)::bigint, sum(amount)::bigint"
     " FROM metrics_window GROUP BY 1, 2, 3, 4"
 )
-ACTIVITY = "SELECT player_id, topic, brand, jurisdiction, seen_at FROM metrics_activity"
+ACTIVITY = "SELECT player_id, topic, brand, jurisdiction, minute FROM metrics_activity"
 
 _MINUTE = 60_000_000
 _ACTIVE = {"DepositCompleted", "RoundCompleted", "BetPlaced", "LoginSucceeded", "SessionStarted"}
@@ -153,11 +153,13 @@ def _won_by_the_house(record: str, body: dict[str, Any]) -> int:
 
 
 def activity(events: Iterable[Event]) -> dict[Key, Key]:
-    """When each player was last seen in each topic."""
+    """The minute in which each player was last seen in each topic."""
     seen: dict[Key, Any] = {}
     for event in events:
         if event.record in _ACTIVE:
             body: dict[str, Any] = event.body
             key = (body["player_id"], topic_of(event.record))
-            seen[key] = max(seen.get(key, (0,)), (body["occurred_at"], body["brand"], body["jurisdiction"]))
+            seen[key] = max(
+                seen.get(key, (0,)), (body["occurred_at"] // _MINUTE * _MINUTE, body["brand"], body["jurisdiction"])
+            )
     return {key: (brand, jurisdiction, at) for key, (at, brand, jurisdiction) in seen.items()}

@@ -184,7 +184,7 @@ def test_an_account_that_is_missing_is_found(tamper: Tamper, reconcile: Reconcil
         ("trading_price", "odds = odds + 1", "market_id"),
         ("players_player", "email = 'nobody@example.invalid'", "id"),
         ("wallet_payment", "amount = amount + 1", "id"),
-        ("metrics_activity", "seen_at = seen_at - interval '1 hour'", "player_id"),
+        ("metrics_activity", "minute = minute - interval '1 hour'", "player_id"),
     ],
 )
 def test_a_state_that_no_event_says_is_found(
