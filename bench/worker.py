@@ -10,11 +10,12 @@ from bench.crew import READY, say
 
 def main() -> None:
     django.setup()
-    from backoffice.streams.step import LaneThread, lanes_of
+    from backoffice.streams.step import LaneThread, lanes_of, spare_the_collector
     from bench.stand import BETS
 
     stopping = threading.Event()
     lane = next(lane for lane in lanes_of(["trading"]) if lane.topic == BETS)
+    spare_the_collector()
     thread = LaneThread(lane, stopping)
     thread.start()
     say(READY)

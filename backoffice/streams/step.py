@@ -1,5 +1,6 @@
 """The stream step of a Celery worker: `celery -A backoffice worker --streams trading,wallet`."""
 
+import gc
 import logging
 import threading
 import time
@@ -23,6 +24,7 @@ from .relay import OUTBOX, Relay
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 9.0
+COLLECT_AFTER = (100_000, 20, 100)
 
 
 def lanes_of(names: list[str]) -> list[Lane]:
@@ -54,6 +56,17 @@ def lanes_of(names: list[str]) -> list[Lane]:
         for topic in TOPICS.values()
         if STREAMS[name].records() & set(topic.records)
     ]
+
+
+def spare_the_collector() -> None:
+    """Keep Python's collector of reference cycles from looking at every batch of messages.
+
+    A batch makes tens of thousands of objects and leaves no cycle; at the usual threshold (700) the collector goes
+    through them again and again, and through all that was imported as well: 0.9 µs for each event.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 class LaneThread(threading.Thread):
@@ -88,6 +101,7 @@ class StreamStep(bootsteps.StartStopStep):
 
     def start(self, _: Any) -> None:
         self.stopping.clear()
+        spare_the_collector()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
         self.threads = [LaneThread(lane, self.stopping) for lane in lanes]
         if OUTBOX in self.names:
