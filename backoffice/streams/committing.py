@@ -136,7 +136,7 @@ class Committer:
             ).format(names, sql.Identifier(fact.table))
         )
         probe = rows.select([*columns, "row"])
-        copy_in(self.connection, "probe", probe.column_names, copy_bytes(probe))
+        copy_in(self.connection, "probe", tuple(probe.column_names), copy_bytes(probe))
         by_key = sql.SQL(", ").join(map(sql.Identifier, key))
         found = self.connection.execute(
             sql.SQL(

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from uuid import UUID
 
 import psycopg
 import pyarrow as pa
@@ -35,6 +37,7 @@ _TYPES = {
     "bigint[]": pa.list_(pa.int64()),
     "text[]": pa.list_(pa.string()),
 }
+_NAMES = {kind: name for name, kind in _TYPES.items()}
 
 
 def connect(*, silent_for: int = 0) -> Connection:
@@ -76,11 +79,36 @@ def copy_bytes(rows: pa.Table) -> list[bytes]:
     return [encoder.write_header(), *map(encoder.write_batch, rows.to_batches()), encoder.finish()]
 
 
-def copy_in(connection: Connection, table: str, columns: Iterable[str], sent: Iterable[bytes]) -> None:
+def copy_in(connection: Connection, table: str, columns: tuple[str, ...], sent: Iterable[bytes]) -> None:
     """COPY what ``copy_bytes`` made into the table, all or (with the transaction) none."""
-    target = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with connection.cursor() as cursor, cursor.copy(target) as copy:
+    with connection.cursor() as cursor, cursor.copy(_copying(table, columns)) as copy:
         for part in sent:
             copy.write(part)
+
+
+@cache
+def _copying(table: str, columns: tuple[str, ...]) -> bytes:
+    return (
+        sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)")
+        .format(sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns)))
+        .as_bytes()
+    )
+
+
+def type_names(schema: pa.Schema) -> list[str]:
+    """What Postgres calls the types of columns that ``table_shape`` gave."""
+    return [_NAMES[kind] for kind in schema.types]
+
+
+def has_lists(rows: pa.Table) -> bool:
+    return any(pa.types.is_list(kind) for kind in rows.schema.types)
+
+
+def parameters_of(rows: pa.Table) -> list[list[object]]:
+    """A parameter for each column: its values as a list."""
+    return [_values(column) for column in rows.columns]
+
+
+def _values(column: pa.ChunkedArray) -> list[object]:
+    values: list[object] = column.to_pylist()
+    return [value and UUID(bytes=value) for value in values] if column.type == ID else values  # type: ignore[arg-type]

@@ -38,11 +38,21 @@ def advance(connection: Connection, stream: str, topic: str, spans: Iterable[tup
     Raises:
         Fenced: a partition is not at the start of its span.
     """
-    for partition, (start, end) in sorted(spans):
-        moved = connection.execute(
-            "UPDATE streams_offset SET next = %s, updated_at = %s"
-            " WHERE stream = %s AND topic = %s AND partition = %s AND next = %s",
-            [end, now, stream, topic, partition, start],
-        ).rowcount
-        if moved != 1:
+    wanted = sorted(spans)
+    moved = connection.execute(
+        "UPDATE streams_offset SET next = span.following, updated_at = %s"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS span (partition, start, following)"
+        " WHERE stream = %s AND topic = %s AND streams_offset.partition = span.partition AND next = span.start"
+        " RETURNING span.partition",
+        [
+            now,
+            [partition for partition, _ in wanted],
+            [start for _, (start, _) in wanted],
+            [end for _, (_, end) in wanted],
+            stream,
+            topic,
+        ],
+    ).fetchall()
+    for partition, (start, _) in wanted:
+        if (partition,) not in moved:
             raise Fenced(f"{topic}[{partition}] is no longer at offset {start}; another worker has stored it.")

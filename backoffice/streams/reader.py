@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 HOUSEKEEPING_SECONDS = 2.0
 SETTLE_SECONDS = 5.0
 PATIENCE_SECONDS = 0.5
+# A batch costs some 10 ms of two processors however few messages it has. Where fewer than these came last time, wait
+# this much longer for the next: a thousand events a second over all lanes then take half the machine instead of all.
+FEW = 200
+LONGER = 3
 LOST_LOG = (
     "Its log begins after the next message to store, or was made anew: messages are missing. "
     "Rebuild from a backup or accept the gap."
@@ -46,6 +50,7 @@ class Reader:
         self._paused: set[int] = set()
         self._gaps = Gaps()
         self._next_housekeeping = 0.0
+        self._came = 0
 
     def run(self) -> None:
         """Until told to stop. Raises Retryable where only a new start helps."""
@@ -65,7 +70,9 @@ class Reader:
     def _turn(self) -> None:
         if self._writer.rewind.is_set():
             self._rewind()
-        messages = self._consumer.consume(self._lane.limits.batch_size, self._lane.limits.linger)
+        linger = self._lane.limits.linger * (1 if self._came >= FEW else LONGER)
+        messages = self._consumer.consume(self._lane.limits.batch_size, linger)
+        self._came = len(messages)
         batch = self._batch(messages)
         if batch is not None:
             self._hand_over(batch)

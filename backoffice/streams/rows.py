@@ -73,7 +73,8 @@ def _columns(projection: Projection, events: pa.Table, shapes: Shapes) -> pa.Tab
 
 
 def _fitted(rows: pa.Table, shape: pa.Schema) -> pa.Table:
-    return rows.cast(pa.schema([shape.field(name) for name in rows.column_names]))
+    wanted = pa.schema([shape.field(name) for name in rows.column_names])
+    return rows if rows.schema.equals(wanted) else rows.cast(wanted)
 
 
 def _folded(rows: pa.Table, effect: Effect, key: tuple[str, ...], by: tuple[str, ...]) -> pa.Table:

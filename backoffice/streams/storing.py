@@ -1,13 +1,23 @@
-"""Rows into tables: plain COPY for new rows, COPY into a stage and one merge for those that may be there already."""
+"""Rows into tables: plain COPY for new rows, one merge for those that may be there already.
 
-from collections.abc import Iterable
+What is merged comes as parameters of the merge itself where it is little, and over a stage that COPY fills where it is
+much.
+"""
+
+from functools import cache
 from zlib import crc32
 
+import pyarrow as pa
 from psycopg import sql
 
-from .database import Connection, copy_in
+from .database import Connection, copy_in, has_lists, parameters_of, type_names
 from .projection import Effect
 from .rows import Rows
+
+# Up to so many rows a stage costs more than the values as parameters.
+FEW = 300
+
+Names = tuple[str, ...]
 
 
 def store(connection: Connection, rows: Rows, table: str = "") -> None:
@@ -16,49 +26,73 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
     if not rows.data.num_rows:
         return
     if rows.effect is Effect.APPEND:
-        copy_in(connection, target, rows.data.column_names, rows.sent)
-        return
-    stage = f"stage_{target}_{crc32(repr((rows.effect, rows.by, rows.data.column_names)).encode()):08x}"
+        copy_in(connection, target, tuple(rows.data.column_names), rows.sent)
+    elif rows.data.num_rows <= FEW and not has_lists(rows.data):
+        _merge_few(connection, rows, target)
+    else:
+        _merge_staged(connection, rows, target)
+
+
+def _merge_few(connection: Connection, rows: Rows, target: str) -> None:
+    names = tuple(rows.data.column_names)
+    merge = _merge(rows.effect, rows.key, rows.by, names, _given(rows.data.schema), target)
+    connection.execute(merge, parameters_of(rows.data))
+
+
+def _merge_staged(connection: Connection, rows: Rows, target: str) -> None:
+    names = tuple(rows.data.column_names)
+    stage = f"stage_{target}_{crc32(repr((rows.effect, rows.by, names)).encode()):08x}"
     connection.execute(
         sql.SQL(
             "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA"
-        ).format(sql.Identifier(stage), _names(rows.data.column_names), sql.Identifier(target))
+        ).format(sql.Identifier(stage), _listed(names), sql.Identifier(target))
     )
-    copy_in(connection, stage, rows.data.column_names, rows.sent)
-    connection.execute(_merge(rows, stage, target))
+    copy_in(connection, stage, names, rows.sent)
+    source = sql.Identifier(stage).as_string()
+    connection.execute(_merge(rows.effect, rows.key, rows.by, names, source, target))
     # A rebuild's last transaction stores several batches; none may find the rows of the one before.
     connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(stage)))
 
 
-def _merge(rows: Rows, stage: str, target: str) -> sql.Composed:
-    """INSERT … ON CONFLICT from the stage, as the effect of the projection wants it."""
-    return sql.SQL(
-        "INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} ON CONFLICT ({key}) {action}"
-    ).format(
-        target=sql.Identifier(target),
-        stage=sql.Identifier(stage),
-        columns=_names(rows.data.column_names),
-        key=_names(rows.key),
-        action=_action(rows, target),
+@cache
+def _given(schema: pa.Schema) -> str:
+    """One array for each column, as a table."""
+    arrays = sql.SQL(", ").join(sql.SQL(f"%s::{name}[]") for name in type_names(schema))
+    return sql.SQL("unnest({}) AS given ({})").format(arrays, _listed(tuple(schema.names))).as_string()
+
+
+@cache
+def _merge(effect: Effect, key: Names, by: Names, columns: Names, source: str, target: str) -> bytes:
+    """INSERT … ON CONFLICT from the source, as the effect of the projection wants it."""
+    return (
+        sql.SQL("INSERT INTO {target} ({columns}) SELECT {columns} FROM {source} ON CONFLICT ({key}) {action}")
+        .format(
+            target=sql.Identifier(target),
+            source=sql.SQL(source),  # made of identifiers and type names, above
+            columns=_listed(columns),
+            key=_listed(key),
+            action=_action(effect, key, by, columns, target),
+        )
+        .as_bytes()
     )
 
 
-def _action(rows: Rows, target: str) -> sql.Composable:
-    if rows.effect is Effect.ONCE:
+def _action(effect: Effect, key: Names, by: Names, columns: Names, target: str) -> sql.Composable:
+    if effect is Effect.ONCE:
         return sql.SQL("DO NOTHING")
-    if rows.effect is Effect.ADD:
+    if effect is Effect.ADD:
         addition = sql.SQL("{column} = {target}.{column} + excluded.{column}")
         return sql.SQL("DO UPDATE SET ") + sql.SQL(", ").join(
-            addition.format(column=sql.Identifier(name), target=sql.Identifier(target)) for name in rows.by
+            addition.format(column=sql.Identifier(name), target=sql.Identifier(target)) for name in by
         )
-    changed = [name for name in rows.data.column_names if name not in rows.key]
+    changed = [name for name in columns if name not in key]
     return sql.SQL("DO UPDATE SET {sets} WHERE {first} IS NULL OR ({theirs}) > ({ours})").format(
         sets=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changed),
-        first=sql.Identifier(target, rows.by[0]),
-        theirs=_names(rows.by, "excluded"),
-        ours=_names(rows.by, target),
+        first=sql.Identifier(target, by[0]),
+        theirs=_listed(by, "excluded"),
+        ours=_listed(by, target),
     )
 
 
-def _names(columns: Iterable[str], table: str = "") -> sql.Composable:
+def _listed(columns: Names, table: str = "") -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(table, name) if table else sql.Identifier(name) for name in columns)

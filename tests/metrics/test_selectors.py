@@ -127,8 +127,8 @@ def test_a_player_is_active_once_whatever_tells_of_it(sent: list[Event]) -> None
     signs = ("LoginSucceeded", "SessionStarted", "DepositCompleted", "RoundCompleted", "BetPlaced")
     seen = {
         (event.body["jurisdiction"], event.body["player_id"])
-        for event in sent
-        if event.record in signs and NOW - timedelta(minutes=15) < happened(event) <= NOW
+        for event in recent(sent, timedelta(minutes=15))
+        if event.record in signs
     }
 
     assert selectors.active_players_by_jurisdiction(NOW) == Counter(jurisdiction for jurisdiction, _ in seen)
