@@ -114,7 +114,7 @@ class Reader:
             if self._gaps.trusted(partition, position, numbers[own]):
                 spans[partition] = (position, int(numbers[own][-1]) + 1)
             else:
-                log.warning("%s reads partition %s again; messages were skipped", self._lane.group, partition)
+                log.info("%s reads partition %s again to be sure: offsets are missing", self._lane.group, partition)
                 wanted &= ~own
                 self._seek(partition, position)
         self._positions |= {partition: end for partition, (_, end) in spans.items()}
