@@ -1,5 +1,8 @@
 """`wallet-transactions` and `game-rounds` into the ledger, payments and rounds."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,18 +40,33 @@ def transactions(events: pa.Table) -> pa.Table:
 
 def _ledger(record: str) -> None:
     """The three projections that book one record type."""
+    booked = _once_for_each_table(partial(ledger.booked, record=record))
 
     @wallet.project(record, into="wallet_transfer", key=("event_id", "number"))
     def moved(events: pa.Table) -> pa.Table:
-        return ledger.transfers(events, record)
+        return booked(events).transfers
 
     @wallet.project(record, into="wallet_account", key="id", once=True)
     def touched(events: pa.Table) -> pa.Table:
-        return ledger.accounts(events, record)
+        return booked(events).accounts
 
     @wallet.project(record, into="wallet_balance", key=("account_id", "partition"), adding=("debits", "credits"))
     def balanced(events: pa.Table) -> pa.Table:
-        return ledger.entries(ledger.transfers(events, record))
+        return ledger.entries(booked(events).transfers)
+
+
+def _once_for_each_table(book: Callable[[pa.Table], ledger.Booking]) -> Callable[[pa.Table], ledger.Booking]:
+    """The projections of a record get one table after another; what all of them need of it is worked out once."""
+    last: tuple[pa.Table, ledger.Booking] | None = None
+
+    def booked(events: pa.Table) -> ledger.Booking:
+        nonlocal last
+        known = last
+        if known is None or known[0] is not events:
+            known = last = (events, book(events))
+        return known[1]
+
+    return booked
 
 
 for _record, _movements in ledger.MOVEMENTS.items():

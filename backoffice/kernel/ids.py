@@ -3,6 +3,7 @@
 import hashlib
 import random
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 VERSION_7 = 0x7 << 76
@@ -30,6 +31,7 @@ def uuid7_time(value: UUID) -> datetime:
     return _EPOCH + (value.int >> 80) * _MILLISECOND
 
 
+@lru_cache(maxsize=4096)
 def derived_mask(*names: str) -> bytes:
     """16 bytes that follow from the names alone.
 

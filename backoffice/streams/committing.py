@@ -1,6 +1,7 @@
 """One batch into Postgres: its rows, its dead letters and its offsets in one transaction."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from . import offsets
 from .batch import Batch, DeadLetter
 from .database import Connection, copy_bytes, copy_in, retryable, table_shape
 from .decoding import Decoded, Writers, decode
-from .projection import EVENT_LOG, Projection, Stream
+from .projection import EVENT_LOG, Stream
 from .rows import Rows, Shapes, fact_rows, project
 from .storing import store
 
@@ -106,7 +107,7 @@ class Committer:
         if not alive:
             raise error
         if len(alive) == 1:
-            dead = {row: DeadLetter(_in_words(error), None, _record_of(prepared, row), late=True) for row in alive}
+            dead = {row: DeadLetter(_in_words(error), None, _records(prepared)[row], late=True) for row in alive}
             yield from self.commit(self.prepare(replace(batch, dead=batch.dead | dead)))
             return
         for half in batch.halves():
@@ -116,43 +117,53 @@ class Committer:
         """Messages whose event is stored already (or comes twice in the batch), and those whose id another has."""
         repeats: dict[int, str] = {}
         clashes: dict[int, DeadLetter] = {}
+        records = _records(prepared)
         with retryable(), self.connection.transaction(force_rollback=True):
-            for fact, rows in fact_rows(prepared.decoded.tables, self.stream, self.shapes):
-                for row, same in self._stored_already(fact, rows):
+            for table, key, rows in self._facts(prepared):
+                for row, same in self._stored_already(table, key, rows):
                     if same:
-                        repeats[row] = fact.record
+                        repeats[row] = records[row]
                     else:
-                        clashes[row] = DeadLetter(_clash(fact), None, fact.record, late=True)
+                        clashes[row] = DeadLetter(_clash(key, records[row]), None, records[row], late=True)
         return repeats, clashes
 
-    def _stored_already(self, fact: Projection, rows: pa.Table) -> Iterator[tuple[int, bool]]:
+    def _facts(self, prepared: Prepared) -> Iterator[tuple[str, tuple[str, ...], pa.Table]]:
+        """For each table of facts its key, and of the batch's rows for it the key, event id and message."""
+        rows: dict[tuple[str, tuple[str, ...]], list[pa.Table]] = defaultdict(list)
+        for fact, made in fact_rows(prepared.decoded.tables, self.stream, self.shapes):
+            rows[fact.table, fact.key].append(made.select([*dict.fromkeys([*fact.key, "event_id"]), "row"]))
+        for (table, key), parts in rows.items():
+            yield table, key, pa.concat_tables(parts)
+
+    def _stored_already(self, table: str, key: tuple[str, ...], rows: pa.Table) -> list[tuple[int, bool]]:
         """For each of the rows whose key is there already: its message, and whether it is the very same event."""
-        key = list(fact.key)
-        columns = list(dict.fromkeys([*key, "event_id"]))
+        columns = rows.column_names[:-1]
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
         self.connection.execute(
             sql.SQL(
                 "CREATE TEMPORARY TABLE probe ON COMMIT DROP AS SELECT {}, 0::bigint AS row FROM {} WITH NO DATA"
-            ).format(names, sql.Identifier(fact.table))
+            ).format(names, sql.Identifier(table))
         )
-        probe = rows.select([*columns, "row"])
-        copy_in(self.connection, "probe", tuple(probe.column_names), copy_bytes(probe))
-        by_key = sql.SQL(", ").join(map(sql.Identifier, key))
+        copy_in(self.connection, "probe", tuple(rows.column_names), copy_bytes(rows))
+        # LIMIT keeps the planner from joining with all of a large table: each key is looked up.
         found = self.connection.execute(
             sql.SQL(
                 "SELECT row, first IS NOT DISTINCT FROM event_id FROM ("
                 " SELECT p.row, p.event_id, coalesce(t.event_id, first_value(p.event_id) OVER w) AS first,"
                 "  t.event_id IS NOT NULL OR row_number() OVER w > 1 AS known"
-                " FROM probe p LEFT JOIN {table} t USING ({key}) WINDOW w AS (PARTITION BY {keys} ORDER BY p.row)"
+                " FROM probe p LEFT JOIN LATERAL (SELECT event_id FROM {table} f WHERE {same} LIMIT 1) t ON true"
+                " WINDOW w AS (PARTITION BY {keys} ORDER BY p.row)"
                 ") AS looked WHERE known"
             ).format(
-                table=sql.Identifier(fact.table),
-                key=by_key,
+                table=sql.Identifier(table),
+                same=sql.SQL(" AND ").join(
+                    sql.SQL("{} = {}").format(sql.Identifier("f", name), sql.Identifier("p", name)) for name in key
+                ),
                 keys=sql.SQL(", ").join(sql.Identifier("p", name) for name in key),
             )
         ).fetchall()
         self.connection.execute("DROP TABLE probe")
-        return iter([(cast(int, row), bool(same)) for row, same in found])
+        return [(cast(int, row), bool(same)) for row, same in found]
 
     def _store_dead(self, batch: Batch, now: datetime) -> None:
         """The dead letters with their message, and the same for the dead-letter topic through the outbox."""
@@ -186,16 +197,13 @@ class Committer:
             )
 
 
-def _record_of(prepared: Prepared, row: int) -> str:
-    """The record type of one message of the batch."""
-    for record, table in prepared.decoded.tables.items():
-        if row in table["row"].to_pylist():
-            return record
-    return ""
+def _records(prepared: Prepared) -> dict[int, str]:
+    """The record type of each message of the batch."""
+    return {row: record for record, table in prepared.decoded.tables.items() for row in table["row"].to_pylist()}
 
 
-def _clash(fact: Projection) -> str:
-    return f"Its {', '.join(fact.key)} belongs to another event already; a new one needs a new id ({fact.record})"
+def _clash(key: tuple[str, ...], record: str) -> str:
+    return f"Its {', '.join(key)} belongs to another event already; a new one needs a new id ({record})"
 
 
 def _in_words(error: Exception) -> str:

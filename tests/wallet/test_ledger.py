@@ -50,7 +50,7 @@ def accounts_of(tables: dict[str, pa.Table]) -> dict[bytes, Account]:
     """What each account's id stands for; one id never stands for two."""
     found: dict[bytes, Account] = {}
     for record, events in tables.items():
-        rows = ledger.accounts(events, record).to_pylist() if ledger.MOVEMENTS[record] else []
+        rows = ledger.booked(events, record).accounts.to_pylist() if ledger.MOVEMENTS[record] else []
         for row in rows:
             owner = row["subject"] if row["player_id"] is None else str(UUID(bytes=row["player_id"]))
             assert found.setdefault(row["id"], Account(row["kind"], owner, row["currency"])).owner == owner
@@ -68,7 +68,7 @@ def booked(tables: dict[str, pa.Table]) -> Counter[tuple[str, Posting]]:
             Posting(names[row["debit_account"]], names[row["credit_account"]], row["amount"]),
         )
         for record, events in tables.items()
-        for row in ledger.transfers(events, record).to_pylist()
+        for row in ledger.booked(events, record).transfers.to_pylist()
     )
 
 
@@ -91,7 +91,7 @@ def test_nothing_is_lost_and_nothing_is_made(history: list[tuple[str, Event]]) -
     moved: Counter[str] = Counter()
     sides: Counter[tuple[str, str]] = Counter()
     for record, events in tables.items():
-        transfers = ledger.transfers(events, record)
+        transfers = ledger.booked(events, record).transfers
         for row in transfers.to_pylist():
             assert row["amount"] > 0
             assert row["debit_account"] != row["credit_account"]
@@ -110,7 +110,7 @@ def kinds(record: str, **change: Any) -> list[tuple[str, str, str, str, int]]:
     """Debit kind and owner, credit kind and owner, amount of each transfer of one event; a player is "player"."""
     tables = {record: arrived(record, {"player_id": PLAYERS[0]} | change)}
     names = accounts_of(tables)
-    rows = ledger.transfers(tables[record], record).to_pylist()
+    rows = ledger.booked(tables[record], record).transfers.to_pylist()
     sides = [(names[row["debit_account"]], names[row["credit_account"]], row["amount"]) for row in rows]
     return [(debit.kind, _owner(debit), credit.kind, _owner(credit), amount) for debit, credit, amount in sides]
 
@@ -172,7 +172,7 @@ def test_the_transfers_of_an_event_are_numbered() -> None:
         "StakeTaken", *({"vertical": name, "event_id": PLAYERS[0]} | amounts for name in ("sports", "slots"))
     )
 
-    numbers = [ledger.transfers(events.slice(at, 1), "StakeTaken")["number"].to_pylist() for at in (0, 1)]
+    numbers = [ledger.booked(events.slice(at, 1), "StakeTaken").transfers["number"].to_pylist() for at in (0, 1)]
 
     assert [len(set(found)) for found in numbers] == [2, 2]
 

@@ -5,7 +5,6 @@ revenue for each vertical, bonus cost, adjustments. An account's id follows from
 looked up: a player's is the player's id XORed with a mask of kind and currency.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,20 +66,27 @@ MOVEMENTS: dict[str, tuple[Movement, ...]] = {
 }
 
 
-def transfers(events: pa.Table, record: str) -> pa.Table:
-    """The transfers of these events of one record type, linked by ``event_id``; zero amounts move nothing."""
-    parts = [part for number, part in _moved(events, record)]
-    return pa.concat_tables(parts) if parts else _none_of(events)
+@dataclass(frozen=True)
+class Booking:
+    """What events of one record type do: transfers linked by ``event_id``, and a row for each account of each."""
+
+    transfers: pa.Table
+    accounts: pa.Table
 
 
-def accounts(events: pa.Table, record: str) -> pa.Table:
-    """The accounts that these events touch, one row for each side of each transfer."""
-    parts = []
-    for (_, part), movement in zip(_moved(events, record), MOVEMENTS[record], strict=True):
-        sources = _moving(events, movement)
-        for kind, side in ((movement.debit, "debit_account"), (movement.credit, "credit_account")):
-            parts.append(_described(sources, kind, part[side]))
-    return pa.concat_tables(parts)
+def booked(events: pa.Table, record: str) -> Booking:
+    """The booking of these events of one record type; zero amounts move nothing."""
+    moving = [(number, movement, _moving(events, movement)) for number, movement in enumerate(MOVEMENTS[record])]
+    # What is empty is left out, but one part says which columns there are.
+    moving = [part for part in moving if part[2].num_rows] or moving[:1]
+    if not moving:
+        return Booking(_none_of(events), _none_of(events))
+    transfers, accounts = [], []
+    for number, movement, sources in moving:
+        sides = [(kind, account_ids(sources, kind)) for kind in (movement.debit, movement.credit)]
+        transfers.append(_transfers(sources, record, number, movement, *(ids for _, ids in sides)))
+        accounts += [_described(sources, kind, ids) for kind, ids in sides]
+    return Booking(pa.concat_tables(transfers), pa.concat_tables(accounts))
 
 
 def entries(moved: pa.Table) -> pa.Table:
@@ -95,23 +101,20 @@ def entries(moved: pa.Table) -> pa.Table:
     )
 
 
-def _moved(events: pa.Table, record: str) -> Iterator[tuple[int, pa.Table]]:
-    for number, movement in enumerate(MOVEMENTS[record]):
-        moving = _moving(events, movement)
-        same = {name: moving[name] for name in ("event_id", "currency", "occurred_at", "source_partition")}
-        yield (
-            number,
-            pa.table(
-                {
-                    **same,
-                    "number": pa.chunked_array([pa.repeat(pa.scalar(number, pa.int16()), moving.num_rows)]),
-                    "debit_account": account_ids(moving, movement.debit),
-                    "credit_account": account_ids(moving, movement.credit),
-                    "amount": moving[movement.amount],
-                    "record": pa.chunked_array([pa.repeat(pa.scalar(record), moving.num_rows)]),
-                }
-            ),
-        )
+def _transfers(
+    moving: pa.Table, record: str, number: int, movement: Movement, debit: pa.Array, credit: pa.Array
+) -> pa.Table:
+    same = {name: moving[name] for name in ("event_id", "currency", "occurred_at", "source_partition")}
+    return pa.table(
+        {
+            **same,
+            "number": pa.repeat(pa.scalar(number, pa.int16()), moving.num_rows),
+            "debit_account": debit,
+            "credit_account": credit,
+            "amount": moving[movement.amount],
+            "record": pa.repeat(pa.scalar(record), moving.num_rows),
+        }
+    )
 
 
 def _moving(events: pa.Table, movement: Movement) -> pa.Table:
@@ -137,7 +140,7 @@ def account_ids(events: pa.Table, kind: str) -> pa.Array:
     return _binary16(table.reshape(len(known), len(names), 16)[subjects.indices.to_numpy(), codes])
 
 
-def _described(events: pa.Table, kind: str, ids: pa.ChunkedArray) -> pa.Table:
+def _described(events: pa.Table, kind: str, ids: pa.Array) -> pa.Table:
     mine = kind in PLAYER_KINDS
     rows = events.num_rows
     owner = events["player_id"] if mine else pa.nulls(rows, events["player_id"].type)
