@@ -59,7 +59,7 @@ class Committer:
     def prepare(self, batch: Batch) -> Prepared:
         """Everything that needs no database."""
         decoded = decode(batch, records=self.records, writers=self.writers, now=self.clock.now())
-        batch = replace(batch, dead=batch.dead | decoded.dead)
+        batch = replace(batch, dead=batch.dead | decoded.dead, newest=decoded.newest())
         try:
             rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self.stream, self.shapes)
             for made in rows:
@@ -87,7 +87,7 @@ class Committer:
         if isinstance(prepared.rows, pa.ArrowInvalid):
             raise prepared.rows
         with retryable(), self.connection.transaction():
-            offsets.advance(self.connection, self.stream.name, batch.topic, batch.spans.items(), now)
+            offsets.advance(self.connection, self.stream.name, batch, now)
             for rows in prepared.rows:
                 store(self.connection, rows)
             self._store_dead(batch, now)

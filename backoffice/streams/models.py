@@ -7,7 +7,11 @@ from .sources import by_source
 
 
 class Offset(models.Model):
-    """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows."""
+    """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows.
+
+    ``newest_at`` is when the event happened that is the latest of all stored so far. It never goes back, and dead
+    letters do not count; null until there is an event.
+    """
 
     pk = models.CompositePrimaryKey("stream", "topic", "partition")
     stream = models.TextField()
@@ -15,6 +19,7 @@ class Offset(models.Model):
     partition = models.SmallIntegerField()
     next = models.BigIntegerField()
     updated_at = models.DateTimeField()
+    newest_at = models.DateTimeField(null=True)
 
 
 class Event(models.Model):
