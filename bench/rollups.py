@@ -123,9 +123,12 @@ def recounted(events: Iterable[Event]) -> tuple[Sums, Sums]:
     for event in events:
         body: dict[str, Any] = event.body
         minute = moment(body["occurred_at"]).replace(second=0, microsecond=0)
+        hour = minute.replace(minute=0)
         for metric, key, currency, amount in _counted(event.record, body):
-            counts[metric, minute, key, currency] += 1
-            amounts[metric, minute, key, currency] += amount
+            spans = {"ggr": minute, "ggr_hour": hour, "ggr_day": hour.replace(hour=0)} if metric == "ggr" else None
+            for name, at in (spans or {metric: minute}).items():
+                counts[name, at, key, currency] += 1
+                amounts[name, at, key, currency] += amount
     return counts, amounts
 
 
