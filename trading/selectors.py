@@ -15,8 +15,8 @@ NAMED = 5
 def feeds(now: datetime) -> list[Source]:
     """The providers with markets that live, and which of their open markets are silent, in play or starting soon.
 
-    Two statements and one more for each provider with limits of its own; another where something is silent. Times of
-    word are the providers' own (``occurred_at``).
+    Two statements, one more for each provider with limits of its own, and two for each with silent markets. When a
+    provider was heard is by its own time (``occurred_at``).
     """
     limits = feed_limits(now)
     found = []
@@ -41,7 +41,7 @@ def _heard(live: QuerySet[Market], limit: FeedLimit, now: datetime) -> list[Sour
         is_in_play=False, version_at__lt=now - limit.before_start
     )
     rows = kept.values_list("provider").annotate(
-        Max("version_at"), Count("id", filter=watched), Count("id", filter=watched & late)
+        heard_at=Max("version_at"), watched=Count("id", filter=watched), silent=Count("id", filter=watched & late)
     )
     silent = kept.filter(watched & late).order_by("version_at", "id")
     return [

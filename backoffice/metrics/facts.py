@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Max
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.models import DeadLetter, Halt, Offset
+from backoffice.streams.models import Halt, Offset
 from backoffice.streams.projection import STREAMS
 
 # More open dead letters than this are not counted one by one.
@@ -60,8 +61,13 @@ def lanes() -> list[Lane]:
 
 
 def _open_dead_letters() -> Counter[Lane]:
-    oldest = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).order_by("id").values_list("stream", "topic")
-    return Counter(oldest[:MANY])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT stream, topic, count(*) FROM (SELECT stream, topic FROM streams_deadletter WHERE state = 'open'"
+            " ORDER BY id LIMIT %s) AS oldest GROUP BY stream, topic",
+            [MANY],
+        )
+        return Counter({(stream, topic): count for stream, topic, count in cursor.fetchall()})
 
 
 def _halted() -> dict[Lane, list[int]]:

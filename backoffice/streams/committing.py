@@ -15,6 +15,7 @@ from backoffice.kernel.clock import Clock
 
 from . import offsets
 from .batch import Batch, DeadLetter
+from .copies import copy_of
 from .database import Connection, copy_bytes, copy_in, retryable, table_shape
 from .decoding import Decoded, Writers, decode
 from .projection import EVENT_LOG, Projection, Stream
@@ -168,9 +169,10 @@ class Committer:
                 )  # fmt: skip
                 headers = dict(zip(("topic", "partition", "offset"), map(str, position), strict=True))
                 headers |= {"stream": self.stream.name, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
+                copy = copy_of(batch.keys[row], batch.values[row])
                 cursor.execute(
                     "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
-                    [dead_letter_topic(batch.topic), batch.keys[row], batch.values[row], json.dumps(headers), now],
+                    [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
                 )
 
     def _store_repeats(self, batch: Batch, now: datetime) -> None:

@@ -74,7 +74,12 @@ class DeadLetter(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["stream", "topic", "partition", "offset"], name="one_dead_letter")
         ]
-        indexes = [models.Index(fields=["id"], condition=models.Q(state="open"), name="open_dead_letters")]
+        # With what they are counted by, so that nobody has to fetch the letters for it.
+        indexes = [
+            models.Index(
+                fields=["id"], include=["stream", "topic"], condition=models.Q(state="open"), name="open_dead_letters"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset}: {self.reason}"
