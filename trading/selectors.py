@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 
 from backoffice.metrics.silence import Silent, Source
 
@@ -15,8 +15,8 @@ NAMED = 5
 def feeds(now: datetime) -> list[Source]:
     """The providers with markets that live, and which of their open markets are silent, in play or starting soon.
 
-    Two statements, one more for each provider with limits of its own, and two for each with silent markets. When a
-    provider was heard is by its own time (``occurred_at``).
+    Two statements, and one more for each provider with limits of its own or with silent markets. When a provider was
+    heard is by its own time (``occurred_at``).
     """
     limits = feed_limits(now)
     found = []
@@ -53,13 +53,9 @@ def _heard(live: QuerySet[Market], limit: FeedLimit, now: datetime) -> list[Sour
 def _longest(silent: QuerySet[Market], provider: str, limit: FeedLimit, count: int) -> tuple[Silent, ...]:
     if not count:
         return ()
-    markets = list(silent.filter(provider=provider)[:NAMED])
-    names = dict(SportEvent.objects.filter(id__in=[m.sport_event_id for m in markets]).values_list("id", "name"))
+    event = SportEvent.objects.filter(id=OuterRef("sport_event_id")).values("name")
+    first = silent.filter(provider=provider).values_list("name", Subquery(event), "version_at", "is_in_play")[:NAMED]
     return tuple(
-        Silent(
-            f"{market.name}, {names.get(market.sport_event_id, market.sport_event_id)}",
-            market.version_at,
-            limit.in_play if market.is_in_play else limit.before_start,
-        )
-        for market in markets
+        Silent(f"{name}, {event_name}", heard_at, limit.in_play if is_in_play else limit.before_start)
+        for name, event_name, heard_at, is_in_play in first
     )

@@ -7,6 +7,7 @@ included. Amounts are minor units.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
@@ -116,16 +117,18 @@ def active_players_by_jurisdiction(now: datetime, within: timedelta = ACTIVE) ->
 
 
 def _series(now: datetime, window: timedelta, metric: str) -> dict[datetime, dict[tuple[str, str], int]]:
-    rows = (
-        _rows(now, window, metric)
-        .values_list("minute", "key", "currency")
-        .annotate(amounted=Sum("amount"))
-        .order_by("minute", "key", "currency")
-    )
+    """In plain SQL: for a thousand rows of answer the ORM takes longer than Postgres."""
     found: dict[datetime, dict[tuple[str, str], int]] = {}
-    for at, key, currency, amount in rows:
-        found.setdefault(at, {})[key, currency] = int(amount)
-    return found
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT minute, key, currency, sum(amount)::bigint FROM metrics_window"
+            " WHERE metric = %s AND minute > %s AND minute <= %s GROUP BY minute, key, currency",
+            [metric, now - window, now],
+        )
+        for at, key, currency, amount in cursor.fetchall():
+            found.setdefault(at, {})[key, currency] = amount
+    # Sorted here: Postgres would sort all that it sums, text by text.
+    return dict(sorted(found.items()))
 
 
 def _amounts(now: datetime, window: timedelta, metric: str) -> dict[tuple[str, str], Amount]:
