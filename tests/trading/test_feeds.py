@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
@@ -112,6 +114,25 @@ def test_limits_are_those_of_the_moment_and_of_the_provider(spine: Spine) -> Non
 
     assert {source.name: source.silent for source in earlier} == {"courtline": 1, "northfeed": 1}
     assert {source.name: source.silent for source in now} == {"courtline": 1, "northfeed": 0}
+
+
+def test_people_set_limits_from_a_moment_on_and_change_none(database: str) -> None:
+    User.objects.create_superuser("ana", password="only-for-tests")
+    client = Client()
+    client.login(username="ana", password="only-for-tests")
+    limit = {
+        "provider": "northfeed", "valid_from_0": "2026-03-01", "valid_from_1": "12:00:00", "any_market": "0:00:30",
+        "in_play": "0:00:45", "before_start": "0:05:00", "soon": "2:00:00", "given_up_after": "12:00:00",
+    }  # fmt: skip
+    first = FeedLimit.objects.get()
+
+    added = client.post("/admin/trading/feedlimit/add/", limit)
+    changed = client.post(f"/admin/trading/feedlimit/{first.pk}/change/", limit)
+    deleted = client.post(f"/admin/trading/feedlimit/{first.pk}/delete/", {"post": "yes"})
+
+    assert (added.status_code, changed.status_code, deleted.status_code) == (302, 403, 403)
+    assert FeedLimit.objects.get(provider="northfeed").in_play == timedelta(seconds=45)
+    assert FeedLimit.objects.get(pk=first.pk).in_play == first.in_play
 
 
 @pytest.fixture
