@@ -1,13 +1,15 @@
 """Where each address leads."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import path
 
-from backoffice.metrics.health import live, ready
+from backoffice.metrics.exporting import metrics
+from backoffice.metrics.health import facts, live, ready
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/live", live),
     path("health/ready", ready),
-    path("", include("django_prometheus.urls")),
+    path("health/facts", facts),
+    path("metrics", metrics),
 ]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from django.db import connection as django_connection
 
 from backoffice.kernel.clock import SystemClock
-from backoffice.metrics.selectors import active_players_by_jurisdiction, ggr_by_vertical
+from backoffice.metrics.selectors import active_players_by_jurisdiction, ggr_by_day, ggr_by_hour, ggr_by_vertical
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed
 from backoffice.simulator.events.envelope import Event, moment
 from backoffice.streams.committing import Committer
@@ -123,9 +123,12 @@ def recounted(events: Iterable[Event]) -> tuple[Sums, Sums]:
     for event in events:
         body: dict[str, Any] = event.body
         minute = moment(body["occurred_at"]).replace(second=0, microsecond=0)
+        hour = minute.replace(minute=0)
         for metric, key, currency, amount in _counted(event.record, body):
-            counts[metric, minute, key, currency] += 1
-            amounts[metric, minute, key, currency] += amount
+            spans = {"ggr": minute, "ggr_hour": hour, "ggr_day": hour.replace(hour=0)} if metric == "ggr" else None
+            for name, at in (spans or {metric: minute}).items():
+                counts[name, at, key, currency] += 1
+                amounts[name, at, key, currency] += amount
     return counts, amounts
 
 
@@ -154,6 +157,8 @@ def _read(figures: Figures, stand: Stand, reads: int, players: int) -> None:
     _fill(stand, now, players)
     for name, read in (
         ("GGR by vertical, last hour", lambda: ggr_by_vertical(now)),
+        ("GGR by vertical and hour, last day", lambda: ggr_by_hour(now)),
+        ("GGR by vertical and day, last 30 days", lambda: ggr_by_day(now)),
         ("active players by jurisdiction, now", lambda: active_players_by_jurisdiction(now)),
     ):
         times = []
@@ -169,13 +174,19 @@ def _read(figures: Figures, stand: Stand, reads: int, players: int) -> None:
 
 
 def _fill(stand: Stand, now: datetime, players: int) -> None:
-    """Two days of windows of four verticals and four currencies; of all players one in twenty was here just now."""
+    """Two days of windows of four verticals and four currencies, and a month of hours and days of the revenue.
+
+    Of all players one in twenty was here just now.
+    """
     stand.empty()
     with stand.connect() as connection:
         connection.execute(
-            "INSERT INTO metrics_window SELECT m, date_trunc('minute', %s::timestamptz) - make_interval(mins => ago),"
+            "INSERT INTO metrics_window SELECT m, date_trunc(unit, %s::timestamptz) - ago * span,"
             " k, c, t, p, 100, 12345"
-            " FROM unnest(ARRAY['ggr', 'stakes', 'bets']) m, generate_series(0, 2880) ago,"
+            " FROM (VALUES ('ggr', 'minute', interval '1 minute', 2880),"
+            " ('stakes', 'minute', '1 minute', 2880), ('bets', 'minute', '1 minute', 2880),"
+            " ('ggr_hour', 'hour', '1 hour', 720), ('ggr_day', 'day', '1 day', 30)) s(m, unit, span, number),"
+            " LATERAL generate_series(0, number) ago,"
             " (VALUES ('sports', 'bet-events'), ('slots', 'game-rounds'), ('table', 'game-rounds'),"
             " ('live', 'game-rounds')) v(k, t), unnest(%s::text[]) c, generate_series(0, %s) p",
             [now, sorted({currency for _, currency in LICENCES}), PARTITIONS - 1],

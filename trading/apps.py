@@ -5,4 +5,8 @@ class TradingConfig(AppConfig):
     name = "trading"
 
     def ready(self) -> None:
-        from . import projections  # noqa: F401 - importing registers them
+        from backoffice.metrics import silence
+
+        from . import projections, selectors  # noqa: F401 - importing registers projections
+
+        silence.register("feeds", selectors.feeds)

@@ -1,4 +1,7 @@
-"""What is bet on, the bets, and how they were settled. Written by projections only; amounts are minor units."""
+"""What is bet on, the bets, and how they were settled. Written by projections only; amounts are minor units.
+
+Only the feeds' limits are set by people.
+"""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -44,8 +47,42 @@ class Market(models.Model):
     version_at = models.DateTimeField()
     version_event = models.UUIDField()
 
+    class Meta:
+        # Of a column that an update leaves alone: with version_at in it, each of thousands of updates a second would
+        # write the index too.
+        indexes = [
+            models.Index(
+                fields=["sport_event_id"],
+                condition=models.Q(status__in=["open", "suspended"]),
+                name="live_markets",
+            )
+        ]
+
     def __str__(self) -> str:
         return self.name
+
+
+class FeedLimit(models.Model):
+    """For how long a feed and its markets may say nothing, from a moment on.
+
+    Never changed, only followed by another with a later ``valid_from``, so that one can say what was an alarm when.
+    ``provider`` is empty for all that have no limits of their own. A market is watched while it is open and in play, or
+    ``soon`` before its start; one that was not heard of for ``given_up_after`` was left open by a feed that has ended.
+    """
+
+    provider = models.TextField(blank=True)
+    valid_from = models.DateTimeField()
+    any_market = models.DurationField()
+    in_play = models.DurationField()
+    before_start = models.DurationField()
+    soon = models.DurationField()
+    given_up_after = models.DurationField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "valid_from"], name="one_feed_limit_at_a_time")]
+
+    def __str__(self) -> str:
+        return f"{self.provider or 'any provider'} from {self.valid_from:%Y-%m-%d %H:%M}"
 
 
 class Outcome(models.Model):

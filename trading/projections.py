@@ -5,7 +5,15 @@ import pyarrow.compute as pc
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.columns import exploded
-from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed, count_events, track_activity
+from backoffice.metrics.windows import (
+    WINDOW,
+    WINDOW_KEY,
+    WINDOW_SUMS,
+    bucketed,
+    count_events,
+    track_activity,
+    with_longer_spans,
+)
 from backoffice.streams.projection import Stream, constant, renamed, where
 
 BETS, ODDS = "bet-events", "odds-feed"
@@ -94,7 +102,7 @@ def bet_revenue(events: pa.Table) -> pa.Table:
 
     Source: domain.md §1 (fixed odds: stakes − winnings on settled bets; open bets are a liability).
     """
-    return bucketed(events, "ggr", BETS, key="sports", amount=_revenue_change(events))
+    return with_longer_spans(bucketed(events, "ggr", BETS, key="sports", amount=_revenue_change(events)))
 
 
 def _revenue_change(events: pa.Table) -> pa.ChunkedArray:

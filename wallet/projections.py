@@ -7,7 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed, count_events, track_activity
+from backoffice.metrics.windows import (
+    WINDOW,
+    WINDOW_KEY,
+    WINDOW_SUMS,
+    bucketed,
+    count_events,
+    track_activity,
+    with_longer_spans,
+)
 from backoffice.streams.projection import Columns, Stream, constant, renamed, stamped
 
 from .domain import ledger
@@ -110,7 +118,8 @@ def round_revenue(events: pa.Table) -> pa.Table:
     Source: domain.md §1 (casino: bets − wins).
     """
     won = pc.add(events["win"], events["jackpot_win"])
-    return bucketed(events, "ggr", ROUNDS, key=events["vertical"], amount=pc.subtract(events["stake"], won))
+    revenue = pc.subtract(events["stake"], won)
+    return with_longer_spans(bucketed(events, "ggr", ROUNDS, key=events["vertical"], amount=revenue))
 
 
 @wallet.project("RoundCompleted", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)

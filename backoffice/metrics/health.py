@@ -7,8 +7,14 @@ import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+
+from backoffice.kernel.clock import SystemClock
+
+from . import machine
+from .facts import read_topics
+from .silence import read_sources
 
 TIMEOUT = 2.0
 
@@ -19,14 +25,30 @@ def live(_: HttpRequest) -> JsonResponse:
 
 def ready(_: HttpRequest) -> JsonResponse:
     """200 when Postgres, Redis, Kafka and the registry all answer; else 503 and what each said."""
-    said = {name: _answer(probe) for name, probe in PROBES.items()}
+    said = answers()
     return JsonResponse(said, status=200 if all(answer == "ok" for answer in said.values()) else 503)
+
+
+def facts(_: HttpRequest) -> JsonResponse:
+    """How fresh each topic is, what is dead or halted in it, and which feeds are silent; 503 while Postgres is away."""
+    now = SystemClock().now()
+    try:
+        topics = [machine.topic(found, now) for found in read_topics()]
+        feeds = [machine.source(found, now) for found in read_sources(now)]
+    except Error as error:
+        return JsonResponse({"postgres": f"away: {type(error).__name__}"}, status=503)
+    return JsonResponse({"at": now.isoformat(), "topics": topics, "feeds": feeds})
+
+
+def answers() -> dict[str, str]:
+    """For each part that Pitboss needs: "ok", or that it is away."""
+    return {name: _answer(probe) for name, probe in PROBES.items()}
 
 
 def _answer(probe: Callable[[], object]) -> str:
     try:
         probe()
-    except (DatabaseError, redis.RedisError, KafkaException, httpx2.HTTPError) as error:
+    except (Error, redis.RedisError, KafkaException, httpx2.HTTPError) as error:
         return f"away: {type(error).__name__}"
     return "ok"
 
@@ -42,7 +64,7 @@ def _redis() -> None:
 
 
 def _kafka() -> None:
-    AdminClient({**settings.KAFKA}).list_topics(timeout=TIMEOUT)
+    AdminClient({**settings.KAFKA, "log_level": 0}).list_topics(timeout=TIMEOUT)
 
 
 def _registry() -> None:

@@ -6,6 +6,8 @@ from django.db import models
 class Window(models.Model):
     """Count and sum of one metric in one minute, for one key and currency, out of one partition of its topic.
 
+    A metric that ends in ``_hour`` or ``_day`` has the sums of the hour or day (UTC) that begins with the minute.
+
     Keyed with the partition, so that no two workers ever wait for one row; readers sum over partitions. ``amount`` is
     in minor units of ``currency`` (empty where nothing is summed).
     """

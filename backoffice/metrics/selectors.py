@@ -1,17 +1,22 @@
-"""The numbers of the last minutes, read from the windows. One statement each, by index, out of the months concerned.
+"""The rolling numbers, read from the windows. One statement each, by index, out of the months concerned.
 
-A window is made of whole minutes: those that began within it, the running one included. Amounts are minor units.
+A window is made of whole minutes (a series of whole hours or days, in UTC): those that began within it, the running one
+included. Amounts are minor units.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from .models import Activity, Window
+from .windows import DAILY, HOURLY
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MONTH = timedelta(days=30)
 ACTIVE = timedelta(minutes=15)
 
 
@@ -21,6 +26,11 @@ class Amount:
 
     count: int
     amount: int
+
+    @property
+    def mean(self) -> int | None:
+        """To the nearest minor unit, halves up; None where there is nothing to divide."""
+        return (2 * self.amount + self.count) // (2 * self.count) if self.count else None
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,18 @@ def ggr_by_vertical(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, 
     return {(key, currency): amount for key, currency, _, amount in _sums(now, window, "ggr")}
 
 
+def ggr_by_hour(now: datetime, window: timedelta = DAY) -> dict[datetime, dict[tuple[str, str], int]]:
+    """The same for each hour that had any. For long windows take days: 30 days of hours are read in tens of ms."""
+    return _series(now, window, f"ggr{HOURLY}")
+
+
+def ggr_by_day(now: datetime, window: timedelta = MONTH) -> dict[datetime, dict[tuple[str, str], int]]:
+    """The same for each day that had any."""
+    return _series(now, window, f"ggr{DAILY}")
+
+
 def stakes(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amount]:
-    """Real-money stakes for each vertical and currency."""
+    """Real-money stakes for each vertical and currency; the mean stake is their ``mean``."""
     return _amounts(now, window, "stakes")
 
 
@@ -94,6 +114,21 @@ def active_players_by_jurisdiction(now: datetime, within: timedelta = ACTIVE) ->
         .order_by("jurisdiction")
     )
     return dict(rows)
+
+
+def _series(now: datetime, window: timedelta, metric: str) -> dict[datetime, dict[tuple[str, str], int]]:
+    """In plain SQL: for a thousand rows of answer the ORM takes longer than Postgres."""
+    found: dict[datetime, dict[tuple[str, str], int]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT minute, key, currency, sum(amount)::bigint FROM metrics_window"
+            " WHERE metric = %s AND minute > %s AND minute <= %s GROUP BY minute, key, currency",
+            [metric, now - window, now],
+        )
+        for at, key, currency, amount in cursor.fetchall():
+            found.setdefault(at, {})[key, currency] = amount
+    # Sorted here: Postgres would sort all that it sums, text by text.
+    return dict(sorted(found.items()))
 
 
 def _amounts(now: datetime, window: timedelta, metric: str) -> dict[tuple[str, str], Amount]:

@@ -1,63 +1,114 @@
 """The state of the platform at one moment, as a person asks for it first: what moves, what waits, what is wrong."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from django.db.models import Sum
 
-from backoffice.streams.models import DeadLetter, Halt, Offset
-
 from . import selectors
+from .facts import Lane, TopicFacts, read_topics
+from .lag import read_lag
 from .models import Window
+from .selectors import Amount, Outcomes
+from .silence import Source, read_sources
 
-# More open dead letters than this are not counted one by one.
-MANY = 10_000
+# The topics that each rolling number is made of.
+MADE_OF = {
+    "ggr": ("bet-events", "game-rounds"),
+    "stakes": ("bet-events", "game-rounds"),
+    "bets": ("bet-events",),
+    "payments": ("wallet-transactions",),
+    "logins": ("player-events",),
+    "active_players": ("bet-events", "game-rounds", "player-events", "wallet-transactions"),
+}
 
 
 @dataclass(frozen=True)
 class Status:
-    """Amounts in minor units for each vertical and currency, over the last hour; events of the last full minute."""
+    """Amounts in minor units, by vertical (or kind of bet) and currency; rolling numbers are those of the last hour.
+
+    ``events_per_second`` is of the last full minute; ``active_players`` (by jurisdiction) of the last quarter of an
+    hour. ``lag_by_topic`` counts messages, and is None where Kafka does not answer. ``as_of`` says for each number of
+    when it is: the moment of asking for what is read as it stands, and the newest event in it for a rolling number (of
+    the topic that is furthest behind, where several make it); None where there is no event yet.
+    """
 
     at: datetime
+    topics: tuple[TopicFacts, ...]
+    lag_by_topic: dict[Lane, int] | None
+    sources: tuple[Source, ...]
     events_per_second: float
-    lag: dict[str, int]
-    dead_letters: int
-    halted: list[str]
     ggr: dict[tuple[str, str], int]
+    stakes: dict[tuple[str, str], Amount]
+    bets: dict[tuple[str, str], Amount]
+    payments: dict[str, Outcomes]
+    logins: Outcomes
     active_players: dict[str, int]
+    as_of: dict[str, datetime | None]
+
+    @property
+    def lag(self) -> dict[str, int]:
+        """Messages that wait, for each stream; empty where Kafka does not answer."""
+        waiting = Counter({stream: 0 for stream, _ in self.lag_by_topic or {}})
+        for (stream, _), count in (self.lag_by_topic or {}).items():
+            waiting[stream] += count
+        return dict(sorted(waiting.items()))
+
+    @property
+    def dead_letters(self) -> int:
+        return sum(topic.dead_letters for topic in self.topics)
+
+    @property
+    def halted(self) -> list[str]:
+        return [f"{facts.stream}: {facts.topic}[{number}]" for facts in self.topics for number in facts.halted]
 
 
 def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
-    """Raises KafkaException when Kafka does not say how long its logs are."""
-    halted = Halt.objects.filter(resumed_at=None).values_list("stream", "topic", "partition")
+    """Raises django.db.Error when Postgres is away; while Kafka is, all but the lag is read."""
+    topics = tuple(read_topics())
     return Status(
         at=now,
+        topics=topics,
+        lag_by_topic=_lag(admin, prefix),
+        sources=tuple(read_sources(now)),
         events_per_second=_events_in_minute(now) / 60,
-        lag=_lag(admin, prefix),
-        dead_letters=DeadLetter.objects.filter(state=DeadLetter.State.OPEN).order_by("id")[:MANY].count(),
-        halted=[f"{stream}: {topic}[{partition}]" for stream, topic, partition in halted],
         ggr=selectors.ggr_by_vertical(now),
+        stakes=selectors.stakes(now),
+        bets=selectors.bets(now),
+        payments=selectors.payment_success(now),
+        logins=selectors.logins(now),
         active_players=selectors.active_players_by_jurisdiction(now),
+        as_of=_as_of(now, topics),
     )
 
 
 def _events_in_minute(now: datetime) -> int:
-    minute = now.replace(second=0, microsecond=0) - timedelta(minutes=1)
+    minute = _this_minute(now) - timedelta(minutes=1)
     counted = Window.objects.filter(metric="events", minute=minute).aggregate(count=Sum("count"))["count"]
     return int(counted or 0)
 
 
-def _lag(admin: AdminClient, prefix: str) -> dict[str, int]:
-    """Messages not stored yet, for each stream."""
-    stored = {
-        (offset.stream, TopicPartition(f"{prefix}{offset.topic}", offset.partition)): offset.next
-        for offset in Offset.objects.all()
-    }
-    wanted = {place: OffsetSpec.latest() for _, place in stored}  # type: ignore[no-untyped-call]
-    ends = {place: told.result(5).offset for place, told in admin.list_offsets(wanted).items()} if wanted else {}
-    lag = dict.fromkeys(sorted({stream for stream, _ in stored}), 0)
-    for (stream, place), following in stored.items():
-        lag[stream] += max(0, ends[place] - following)
-    return lag
+def _this_minute(now: datetime) -> datetime:
+    return now.replace(second=0, microsecond=0)
+
+
+def _lag(admin: AdminClient, prefix: str) -> dict[Lane, int] | None:
+    try:
+        return read_lag(admin, prefix)
+    except KafkaException:
+        return None
+
+
+def _as_of(now: datetime, topics: tuple[TopicFacts, ...]) -> dict[str, datetime | None]:
+    newest = {facts.topic: facts.newest_at for facts in topics}
+    asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "sources"), now)
+    rolling = {name: _furthest_behind([newest.get(topic) for topic in made_of]) for name, made_of in MADE_OF.items()}
+    return asked | {"events_per_second": _this_minute(now)} | rolling
+
+
+def _furthest_behind(newest: list[datetime | None]) -> datetime | None:
+    known = [at for at in newest if at is not None]
+    return min(known) if known else None

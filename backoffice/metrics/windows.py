@@ -17,6 +17,10 @@ WINDOW_KEY = ("metric", "minute", "key", "currency", "topic", "partition")
 WINDOW_SUMS = ("count", "amount")
 ACTIVITY = "metrics_activity"
 
+# What a metric is called when its minutes are summed up further, for series over days: a month of minutes is too much
+# to read for each look at it.
+HOURLY, DAILY = "_hour", "_day"
+
 FEW_CELLS = 1 << 16
 
 Cells = npt.NDArray[np.int64]
@@ -78,6 +82,19 @@ def _sums(amounts: pa.ChunkedArray | None, places: Cells, cells: int) -> Cells:
         raise pa.ArrowInvalid("The sum of amounts of a window does not fit 64 bits.")
     np.add.at(sums, places, values)
     return sums
+
+
+def with_longer_spans(minutes: pa.Table) -> pa.Table:
+    """The rows by minute, and beside them the same amounts by hour and by day (UTC) under metrics of their own."""
+    return pa.concat_tables([minutes, *(_by_span(minutes, span) for span in (HOURLY, DAILY))])
+
+
+def _by_span(minutes: pa.Table, span: str) -> pa.Table:
+    """Minutes of one hour or day get one key here; what has one key is added up before it is stored."""
+    named = pc.binary_join_element_wise(minutes["metric"], span, "")
+    floored = pc.floor_temporal(minutes["minute"], unit=span.removeprefix("_"))
+    columns = {name: minutes[name] for name in minutes.column_names}
+    return pa.table(columns | {"metric": named, "minute": floored})
 
 
 def last_seen(events: pa.Table, topic: str) -> pa.Table:

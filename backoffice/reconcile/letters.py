@@ -11,6 +11,7 @@ from psycopg import sql
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.kernel.errors import Poison
+from backoffice.streams.copies import copy_of
 
 from .differences import Difference
 from .facts import form
@@ -135,7 +136,7 @@ def _has_twin(
     chunk: Chunk, offset: int, letter: Letter, in_outbox: Mapping[int, list[bytes | None]], twins: set[tuple[str, ...]]
 ) -> bool:
     place = chunk.place
-    if letter.value in in_outbox.get(offset, []):
+    if copy_of(letter.key, letter.value).value in in_outbox.get(offset, []):
         return True
     return (place.stream.name, place.topic, str(place.partition), str(offset)) in twins
 

@@ -12,6 +12,8 @@ from .reading import Event, Events
 from .wants import Want
 
 MINUTE = 60_000_000
+# Revenue is kept by the hour and by the day as well.
+SPANS = {"ggr": (("ggr", MINUTE), ("ggr_hour", 60 * MINUTE), ("ggr_day", 1_440 * MINUTE))}
 # Metric, key and amount; None where no money is summed.
 Count = tuple[str, str, int | None]
 
@@ -64,10 +66,11 @@ def count(want: Want, topic: str, partition: int, record: str, events: Events) -
     counted = _COUNTS.get(record)
     add: Callable[[Any, int, int], None] = want.add
     for event in events.bodies:
-        minute = event["occurred_at"] // MINUTE * MINUTE
-        add(("events", minute, record, "", topic, partition), 1, 0)
+        at = event["occurred_at"]
+        add(("events", at // MINUTE * MINUTE, record, "", topic, partition), 1, 0)
         if counted is None:
             continue
         for metric, key, amount in counted(event):
             currency = "" if amount is None else event["currency"]
-            add((metric, minute, key, currency, topic, partition), 1, amount or 0)
+            for name, span in SPANS.get(metric, ((metric, MINUTE),)):
+                add((name, at // span * span, key, currency, topic, partition), 1, amount or 0)

@@ -140,4 +140,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # It tells of every request, and the registry is asked whether it lives with every look at the status.
+    "loggers": {"httpx2": {"level": "WARNING"}},
 }

@@ -1,6 +1,7 @@
 """Messages of one topic as they came from Kafka, in parallel lists: no object per message."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 Span = tuple[int, int]
 
@@ -20,6 +21,7 @@ class Batch:
     """Messages in order of arrival, and for each partition the span of offsets [start, end) that they settle.
 
     ``dead`` and ``repeats`` name messages (by their place in the lists) that are accounted for otherwise than by rows.
+    ``newest`` says for each partition when the latest of the events that make rows happened.
     Spans reach over offsets without a message too (compacted ones, transaction markers).
     """
 
@@ -31,6 +33,7 @@ class Batch:
     spans: dict[int, Span] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     repeats: dict[int, str] = field(default_factory=dict)
+    newest: dict[int, datetime] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)

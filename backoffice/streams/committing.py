@@ -16,6 +16,7 @@ from backoffice.kernel.clock import Clock
 
 from . import offsets
 from .batch import Batch, DeadLetter
+from .copies import copy_of
 from .database import Connection, copy_bytes, copy_in, retryable, table_shape
 from .decoding import Decoded, Writers, decode
 from .projection import EVENT_LOG, Stream
@@ -60,7 +61,7 @@ class Committer:
     def prepare(self, batch: Batch) -> Prepared:
         """Everything that needs no database."""
         decoded = decode(batch, records=self.records, writers=self.writers, now=self.clock.now())
-        batch = replace(batch, dead=batch.dead | decoded.dead)
+        batch = replace(batch, dead=batch.dead | decoded.dead, newest=decoded.newest())
         try:
             rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self.stream, self.shapes)
             for made in rows:
@@ -88,7 +89,7 @@ class Committer:
         if isinstance(prepared.rows, pa.ArrowInvalid):
             raise prepared.rows
         with retryable(), self.connection.transaction():
-            offsets.advance(self.connection, self.stream.name, batch.topic, batch.spans.items(), now)
+            offsets.advance(self.connection, self.stream.name, batch, now)
             for rows in prepared.rows:
                 store(self.connection, rows)
             self._store_dead(batch, now)
@@ -179,9 +180,10 @@ class Committer:
                 )  # fmt: skip
                 headers = dict(zip(("topic", "partition", "offset"), map(str, position), strict=True))
                 headers |= {"stream": self.stream.name, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
+                copy = copy_of(batch.keys[row], batch.values[row])
                 cursor.execute(
                     "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
-                    [dead_letter_topic(batch.topic), batch.keys[row], batch.values[row], json.dumps(headers), now],
+                    [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
                 )
 
     def _store_repeats(self, batch: Batch, now: datetime) -> None:

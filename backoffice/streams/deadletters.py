@@ -11,6 +11,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected
 
+from .copies import LARGEST, fits
 from .models import DeadLetter, Outgoing
 from .outbox import outgoing
 
@@ -42,12 +43,18 @@ def replay(number: int, *, actor: Actor, reason: str, now: datetime, event: Mapp
     """Send a dead letter to its topic again, as it is or as the mended ``event`` of the same record.
 
     Raises:
-        Rejected: it is not open any more, the event does not fit its contract, or no record type is known for it.
+        Rejected: it is not open any more, the event does not fit its contract, no record type is known for it, or it is
+            too large to be sent by the relay.
     """
     letter = get(number)
     row: dict[str, Any] = {"topic": letter.topic, "key": letter.key, "value": letter.value, "created_at": now}
     if event is not None:
         row |= _mended(letter, event, now)
+    if not fits(row["key"], row["value"]):
+        raise Rejected(
+            f"It is larger than the {LARGEST:,} bytes that the relay can send; replay it with a mended event, or"
+            " produce it anew and discard it."
+        )
     with transaction.atomic():
         _claim(letter, DeadLetter.State.REPLAYED, actor, reason, now)
         Outgoing.objects.create(**row, headers={"replay_of": str(number), "replayed_by": actor.id})

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, cast
 
 import numpy as np
@@ -21,6 +21,8 @@ from .batch import Batch, DeadLetter
 
 # The message of the batch that each row of a table came from.
 Places = npt.NDArray[np.int64]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = np.iinfo(np.int64).min
 
 
 class Writers(Protocol):
@@ -36,6 +38,18 @@ class Decoded:
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
+
+    def newest(self) -> dict[int, datetime]:
+        """For each partition when the latest of its events happened, in whatever order they came."""
+        latest: dict[int, int] = {}
+        for table in self.tables.values():
+            if table.num_rows:
+                partitions = table["source_partition"].to_numpy()
+                found = np.full(int(partitions.max()) + 1, _NEVER)
+                np.maximum.at(found, partitions, table["occurred_at"].cast(pa.int64()).to_numpy())
+                for partition in np.flatnonzero(found > _NEVER).tolist():
+                    latest[partition] = max(latest.get(partition, _NEVER), int(found[partition]))
+        return {partition: _EPOCH + timedelta(microseconds=at) for partition, at in latest.items()}
 
 
 def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: datetime) -> Decoded:

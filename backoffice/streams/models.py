@@ -7,7 +7,11 @@ from .sources import by_source
 
 
 class Offset(models.Model):
-    """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows."""
+    """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows.
+
+    ``newest_at`` is when the event happened that is the latest of all stored so far. It never goes back, and dead
+    letters do not count; null until there is an event.
+    """
 
     pk = models.CompositePrimaryKey("stream", "topic", "partition")
     stream = models.TextField()
@@ -15,6 +19,7 @@ class Offset(models.Model):
     partition = models.SmallIntegerField()
     next = models.BigIntegerField()
     updated_at = models.DateTimeField()
+    newest_at = models.DateTimeField(null=True)
 
 
 class Event(models.Model):
@@ -69,7 +74,12 @@ class DeadLetter(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["stream", "topic", "partition", "offset"], name="one_dead_letter")
         ]
-        indexes = [models.Index(fields=["id"], condition=models.Q(state="open"), name="open_dead_letters")]
+        # With what they are counted by, so that nobody has to fetch the letters for it.
+        indexes = [
+            models.Index(
+                fields=["id"], include=["stream", "topic"], condition=models.Q(state="open"), name="open_dead_letters"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset}: {self.reason}"

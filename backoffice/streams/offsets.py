@@ -1,9 +1,9 @@
 """The stored offsets: the one truth about how far a stream is. What Kafka is told is only a copy for lag tools."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from .batch import Span
+from .batch import Batch
 from .database import Connection
 
 
@@ -29,19 +29,22 @@ def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, 
         )
 
 
-def advance(connection: Connection, stream: str, topic: str, spans: Iterable[tuple[int, Span]], now: datetime) -> None:
-    """Move each partition from the start to the end of its span, within the open transaction.
+def advance(connection: Connection, stream: str, batch: Batch, now: datetime) -> None:
+    """Move each partition of the batch from the start to the end of its span, within the open transaction.
 
     This comes before the rows: it locks the partition against a rebuild's swap, and it is the cheapest way to learn
-    that another worker was quicker.
+    that another worker was quicker. The newest event goes along: a late one does not set it back, and one ahead of the
+    clock counts as of now, or else a single wrong clock would make its topic look fresh for hours.
 
     Raises:
         Fenced: a partition is not at the start of its span.
     """
-    wanted = sorted(spans)
+    wanted = sorted(batch.spans.items())
     moved = connection.execute(
-        "UPDATE streams_offset SET next = span.following, updated_at = %s"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS span (partition, start, following)"
+        "UPDATE streams_offset SET next = span.following, updated_at = %s,"
+        " newest_at = greatest(newest_at, span.newest)"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])"
+        "  AS span (partition, start, following, newest)"
         " WHERE stream = %s AND topic = %s AND streams_offset.partition = span.partition AND next = span.start"
         " RETURNING span.partition",
         [
@@ -49,10 +52,11 @@ def advance(connection: Connection, stream: str, topic: str, spans: Iterable[tup
             [partition for partition, _ in wanted],
             [start for _, (start, _) in wanted],
             [end for _, (_, end) in wanted],
+            [min(batch.newest[partition], now) if partition in batch.newest else None for partition, _ in wanted],
             stream,
-            topic,
+            batch.topic,
         ],
     ).fetchall()
     for partition, (start, _) in wanted:
         if (partition,) not in moved:
-            raise Fenced(f"{topic}[{partition}] is no longer at offset {start}; another worker has stored it.")
+            raise Fenced(f"{batch.topic}[{partition}] is no longer at offset {start}; another worker has stored it.")

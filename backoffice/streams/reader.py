@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 0.5
 # this much longer for the next: a thousand events a second over all lanes then take half the machine instead of all.
 FEW = 200
 LONGER = 3
+ANSWER_SECONDS = 1.0
 LOST_LOG = (
     "Its log begins after the next message to store, or was made anew: messages are missing. "
     "Rebuild from a backup or accept the gap."
@@ -244,6 +245,8 @@ class Reader:
         for partition in partitions:
             partition.offset = stored.get(partition.partition, 0)
             self._positions[partition.partition] = partition.offset
+        # Lag is known from now on, and not only once something was stored.
+        self._writer.stored |= {partition: stored[partition] for partition in gained & stored.keys()}
         consumer.incremental_assign(partitions)
         self._owned |= gained
         self._paused -= gained
@@ -265,8 +268,8 @@ class Reader:
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
         topic, stored = self._lane.topic_name, dict(self._writer.stored)
         for partition in sorted(self._owned & stored.keys()):
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            telemetry.LAG.labels(*self._lane.labels, partition).set(max(0, high - stored[partition]))
+            if (end := self._end(partition)) is not None:
+                telemetry.LAG.labels(*self._lane.labels, partition).set(max(0, end - stored[partition]))
         copies = [
             TopicPartition(topic, partition, end) for partition, end in stored.items() if partition in self._owned
         ]
@@ -274,6 +277,19 @@ class Reader:
             self._consumer.commit(offsets=copies, asynchronous=True)
         if self._halted and not self._writer.away.is_set():
             self._look_for_resumed()
+
+    def _end(self, partition: int) -> int | None:
+        """Where Kafka's log ends, as the last fetch said; one that is halted is not fetched, and so Kafka is asked."""
+        place = TopicPartition(self._lane.topic_name, partition)
+        try:
+            if partition in self._halted:
+                _, high = self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
+            else:
+                _, high = self._consumer.get_watermark_offsets(place, cached=True)
+        except KafkaException as error:
+            log.info("%s: Kafka does not say where %s ends: %s", self._lane.group, partition, error)
+            return None
+        return int(high) if high >= 0 else None
 
     def _look_for_resumed(self) -> None:
         before = self._halted

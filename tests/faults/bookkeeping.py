@@ -28,6 +28,7 @@ WINDOWS = (
 ACTIVITY = "SELECT player_id, topic, brand, jurisdiction, minute FROM metrics_activity"
 
 _MINUTE = 60_000_000
+_LONGER = (("ggr_hour", 60 * _MINUTE), ("ggr_day", 24 * 60 * _MINUTE))
 _ACTIVE = {"DepositCompleted", "RoundCompleted", "BetPlaced", "LoginSucceeded", "SessionStarted"}
 
 
@@ -113,9 +114,10 @@ def windows(events: Iterable[Event]) -> dict[Key, Key]:
         assert isinstance(at, int)
         for metric, key, amount in _measured(event):
             currency = "" if amount is None else event.body["currency"]
-            entry = sums[(metric, at - at % _MINUTE, key, currency)]
-            entry[0] += 1
-            entry[1] += amount or 0
+            for name, span in ((metric, _MINUTE), *(_LONGER if metric == "ggr" else ())):
+                entry = sums[(name, at - at % span, key, currency)]
+                entry[0] += 1
+                entry[1] += amount or 0
     return {key: tuple(pair) for key, pair in sums.items()}
 
 

@@ -3,11 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
@@ -22,6 +23,8 @@ NOW = datetime(2026, 3, 1, 1, 0, 30, tzinfo=UTC)
 LATE = NOW + timedelta(days=27)
 SELECTORS = [
     selectors.ggr_by_vertical,
+    selectors.ggr_by_hour,
+    selectors.ggr_by_day,
     selectors.stakes,
     selectors.bets,
     selectors.payment_success,
@@ -134,6 +137,38 @@ def test_a_player_is_active_once_whatever_tells_of_it(sent: list[Event]) -> None
     assert selectors.active_players_by_jurisdiction(NOW) == Counter(jurisdiction for jurisdiction, _ in seen)
 
 
+@pytest.mark.parametrize(
+    ("migration", "table"),
+    [
+        ("backoffice.metrics.migrations.0003_revenue_by_hour_and_day", "metrics_window"),
+        ("backoffice.reconcile.migrations.0003_revenue_by_hour_and_day", "reconcile_windowtally"),
+    ],
+)
+def test_an_installation_that_has_minutes_gets_their_hours_and_days(
+    sent: list[Event], migration: str, table: str
+) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if table != "metrics_window":
+            cursor.execute(f"INSERT INTO {table} SELECT *, metric = 'ggr' FROM metrics_window")
+        before = longer(cursor, table)
+        cursor.execute(f"DELETE FROM {table} WHERE metric IN ('ggr_hour', 'ggr_day')")
+
+        cursor.execute(import_module(migration).FILL)
+
+        assert longer(cursor, table) == before
+        assert len(before) > 20
+        transaction.set_rollback(True)
+
+
+def longer(cursor: Any, table: str) -> list[tuple[Any, ...]]:
+    cursor.execute(f"SELECT * FROM {table} WHERE metric IN ('ggr_hour', 'ggr_day') ORDER BY 1, 2, 3, 4, 5, 6")
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    if table == "metrics_window":
+        return rows
+    assert all(is_open for *_, is_open in rows) or not any(is_open for *_, is_open in rows)
+    return [row[:-1] for row in rows]
+
+
 @pytest.fixture(scope="module")
 def filled_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The address of a database that is filled."""
@@ -156,7 +191,7 @@ def fill() -> None:
         cursor.execute(
             "INSERT INTO metrics_window SELECT metric, minute, 'k' || n, 'EUR', 't', 0, 1, 100"
             " FROM generate_series(%s::timestamptz - interval '115 days', %s, interval '10 minutes') minute,"
-            " unnest(ARRAY['ggr', 'stakes', 'bets', 'logins', 'events', 'deposits_completed',"
+            " unnest(ARRAY['ggr', 'ggr_hour', 'ggr_day', 'stakes', 'bets', 'logins', 'events', 'deposits_completed',"
             " 'deposits_declined']) metric,"
             " generate_series(1, 2) n",
             [LATE, LATE],
@@ -182,5 +217,6 @@ def test_one_statement_reads_by_index_and_only_the_months_concerned(filled: None
         cursor.execute(f"EXPLAIN {queries[0]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan, plan
-    months = {word for word in plan.replace('"', " ").split() if word.startswith("metrics_window_2")}
-    assert {month.removeprefix("metrics_window_")[:6] for month in months} <= {"202603"}, plan
+    months = {word for word in plan.replace('"', " ").split() if word.startswith("metrics_window_20")}
+    concerned = {"202602", "202603"} if selector is selectors.ggr_by_day else {"202603"}
+    assert {month.removeprefix("metrics_window_")[:6] for month in months} <= concerned, plan

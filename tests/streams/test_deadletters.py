@@ -1,12 +1,14 @@
 """What a person does with a dead letter, through the commands."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -18,9 +20,12 @@ from backoffice.simulator.generator import generate
 from backoffice.streams.database import connect
 from backoffice.streams.kafka import producer
 from backoffice.streams.relay import relay_once
-from tests.spine import Spine
+from tests.faults.checks import reconciled
+from tests.spine import PATIENCE_SECONDS, Spine, produce
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+# The broker's limit of 1,048,588 bytes less what frames a batch of one.
+LARGEST_OF_KAFKA = 1_048_400
 
 
 @pytest.fixture
@@ -113,6 +118,42 @@ def test_the_dead_letter_topic_has_the_message_and_the_reason(spine: Spine, lett
     assert value == frame(spine.registry.register("BetPlaced"), encode("BetPlaced", bet.body | {"stake": -500}))
     assert headers["topic"] == "bet-events"
     assert "it must be at least 1" in headers["reason"]
+
+
+@pytest.mark.parametrize("where", ["value", "key"])
+def test_a_dead_letter_as_large_as_its_topic_takes_does_not_hold_up_the_others(spine: Spine, where: str) -> None:
+    large = random.Random(1).randbytes(LARGEST_OF_KAFKA)
+    message = (b"k", large) if where == "value" else (large, b"junk")
+    sender = Producer({**settings.KAFKA, "message.max.bytes": 2_000_000})
+    produce(sender, f"{spine.prefix}bet-events", *message, partition=0)
+    assert sender.flush(PATIENCE_SECONDS) == 0
+    spine.send_bytes("bet-events", [b"junk"], key=b"small", partition=0)
+    spine.drain("trading")
+
+    relay(spine)
+
+    kept = spine.rows('SELECT key, value FROM streams_deadletter ORDER BY "offset"')
+    assert [(bytes(key), bytes(value)) for key, value in kept] == [message, (b"small", b"junk")]
+    (cut_key, cut_value, headers), small = sorted(spine.read("bet-events.dlq"), key=lambda copy: copy[2]["offset"])
+    assert message[0].startswith(cut_key or b"-")
+    assert message[1].startswith(cut_value or b"-")
+    assert headers["cut_from_value_length"] == str(len(message[1]))
+    assert headers["cut_from_key_length"] == str(len(message[0]))
+    assert (small[:2], "cut_from_value_length" in small[2]) == ((b"small", b"junk"), False)
+    reconciled()
+
+
+def test_one_that_is_too_large_to_be_sent_again_is_refused(spine: Spine) -> None:
+    sender = Producer({**settings.KAFKA, "message.max.bytes": 2_000_000})
+    produce(sender, f"{spine.prefix}bet-events", b"k", random.Random(1).randbytes(LARGEST_OF_KAFKA))
+    assert sender.flush(PATIENCE_SECONDS) == 0
+    spine.drain("trading")
+    letter = int(spine.value("SELECT id FROM streams_deadletter"))
+
+    with pytest.raises(CommandError, match="larger than the 900,000 bytes"):
+        said("replay", str(letter), "--reason", "the rule was mended")
+
+    assert state(spine, letter) == ("open", "", "")
 
 
 def said(*arguments: str) -> str:

@@ -103,7 +103,7 @@ def test_a_settlement_says_what_the_player_has_got_now_and_before(
 def test_ggr_is_what_the_step_changes_for_the_house(record: str, change: dict[str, Any], ggr: int) -> None:
     rows = trading.bet_revenue(arrived(record, change | {"stake": 2_500, "currency": "SEK"}))
 
-    assert windows(rows) == [("ggr", "sports", "SEK", 1, ggr)]
+    assert windows(rows) == [(metric, "sports", "SEK", 1, ggr) for metric in ("ggr", "ggr_hour", "ggr_day")]
 
 
 @pytest.mark.parametrize("is_free", [False, True])

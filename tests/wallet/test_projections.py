@@ -42,10 +42,11 @@ def test_a_payment_stands_as_its_last_event_says(record: str, stands: tuple[str,
 def test_ggr_of_a_round_is_its_stake_less_what_was_won(change: dict[str, Any], ggr: int) -> None:
     events = arrived("RoundCompleted", change | {"vertical": "live", "currency": "SEK"})
 
-    (revenue,) = wallet.round_revenue(events).to_pylist()
+    revenue, *longer = wallet.round_revenue(events).to_pylist()
     (stakes,) = wallet.round_stakes(events).to_pylist()
 
     assert (revenue["metric"], revenue["key"], revenue["currency"], revenue["amount"]) == ("ggr", "live", "SEK", ggr)
+    assert [(row["metric"], row["amount"]) for row in longer] == [("ggr_hour", ggr), ("ggr_day", ggr)]
     assert (stakes["metric"], stakes["amount"]) == ("stakes", change["stake"])
 
 

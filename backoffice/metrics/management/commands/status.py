@@ -1,24 +1,34 @@
 """`manage.py status`: what moves, what waits, what is wrong."""
 
 import json
+import shutil
 import threading
 from argparse import ArgumentParser
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import Error, connection
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.money import Money
+from backoffice.metrics.health import answers
+from backoffice.metrics.machine import as_document
+from backoffice.metrics.screen import as_screen
 from backoffice.metrics.status import Status, read_status
+
+_TOP, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+
+Parts = Mapping[str, str]
+Form = Callable[[Status | None, Parts], str]
 
 
 class Command(BaseCommand):
-    help = "Events, lag, dead letters, GGR and active players of this moment."
+    help = "Events, lag, dead letters, silent feeds, GGR, payments, logins and players of this moment, with their ages."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--every", type=float, help="again every so many seconds, until Ctrl-C")
@@ -27,52 +37,74 @@ class Command(BaseCommand):
         form.add_argument("--json", action="store_true", help="for machines, one object a line")
 
     def handle(self, *, every: float | None, line: bool, json: bool, **_: Any) -> None:
-        admin, clock = AdminClient({**settings.KAFKA}), SystemClock()
-        write = as_json if json else as_line if line else as_screen
+        form = as_json if json else as_line if line else _screen
+        in_place = every is not None and form is _screen and self.stdout.isatty()
+        try:
+            self._tell(form, every, self._redraw if in_place else self.stdout.write)
+        except KeyboardInterrupt:
+            return
+        finally:
+            if in_place:
+                self.stdout.write(_SHOW_CURSOR, ending="")
+
+    def _tell(self, form: Form, every: float | None, write: Callable[[str], object]) -> None:
+        admin, clock = AdminClient({**settings.KAFKA, "log_level": 0}), SystemClock()
         while True:
-            try:
-                self.stdout.write(write(read_status(clock.now(), admin, settings.KAFKA_TOPIC_PREFIX)))
-            except (DatabaseError, KafkaException) as away:
-                if every is None:
-                    raise CommandError(f"The status cannot be read: {str(away).strip()}") from away
-                self.stderr.write(f"The status cannot be read now: {str(away).strip()}")
+            parts = answers()
+            status = _read(admin, clock.now())
+            write(form(status, parts))
             if every is None:
-                return
+                break
             threading.Event().wait(every)
+        if status is None:
+            raise CommandError("Without Postgres there are no numbers; start it or correct DATABASE_URL.")
+
+    def _redraw(self, screen: str) -> None:
+        """Over what stands there already; what the terminal has no room for is said to be missing."""
+        room = shutil.get_terminal_size().lines - 1
+        lines = screen.split("\n")
+        if len(lines) > room:
+            lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more lines; make the window higher"]
+        shown = "".join(f"{line}{_END_OF_LINE}\n" for line in lines)
+        self.stdout.write(_HIDE_CURSOR + _TOP + shown + _BELOW, ending="")
+        self.stdout.flush()
 
 
-def as_json(status: Status) -> str:
-    shown = asdict(status) | {"at": status.at.isoformat()}
-    shown["ggr"] = [{"vertical": v, "currency": c, "amount": amount} for (v, c), amount in sorted(status.ggr.items())]
-    return json.dumps(shown)
+def _read(admin: AdminClient, now: datetime) -> Status | None:
+    """None while Postgres does not answer; the next one asks on a new connection."""
+    try:
+        return read_status(now, admin, settings.KAFKA_TOPIC_PREFIX)
+    except Error:
+        connection.close()
+        return None
 
 
-def as_line(status: Status) -> str:
+def _screen(status: Status | None, parts: Parts) -> str:
+    return as_screen(status, parts, shutil.get_terminal_size().columns)
+
+
+def as_line(status: Status | None, parts: Parts) -> str:
+    away = "".join(f"  {name.upper()} {said}" for name, said in parts.items() if said != "ok")
+    if status is None:
+        return f"no numbers without Postgres{away}"
     revenue = "  ".join(f"{vertical} {Money(amount, c)}" for (vertical, c), amount in _largest(status))
-    wrong = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
+    halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
+    silent = sum(source.silent for source in status.sources)
     return (
-        f"{status.events_per_second:,.0f} events/s  lag {sum(status.lag.values()):,}"
-        f"  dead letters {status.dead_letters:,}"
-        f"  active players {sum(status.active_players.values()):,}  GGR 1 h: {revenue or 'none yet'}{wrong}"
+        f"{status.events_per_second:,.0f} events/s  lag {_lag(status)}"
+        f"  dead letters {status.dead_letters:,}{f'  silent markets {silent:,}' if silent else ''}"
+        f"  active players {sum(status.active_players.values()):,}  GGR 1 h: {revenue or 'none yet'}{halted}{away}"
     )
 
 
-def as_screen(status: Status) -> str:
-    rows = [
-        ("At", f"{status.at:%Y-%m-%d %H:%M:%S} UTC"),
-        ("Events a second, last full minute", f"{status.events_per_second:,.1f}"),
-        ("Open dead letters", f"{status.dead_letters:,}"),
-        ("Halted partitions", ", ".join(status.halted) or "none"),
-        *((f"Lag of {stream}", f"{lag:,}") for stream, lag in status.lag.items()),
-        *((f"Active players, {place}", f"{count:,}") for place, count in sorted(status.active_players.items())),
-        *(
-            (f"GGR of {vertical}, last hour", str(Money(amount, c)))
-            for (vertical, c), amount in sorted(status.ggr.items())
-        ),
-    ]
-    return "\n".join(f"{name:<36}{value}" for name, value in rows)
+def _lag(status: Status) -> str:
+    return "?" if status.lag_by_topic is None else f"{sum(status.lag.values()):,}"
 
 
 def _largest(status: Status) -> list[tuple[tuple[str, str], int]]:
     """The few amounts that fit a line."""
     return sorted(status.ggr.items(), key=lambda item: -abs(item[1]))[:4]
+
+
+def as_json(status: Status | None, parts: Parts) -> str:
+    return json.dumps({"parts": parts} | ({} if status is None else as_document(status)))

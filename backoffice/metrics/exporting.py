@@ -1,0 +1,74 @@
+"""What Prometheus is told: what the processes count of themselves, and the facts that stand in Postgres.
+
+The facts are read when they are asked for: they are right when no worker lives too, which is when they matter most.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from django.db import Error
+from django.http import HttpRequest, HttpResponse
+from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from backoffice.kernel.clock import SystemClock
+
+from .facts import TopicFacts, read_topics
+from .silence import Source, read_sources
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """`/metrics`. While Postgres is away the facts are left out, and ``pitboss_facts_readable`` is 0."""
+    response: HttpResponse = ExportToDjangoView(request)
+    facts = CollectorRegistry()
+    facts.register(Facts())
+    response.write(generate_latest(facts))
+    return response
+
+
+class Facts(Collector):
+    """Newest event, open dead letters and halted partitions of each topic; what is heard of each feed."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        try:
+            found = [*_of_topics(read_topics()), *_of_sources(read_sources(SystemClock().now()))]
+        except Error:
+            found = []
+        readable = GaugeMetricFamily("pitboss_facts_readable", "1 where Postgres answers; else there are no facts.")
+        readable.add_metric([], float(bool(found)))
+        return [readable, *found]
+
+
+def _of_topics(topics: list[TopicFacts]) -> Iterator[GaugeMetricFamily]:
+    newest, dead, halted = (
+        GaugeMetricFamily(f"pitboss_stream_{name}", told, labels=("stream", "topic"))
+        for name, told in (
+            ("newest_event_timestamp_seconds", "When the newest stored event happened."),
+            ("open_dead_letters", "Dead letters that wait for a person; of the oldest 10,000."),
+            ("halted_partitions", "Partitions that wait for a person."),
+        )
+    )
+    for facts in topics:
+        lane = (facts.stream, facts.topic)
+        if facts.newest_at is not None:
+            newest.add_metric(lane, facts.newest_at.timestamp())
+        dead.add_metric(lane, facts.dead_letters)
+        halted.add_metric(lane, len(facts.halted))
+    yield from (newest, dead, halted)
+
+
+def _of_sources(sources: list[Source]) -> Iterator[GaugeMetricFamily]:
+    heard, watched, silent = (
+        GaugeMetricFamily(f"pitboss_feed_{name}", told, labels=("provider",))
+        for name, told in (
+            ("heard_timestamp_seconds", "When the provider last said anything of a market that lives."),
+            ("watched_markets", "Open markets in play or starting soon."),
+            ("silent_markets", "Of these, those that said nothing for longer than their limit."),
+        )
+    )
+    for source in sources:
+        heard.add_metric((source.name,), source.heard_at.timestamp())
+        watched.add_metric((source.name,), source.watched)
+        silent.add_metric((source.name,), source.silent)
+    yield from (heard, watched, silent)

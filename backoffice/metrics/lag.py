@@ -1,0 +1,37 @@
+"""What waits in Kafka."""
+
+from collections import Counter
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from backoffice.streams.models import Offset
+
+from .facts import Lane
+
+TIMEOUT = 2.0
+
+
+def read_lag(admin: AdminClient, prefix: str) -> dict[Lane, int]:
+    """Messages not stored yet, for each stream and topic of which any partition was ever begun.
+
+    Raises:
+        KafkaException: Kafka does not say how long its logs are.
+    """
+    stored = list(Offset.objects.values_list("stream", "topic", "partition", "next"))
+    ends = _ends(admin, {TopicPartition(f"{prefix}{topic}", partition) for _, topic, partition, _ in stored})
+    lag: Counter[Lane] = Counter()
+    for stream, topic, partition, following in stored:
+        lag[stream, topic] += max(0, ends[TopicPartition(f"{prefix}{topic}", partition)] - following)
+    return dict(lag)
+
+
+def _ends(admin: AdminClient, places: set[TopicPartition]) -> dict[TopicPartition, int]:
+    if not places:
+        return {}
+    wanted = {place: OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
+    try:
+        told = admin.list_offsets(wanted, request_timeout=TIMEOUT)
+        return {place: future.result(2 * TIMEOUT).offset for place, future in told.items()}
+    except TimeoutError as silence:
+        raise KafkaException("Kafka does not answer in time.") from silence

@@ -1,0 +1,68 @@
+"""The status for machines: moments in ISO 8601, ages in seconds, amounts in minor units, null for what is not known."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from .facts import TopicFacts
+from .silence import Source
+from .status import Status
+
+
+def as_document(status: Status) -> dict[str, Any]:
+    """All of it."""
+    lag = status.lag_by_topic
+    return {
+        "at": status.at.isoformat(),
+        "events_per_second": status.events_per_second,
+        "topics": [topic(facts, status.at) | {"lag": _lag(facts, status)} for facts in status.topics],
+        "lag": None if lag is None else status.lag,
+        "dead_letters": status.dead_letters,
+        "halted": status.halted,
+        "feeds": [source(each, status.at) for each in status.sources],
+        "ggr": [{"vertical": v, "currency": c, "amount": amount} for (v, c), amount in sorted(status.ggr.items())],
+        "stakes": [
+            {"vertical": v, "currency": c, "mean": s.mean, **asdict(s)} for (v, c), s in sorted(status.stakes.items())
+        ],
+        "bets": [{"kind": k, "currency": c, **asdict(s)} for (k, c), s in sorted(status.bets.items())],
+        "payments": {name: asdict(outcomes) for name, outcomes in sorted(status.payments.items())},
+        "logins": asdict(status.logins),
+        "active_players": status.active_players,
+        "age_seconds": {name: _seconds(at, status.at) for name, at in status.as_of.items()},
+    }
+
+
+def topic(facts: TopicFacts, now: datetime) -> dict[str, Any]:
+    return {
+        "stream": facts.stream,
+        "topic": facts.topic,
+        "newest_at": None if facts.newest_at is None else facts.newest_at.isoformat(),
+        "freshness_seconds": _seconds(facts.newest_at, now),
+        "stored_seconds_ago": _seconds(facts.stored_at, now),
+        "dead_letters": facts.dead_letters,
+        "halted": list(facts.halted),
+    }
+
+
+def source(found: Source, now: datetime) -> dict[str, Any]:
+    longest = [
+        {"market": market.name, "silent_seconds": _seconds(market.heard_at, now), "limit": market.limit.total_seconds()}
+        for market in found.longest
+    ]
+    return {
+        "provider": found.name,
+        "heard_seconds_ago": _seconds(found.heard_at, now),
+        "limit": found.limit.total_seconds(),
+        "is_silent": found.is_silent(now),
+        "markets_watched": found.watched,
+        "markets_silent": found.silent,
+        "longest_silent": longest,
+    }
+
+
+def _lag(facts: TopicFacts, status: Status) -> int | None:
+    return None if status.lag_by_topic is None else status.lag_by_topic.get((facts.stream, facts.topic))
+
+
+def _seconds(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()

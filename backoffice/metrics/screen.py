@@ -1,0 +1,187 @@
+"""The status as text for a terminal of some width: every number with its age, what is wrong marked with "!"."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from textwrap import wrap
+
+from backoffice.kernel.money import MINOR_DIGITS
+
+from .facts import TopicFacts
+from .selectors import Amount, Outcomes
+from .silence import Silent, Source
+from .status import Status
+
+NARROW = 80
+WIDE = 120
+_GAP = "  "
+_LABEL = 17
+_FACTS = 52
+_AGE = 8
+_CURRENCY = 5
+
+
+def as_screen(status: Status | None, parts: Mapping[str, str], width: int = NARROW) -> str:
+    """Lines of at most ``width`` characters; ``status`` is None while Postgres does not answer.
+
+    On a wide terminal what belongs together stands side by side.
+    """
+    if status is None:
+        return "\n".join([*_parts(parts, width), "Postgres does not answer, and so there are no numbers."])
+    if width >= WIDE:
+        health = [*_topics(status), "", *_sources(status, width - _FACTS - len(_GAP))]
+        blocks = [_beside(_facts(status, parts, _FACTS), health, _FACTS), _money(status, width)]
+    else:
+        blocks = [_facts(status, parts, width), _topics(status), _sources(status, width), _money(status, width)]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def age(at: datetime | None, now: datetime) -> str:
+    """How long ago, short enough for a column: 0.4 s, 45 s, 12 min, 3 h, 9 d; a dash where it never was."""
+    if at is None:
+        return "–"
+    return "now" if at == now else _lasting(now - at)
+
+
+def _lasting(span: timedelta) -> str:
+    seconds = max(0.0, span.total_seconds())
+    if seconds == 60:
+        return "1 min"
+    for limit, length, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit:
+            return f"{seconds:.1f} s" if seconds < 10 else f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def _facts(status: Status, parts: Mapping[str, str], width: int) -> list[str]:
+    told = {
+        "events_per_second": ("Events", f"{status.events_per_second:,.1f} a second, last full minute"),
+        "active_players": ("Active, 15 min", _sums("players", status.active_players)),
+        "logins": ("Logins, 1 h", _share(status.logins)),
+        "payments": ("Deposits, 1 h", _by_provider(status.payments)),
+        "bets": ("Bets, 1 h", _sums("placed", _bets_by_kind(status))),
+    }
+    lines = [f"{f'{status.at:%Y-%m-%d %H:%M:%S} UTC':<{width - _AGE}}{'age':>{_AGE}}", *_parts(parts, width)]
+    for name, (label, text) in told.items():
+        lines += _fact(label, text, age(status.as_of[name], status.at), width)
+    halted = ", ".join(status.halted)
+    return lines + _fact("! HALTED" if halted else "Halted", halted or "none", "now", width)
+
+
+def _parts(parts: Mapping[str, str], width: int) -> list[str]:
+    away = [name for name, said in parts.items() if said != "ok"]
+    text = ", ".join(f"{name} {said}" for name, said in parts.items())
+    return _fact("! Parts" if away else "Parts", text, "now", width)
+
+
+def _fact(label: str, text: str, old: str, width: int) -> list[str]:
+    room = width - _LABEL - _AGE - 1
+    first, *rest = wrap(text, room) or [""]
+    return [f"{label:<{_LABEL}}{first:<{room + 1}}{old:>{_AGE}}", *(" " * _LABEL + line for line in rest)]
+
+
+def _sums(what: str, counts: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    return f"{sum(counts.values()):,} {what}" + (f": {parts}" if parts else "")
+
+
+def _bets_by_kind(status: Status) -> dict[str, int]:
+    kinds = dict.fromkeys((kind for kind, _ in status.bets), 0)
+    for (kind, _), amount in status.bets.items():
+        kinds[kind] += amount.count
+    return kinds
+
+
+def _by_provider(payments: Mapping[str, Outcomes]) -> str:
+    return ", ".join(f"{name} {_share(payments[name])}" for name in sorted(payments)) or "none"
+
+
+def _share(outcomes: Outcomes) -> str:
+    rate = outcomes.rate
+    return "none" if rate is None else f"{rate:.1%} of {outcomes.succeeded + outcomes.failed:,} ok"
+
+
+def _topics(status: Status) -> list[str]:
+    head = ("", "Stream", "Topic", "Newest", "Stored", "Lag now", "Dead now")
+    rows = [head, *(_topic(facts, status) for facts in status.topics)]
+    return [f"{m:<2}{s:<11}{t:<19}{n:>8}{o:>8}{lag:>9}{d:>9}" for m, s, t, n, o, lag, d in rows]
+
+
+def _topic(facts: TopicFacts, status: Status) -> tuple[str, ...]:
+    lag = None if status.lag_by_topic is None else status.lag_by_topic.get((facts.stream, facts.topic))
+    return (
+        "!" if facts.halted or facts.dead_letters else "",
+        facts.stream,
+        facts.topic,
+        age(facts.newest_at, status.at),
+        age(facts.stored_at, status.at),
+        "?" if lag is None else f"{lag:,}",
+        f"{facts.dead_letters:,}",
+    )
+
+
+def _sources(status: Status, width: int) -> list[str]:
+    if not status.sources:
+        return ["  Feed: none has a live market."]
+    lines = [f"  {'Feed':<13}{'Heard':>7}{'Open now':>9}{'Silent':>9}"]
+    for source in status.sources:
+        lines += _source(source, status.at, width)
+    return lines
+
+
+def _source(source: Source, now: datetime, width: int) -> list[str]:
+    mark = "!" if source.silent or source.is_silent(now) else ""
+    line = f"{mark:<2}{source.name:<13}{age(source.heard_at, now):>7}{source.watched:>9,}{source.silent:>9,}"
+    said = [f"all of it, limit {_lasting(source.limit)}"] if source.is_silent(now) else []
+    for each in (*said, *(_silent(market, now) for market in source.longest)):
+        line += "".join(f"\n    {part}" for part in wrap(each, width - 4))
+    return line.split("\n")
+
+
+def _silent(market: Silent, now: datetime) -> str:
+    return f"{market.name}: silent for {age(market.heard_at, now)}, limit {_lasting(market.limit)}"
+
+
+def _money(status: Status, width: int) -> list[str]:
+    """Revenue and mean stake of the last hour: a row for each currency, as many verticals side by side as fit."""
+    old = f"age {age(status.as_of['ggr'], status.at)}"
+    lines = [f"{'  GGR in whole units, and mean stake, last hour':<{width - len(old)}}{old}"]
+    currencies = sorted({currency for _, currency in (*status.ggr, *status.stakes)})
+    start = ["", *(f"  {currency:<{_CURRENCY}}" for currency in currencies)]
+    rows = start
+    for vertical in sorted({vertical for vertical, _ in (*status.ggr, *status.stakes)}):
+        columns = _columns(status, vertical, currencies)
+        if len(rows[-1]) + len(columns[-1]) > width:
+            lines, rows = [*lines, *rows], start
+        rows = [row.ljust(_CURRENCY + 2) + cell for row, cell in zip(rows, columns, strict=True)]
+    return [*lines, *rows] if currencies else [*lines, "  none yet"]
+
+
+def _columns(status: Status, vertical: str, currencies: list[str]) -> list[str]:
+    """Two columns under their head, each as wide as its widest."""
+    revenue = [f"{vertical} GGR", *(_revenue(status, vertical, currency) for currency in currencies)]
+    stakes = ["stake", *(_mean_stake(status, vertical, currency) for currency in currencies)]
+    first, second = (max(map(len, cells)) + 2 for cells in (revenue, stakes))
+    return [f"{whole:>{first}}{mean:>{second}}" for whole, mean in zip(revenue, stakes, strict=True)]
+
+
+def _revenue(status: Status, vertical: str, currency: str) -> str:
+    amount = status.ggr.get((vertical, currency))
+    return "–" if amount is None else _units(amount, currency)
+
+
+def _mean_stake(status: Status, vertical: str, currency: str) -> str:
+    mean = status.stakes.get((vertical, currency), Amount(0, 0)).mean
+    digits = MINOR_DIGITS[currency]
+    return "–" if mean is None else f"{mean / 10**digits:,.{digits}f}"
+
+
+def _units(amount: int, currency: str) -> str:
+    """Whole units of the currency, halves away from zero."""
+    unit = 10 ** MINOR_DIGITS[currency]
+    whole = (2 * abs(amount) + unit) // (2 * unit)
+    return f"−{whole:,}" if amount < 0 and whole else f"{whole:,}"
+
+
+def _beside(left: Iterable[str], right: Iterable[str], width: int) -> list[str]:
+    return [f"{a:<{width}}{_GAP}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue="")]
