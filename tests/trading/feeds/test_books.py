@@ -1,0 +1,51 @@
+"""Our book and an independent one are equal after every message of every recording, and of single messages."""
+
+import pytest
+
+from tests.trading.feeds.independent import Pair, lines_of
+from tests.trading.feeds.recordings import STREAMS, needed, single_messages, stream
+from trading.feeds.recording import lines
+
+
+@needed
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_book_is_right_after_every_message(name: str) -> None:
+    pair = Pair()
+
+    count = 0
+    for count, message in enumerate(lines(stream(name)), 1):
+        touched = pair.take(message)
+        assert not list(pair.differences(touched)), f"after message {count}"
+
+    assert count > 100
+    assert not list(pair.differences())
+    (market,) = pair.ours.markets.values()
+    assert market.definition is not None
+    assert market.definition.status == "CLOSED"
+
+
+@needed
+def test_all_recordings_are_markets_of_one_subscription() -> None:
+    """Other markets of the stream change nothing in a market; its first message would empty the cache of the others."""
+    pair = Pair()
+
+    for message in lines_of(*(lines(stream(name)) for name in STREAMS)):
+        touched = pair.take(message)
+        assert not list(pair.differences(touched))
+
+    assert not list(pair.differences())
+    assert len(pair.ours.markets) == len(STREAMS)
+
+
+@needed
+def test_single_messages_are_read_right() -> None:
+    found = single_messages()
+    for name, messages in found.items():
+        pair = Pair()
+        for message in messages:
+            pair.take(message)
+            assert not list(pair.differences()), name
+            ours, theirs = pair.clocks()
+            assert ours == theirs
+
+    assert sum(len(messages) for messages in found.values()) > 200
