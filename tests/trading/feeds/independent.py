@@ -3,6 +3,7 @@
 betfairlightweight is the independent reading: it folds with its own code what we fold with ours.
 """
 
+import logging
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
@@ -13,6 +14,9 @@ from betfairlightweight.streaming.listener import StreamListener
 from trading.feeds.providers.betfair.book import Market, Runner
 from trading.feeds.providers.betfair.stream import Stream
 from trading.feeds.providers.betfair.wire import BY_LEVEL, BY_PRICE, read
+
+# It warns of everything unusual, which is what the tests are made of.
+logging.getLogger("betfairlightweight").setLevel(logging.ERROR)
 
 Book = dict[str, Any]
 
@@ -74,7 +78,7 @@ def _our_runner(runner: Runner) -> Book:
         "status": described and described.status,
         "adjustment": described and described.adjustment_factor,
         "removed": described and described.removed_at,
-        "starting price": _number(described and described.starting_price),
+        "starting price": _number(described.starting_price if described else None),
         "last": runner.amounts.get("ltp"),
         "matched": runner.amounts.get("tv") or 0,
         "near": _number(runner.amounts.get("spn")),

@@ -26,7 +26,7 @@ def test_the_book_is_right_after_every_message(name: str) -> None:
 
 @needed
 def test_all_recordings_are_markets_of_one_subscription() -> None:
-    """Other markets of the stream change nothing in a market; its first message would empty the cache of the others."""
+    """What is told of other markets changes nothing in a market."""
     pair = Pair()
 
     for message in lines_of(*(lines(stream(name)) for name in STREAMS)):

@@ -35,6 +35,9 @@ class Runner:
         for name, told in change.items():
             if name in BY_PRICE:
                 _fold_prices(self.ladders[name], told)
+                if name == "trd" and not told:
+                    # It comes with tv 0 for a runner that is removed: nothing counts as traded on it any more.
+                    self.ladders[name].clear()
             elif name in BY_LEVEL:
                 _fold_levels(self.levels[name], told)
             elif name in AMOUNTS or name in STARTING_PRICES:
