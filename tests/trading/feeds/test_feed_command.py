@@ -153,6 +153,7 @@ def test_the_first_messages_are_in_the_tables_and_a_replay_wins_over_them(spine:
         check_tables(spine, last_updates(lines(cut), cut), status="suspended")
         assert spine.value("SELECT name FROM trading_sportevent") == "Netherlands v Papua New Guinea"
         assert before <= spine.value("SELECT version_at FROM trading_market") <= datetime.now(UTC)
+    call_command("reconcile", "--full", stdout=StringIO())
 
 
 def test_malformed_messages_change_nothing_and_end_nothing(spine: Spine, tmp_path: Path) -> None:
