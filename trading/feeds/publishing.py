@@ -19,7 +19,7 @@ from .stamping import Stamp
 
 RECORD = "MarketUpdate"
 # What is queued waits as long as the cluster is away: an update left out would be a market that nobody suspended.
-_PATIENT = {"delivery.timeout.ms": "0", "delivery.report.only.error": "true"}
+_PATIENT = {"delivery.timeout.ms": "0"}
 _RETRY_SECONDS = 1.0
 _FULL_QUEUE_SECONDS = 0.1
 # After being told to stop; shorter than a supervisor's patience.

@@ -34,6 +34,8 @@ class Pair:
         self.ours = Stream()
         self._listener = StreamListener(max_latency=None, lightweight=True)
         self._listener.register_stream(0, "marketSubscription")
+        # What they serialise anew with every change, and how that reads here.
+        self._read: dict[int, tuple[object, Book]] = {}
 
     def take(self, message: bytes) -> set[str]:
         """Hand it to both; the markets that it names."""
@@ -55,7 +57,17 @@ class Pair:
             if market_id not in theirs or market_id not in self.ours.markets:
                 yield f"{market_id} is only in one of them"
                 continue
-            yield from _differences(market_id, our_book(self.ours.markets[market_id]), _their_book(theirs[market_id]))
+            yield from _differences(market_id, our_book(self.ours.markets[market_id]), self._book(theirs[market_id]))
+
+    def _book(self, cache: Any) -> Book:
+        runners = {f"runner {id_} {hc or 0:g}": self._runner(runner) for (id_, hc), runner in cache.runner_dict.items()}
+        return _their_market(cache) | runners
+
+    def _runner(self, runner: Any) -> Book:
+        before = self._read.get(id(runner))
+        if before is None or before[0] is not runner.serialised:
+            before = self._read[id(runner)] = (runner.serialised, _their_runner(runner))
+        return before[1]
 
 
 def our_book(market: Market) -> Book:
@@ -90,7 +102,7 @@ def _our_runner(runner: Runner) -> Book:
     }
 
 
-def _their_book(cache: Any) -> Book:
+def _their_market(cache: Any) -> Book:
     said = cache.serialise
     return {
         "status": said["status"],
@@ -100,7 +112,6 @@ def _their_book(cache: Any) -> Book:
         "winners": said["numberOfWinners"],
         "each way": cache.market_definition.get("eachWayDivisor"),
         "matched": said["totalMatched"],
-        **{f"runner {id_} {hc or 0:g}": _their_runner(runner) for (id_, hc), runner in cache.runner_dict.items()},
     }
 
 
@@ -133,6 +144,8 @@ def _number(value: float | str | None) -> str | None:
 
 
 def _differences(where: str, ours: Book, theirs: Book) -> Iterator[str]:
+    if ours == theirs:
+        return
     for name in ours.keys() | theirs.keys():
         one, other = ours.get(name, "nothing"), theirs.get(name, "nothing")
         if isinstance(one, dict) and isinstance(other, dict) and name.startswith("runner"):

@@ -1,5 +1,7 @@
 """Our book and an independent one are equal after every message of every recording, and of single messages."""
 
+from itertools import islice
+
 import pytest
 
 from tests.trading.feeds.independent import Pair, lines_of
@@ -25,11 +27,11 @@ def test_the_book_is_right_after_every_message(name: str) -> None:
 
 
 @needed
-def test_all_recordings_are_markets_of_one_subscription() -> None:
+def test_the_markets_of_one_subscription_do_not_touch_each_other() -> None:
     """What is told of other markets changes nothing in a market."""
     pair = Pair()
 
-    for message in lines_of(*(lines(stream(name)) for name in STREAMS)):
+    for message in lines_of(*(islice(lines(stream(name)), 1_500) for name in STREAMS)):
         touched = pair.take(message)
         assert not list(pair.differences(touched))
 
