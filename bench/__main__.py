@@ -1,4 +1,4 @@
-"""`python -m bench [b1 b2 b3 b4] [--quick]`, inside `python -m backoffice.localstack exec --`."""
+"""`python -m bench [b1 b2 b3 b4 feed] [--quick]`, inside `python -m backoffice.localstack exec --`."""
 
 import argparse
 import logging
@@ -10,7 +10,8 @@ import django
 
 from bench.figures import RESULTS, Figures
 
-NAMES = ("b1", "b2", "b3", "b4")
+NAMES = ("b1", "b2", "b3", "b4", "feed")
+ON_SERVERS = {"b1", "b3", "b4"}
 FRESHNESS_RATE = 10_000.0
 """Events a second for B3 where B1 is not run before it."""
 
@@ -33,11 +34,15 @@ def main() -> None:
 
 def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
     """The benchmarks of these names, each on what the one before left of the stand."""
-    from bench import decode, freshness, ingest, rollups
+    from bench import decode, feed, freshness, ingest, rollups
     from bench.stand import stand
 
     if "b2" in names:
         decode.run(figures, quick=quick)
+    if "feed" in names:
+        feed.run(figures, quick=quick)
+    if not ON_SERVERS & set(names):
+        return
     with stand() as here:
         rate = ingest.run(figures, here, quick=quick) if "b1" in names else FRESHNESS_RATE * 4
         if "b3" in names:

@@ -45,10 +45,13 @@ class Figures:
         self.found.append(figure)
         print(figure.line(), flush=True)
 
-    def rate(self, benchmark: str, name: str, count: int, seconds: list[float], unit: str = "ev/s") -> float:
+    def rate(
+        self, benchmark: str, name: str, count: int, seconds: list[float], unit: str = "ev/s", *,
+        at_least: float | None = None,
+    ) -> float:  # fmt: skip
         """The median rate of repetitions that did ``count`` each."""
         rates = [count / second for second in seconds]
-        self.add(benchmark, name, median(rates), unit, repetitions=rates, count=count)
+        self.add(benchmark, name, median(rates), unit, at_least=at_least, repetitions=rates, count=count)
         return median(rates)
 
     def write(self, file: Path, *, quick: bool) -> None:

@@ -16,6 +16,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 DATABASE_URL = env.str("DATABASE_URL", default="postgresql://127.0.0.1:5432/pitboss")
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 SCHEMA_REGISTRY_URL = env.str("SCHEMA_REGISTRY_URL", default="http://127.0.0.1:8081")
+# Data recorded elsewhere, for development; it is no part of the project and may not be there.
+RECORDED_DATA = Path(env.str("PITBOSS_DATA", default=str(ROOT.parent / "shared" / "data")))
 KAFKA_TOPIC_PREFIX = env.str("KAFKA_TOPIC_PREFIX", default="")
 
 _KAFKA_VARIABLES = {

@@ -9,9 +9,12 @@ from django.db import connections
 from bench.__main__ import NAMES, run
 from bench.figures import Figures
 from tests.spine import Spine
+from tests.trading.feeds import recordings
+
+NAMED = [pytest.param(name, marks=recordings.needed) if name == "feed" else name for name in NAMES]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMED)
 def test_benchmark_finds_its_figures(name: str, spine: Spine, tmp_path: Path) -> None:
     database = connections["default"].settings_dict["NAME"]
     figures = Figures()

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice.kernel.ids import derived_id, derived_mask, uuid7, uuid7_floor, uuid7_time
+from backoffice.kernel.ids import derived_id, derived_mask, derived_uuid7, uuid7, uuid7_floor, uuid7_time
 
 moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 names = st.lists(st.text(max_size=8), max_size=3).map(tuple)
@@ -28,6 +28,17 @@ def test_sorts_by_time(one: datetime, other: datetime, seed: int) -> None:
 
     assert uuid7(rng, earlier) < uuid7(rng, later)
     assert uuid7(rng, earlier) < uuid7_floor(later) <= uuid7(rng, later)
+
+
+@given(moments, names)
+def test_a_derived_one_is_of_version_7_and_follows_from_time_and_names(
+    at: datetime, given_names: tuple[str, ...]
+) -> None:
+    value = derived_uuid7(at, *given_names)
+
+    assert (value.version, value.variant) == (7, "specified in RFC 4122")
+    assert timedelta(0) <= at - uuid7_time(value) < timedelta(milliseconds=1)
+    assert value == derived_uuid7(at, *given_names) != derived_uuid7(at, *given_names, "another")
 
 
 def test_follows_from_its_seed() -> None:

@@ -1,0 +1,1 @@
+"""Odds of providers: their bytes in, `MarketUpdate` events on `odds-feed` out."""

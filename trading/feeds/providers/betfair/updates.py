@@ -1,0 +1,113 @@
+"""A market of the exchange as our contract tells it. What is mapped to what stands in docs/feeds.md."""
+
+from collections.abc import Iterable
+
+from trading.feeds.adapter import Outcome, Update
+
+from .book import Market, Runner
+from .definition import Definition, Key, RunnerDefinition
+from .names import Names
+
+PROVIDER = "betfair"
+# "Market subscriptions are always in underlying exchange currency - GBP" (Betfair, Exchange Stream API).
+CURRENCY = "GBP"
+
+_SPORTS = {
+    "1": "football", "2": "tennis", "3": "golf", "4": "cricket", "5": "rugby_union", "6": "boxing", "7": "horse_racing",
+    "1477": "rugby_league", "2378961": "politics", "3503": "darts", "4339": "greyhound_racing", "6422": "snooker",
+    "6423": "american_football", "7511": "baseball", "7522": "basketball", "7524": "ice_hockey",
+}  # fmt: skip
+_STATUSES = {
+    "ACTIVE": "active", "WINNER": "winner", "LOSER": "loser", "PLACED": "placed", "REMOVED": "removed",
+    "REMOVED_VACANT": "removed", "HIDDEN": "inactive",
+}  # fmt: skip
+_DECIDED = frozenset(("winner", "loser", "placed"))
+_LONGEST_NAME = 200
+
+
+def update(market: Market, definition: Definition, names: Names) -> Update:
+    """The whole state of a market that has been described."""
+    outcomes = [runner.outcome or _outcome(key, runner, names) for key, runner in market.runners.items()]
+    event = definition.event_id
+    return {
+        "provider": PROVIDER,
+        "sport_event_id": f"{PROVIDER}:{event}",
+        "sport": _SPORTS.get(definition.event_type_id, f"{PROVIDER}:{definition.event_type_id}"),
+        "competition": names.competitions.get(event) or definition.venue or "",
+        "event_name": names.events.get(event) or definition.event_name or definition.venue or event,
+        "starts_at": definition.starts_at,
+        "market_id": f"{PROVIDER}:{market.id}",
+        "market_type": definition.market_type.lower(),
+        "market_name": _market_name(market.id, definition, names),
+        "line": None,
+        "status": _status(definition, outcomes),
+        "is_in_play": definition.in_play,
+        "bet_delay": definition.bet_delay,
+        "winners": definition.winners,
+        "currency": CURRENCY,
+        "traded_volume": None if market.total_matched is None else _pence(market.total_matched),
+        "outcomes": outcomes,
+    }
+
+
+def _status(definition: Definition, outcomes: Iterable[Outcome]) -> str:
+    """Closed without a result is not settled, and with all runners removed it is void. What we do not know is shut."""
+    if definition.status == "OPEN":
+        return "open"
+    if definition.status != "CLOSED":
+        return "suspended"
+    found = {outcome["status"] for outcome in outcomes}
+    if found & _DECIDED:
+        return "settled"
+    return "cancelled" if found == {"removed"} else "closed"
+
+
+def _outcome(key: Key, runner: Runner, names: Names) -> Outcome:
+    """Made once for each change: of a field of twenty, two or three runners change at a time."""
+    described = runner.definition
+    back_odds, back_size = _offer(runner.best_back())
+    lay_odds, lay_size = _offer(runner.best_lay())
+    runner.outcome = {
+        "outcome_id": _outcome_id(key),
+        "name": _runner_name(key, described, names),
+        "status": _STATUSES.get(described.status, "inactive") if described else "inactive",
+        "back_odds": back_odds,
+        "back_size": back_size,
+        "lay_odds": lay_odds,
+        "lay_size": lay_size,
+        "last_odds": _thousandths(runner.amounts.get("ltp")),
+    }
+    return runner.outcome
+
+
+def _outcome_id(key: Key) -> str:
+    selection, handicap = key
+    return f"{selection}:{handicap:g}" if handicap else str(selection)
+
+
+def _runner_name(key: Key, described: RunnerDefinition | None, names: Names) -> str:
+    selection, handicap = key
+    name = (described and described.name) or names.runners.get(selection) or str(selection)
+    return f"{name} {handicap:+g}"[:_LONGEST_NAME] if handicap else name
+
+
+def _market_name(market_id: str, definition: Definition, names: Names) -> str:
+    name = names.markets.get(market_id) or definition.name or definition.market_type.replace("_", " ").capitalize()
+    if definition.each_way_divisor:
+        name = f"{name} (1/{definition.each_way_divisor:g} of the odds, {definition.winners} places)"
+    return name[:_LONGEST_NAME]
+
+
+def _offer(best: tuple[float, float] | None) -> tuple[int | None, int | None]:
+    """Odds and size; none of both where the price is no price."""
+    odds = _thousandths(best[0]) if best else None
+    return (odds, _pence(best[1])) if best and odds else (None, None)
+
+
+def _thousandths(price: float | None) -> int | None:
+    """Odds below 1 do not exist; the stream writes 0 where nothing was traded."""
+    return round(price * 1_000) if price and price >= 1 else None
+
+
+def _pence(pounds: float) -> int:
+    return round(pounds * 100)

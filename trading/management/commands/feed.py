@@ -1,0 +1,163 @@
+"""``manage.py feed``: recorded odds of a provider into Kafka, in step with their own clock."""
+
+import json
+import logging
+import math
+import signal
+import time
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event as Signal
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.errors import Rejected
+from trading.feeds import providers
+from trading.feeds.adapter import Adapter, Malformed
+from trading.feeds.pacing import Pace
+from trading.feeds.playing import Play, Totals
+from trading.feeds.publishing import Publisher, schema_id
+from trading.feeds.recording import beside, lines
+from trading.feeds.stamping import Stamp
+
+AS_FAST_AS_POSSIBLE = "max"
+FASTEST = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = (
+        "Plays a provider's recorded messages into odds-feed; every play is newer than what is stored of an older one."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("provider", choices=providers.names())
+        parser.add_argument("file", nargs="?", type=Path, help="newline JSON, plain or gzip")
+        parser.add_argument(
+            "--speed", type=_speed, default=1.0, help="1 is that of the recording (default), or any factor, or: max"
+        )
+        parser.add_argument("--loop", action="store_true", help="start over at the end")
+        parser.add_argument("--from-in-play", action="store_true", help="begin where the first market turns in-play")
+        parser.add_argument(
+            "--demo",
+            action="store_true",
+            help="play the provider's recording in the folder of recorded data for ever, from in-play on; "
+            "end quietly where there is none",
+        )
+
+    def handle(self, **options: Any) -> None:
+        if options["demo"]:
+            options |= {"file": _demo(options["provider"]), "loop": True, "from_in_play": True}
+            if options["file"] is None:
+                return
+        file: Path | None = options["file"]
+        if file is None:
+            raise CommandError("Which recording? Name a FILE, or give --demo.")
+        try:
+            file.open("rb").close()
+            with _stopping() as stop:
+                self._feed(file, options, stop)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read ({error.strerror}); name a recording that can.") from error
+        except Rejected as reason:
+            raise CommandError(str(reason)) from reason
+
+    def _feed(self, file: Path, options: dict[str, Any], stop: Signal) -> None:
+        publisher, totals, began = _publisher(stop), Totals(), time.monotonic()
+        if publisher is None:
+            return
+        while not stop.is_set():
+            play = Play(
+                _adapter(options["provider"], file),
+                publisher,
+                Pace(options["speed"]),
+                totals,
+                from_in_play=options["from_in_play"],
+            )
+            play.run(lines(file), stop)
+            if not (play.is_started or stop.is_set()):
+                raise Rejected(_nothing_in(file, totals))
+            if not options["loop"]:
+                break
+        publisher.finish(stop)
+        self._conclude(totals, publisher, time.monotonic() - began)
+
+    def _conclude(self, totals: Totals, publisher: Publisher, seconds: float) -> None:
+        told = {"updates": publisher.published, "undelivered": publisher.undelivered, "seconds": round(seconds, 3)}
+        self.stdout.write(json.dumps(asdict(totals) | told))
+        self.stdout.flush()
+        if publisher.undelivered:
+            raise CommandError(f"{publisher.undelivered} updates are not in Kafka; look at its log.")
+
+
+def _demo(provider: str) -> Path | None:
+    file: Path = settings.RECORDED_DATA / providers.provider(provider).demo
+    return file if file.is_file() else None
+
+
+def _publisher(stop: Signal) -> Publisher | None:
+    """None when stopped before the servers answered."""
+    schema = schema_id(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), stop)
+    if schema is None:
+        return None
+    publisher = Publisher(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, schema, Stamp(SystemClock()))
+    publisher.wait_for_topic(stop)
+    return publisher
+
+
+def _adapter(provider: str, file: Path) -> Adapter:
+    """A new one, which knows the names that lie beside the recording."""
+    adapter = providers.provider(provider).adapter()
+    for document in beside(file):
+        try:
+            for line in lines(document):
+                adapter.learn(line)
+        except Malformed as reason:
+            log.warning("%s gives no names: %s", document.name, reason)
+    return adapter
+
+
+def _nothing_in(file: Path, totals: Totals) -> str:
+    if totals.messages:
+        return f"No market of {file} turns in-play; play it without --from-in-play."
+    return (
+        f"{file} holds no message ({totals.malformed} lines are malformed); name a recording of the provider's stream."
+    )
+
+
+@contextmanager
+def _stopping() -> Iterator[Signal]:
+    """A signal that SIGINT and SIGTERM set, in place of what they did before."""
+    stop = Signal()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _speed(text: str) -> float:
+    if text == AS_FAST_AS_POSSIBLE:
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text} is no number; give a factor such as 1 or 60, or: max") from error
+    if not 0 < speed <= FASTEST:
+        raise ArgumentTypeError(f"a factor is above 0 and at most {FASTEST:,}, or: max")
+    return speed
