@@ -19,7 +19,6 @@ from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares,
 from backoffice.simulator.sport.rates import MINUTE, SECOND, Rates, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
 
-_HOME_MEAN, _AWAY_MEAN = 82.0, 79.0
 _STEPS = 80
 _STEP_LASTS = 66 * SECOND
 _BREAKS = (2 * MINUTE, 15 * MINUTE, 2 * MINUTE)
@@ -112,7 +111,9 @@ def basketball(
     """A match with its whole course; strengths are logarithms, 0 for the average side."""
     play = rates.plays["basketball"]
     news = news_moments(rng, opens_at, starts_at)
-    scoring = _believed_rates(rng, strengths, level, len(news), play.news)
+    lead, scale = strengths[0] - strengths[1], level / (_STEPS * _POINTS_MEAN)
+    means = rates.basketball.home_mean * np.exp(lead), rates.basketball.away_mean * np.exp(-lead)
+    scoring = _believed_rates(rng, scale * np.array(means), len(news), play.news)
     kick_off = starts_at + delay(rng, play)
     steps = tuple(_step_moments(kick_off))
     points = _drawn_points(rng, scoring[-1])
@@ -124,8 +125,7 @@ def basketball(
     timeline = Timeline(
         opens_at, starts_at, kick_off, end, end, news, steps, halts, is_abandoned=is_abandoned
     )  # fmt: skip
-    means = _STEPS * _POINTS_MEAN * scoring[0]
-    sides, offers = _offered(names, means, lambda kind: margin_of(rates, kind))
+    sides, offers = _offered(names, level * np.array(means), lambda kind: margin_of(rates, kind))
     board = laid_out(fixture_id, offers)
     decided = np.array([end, *(_decision(side, points, steps) for side in sides)], dtype=np.int64)
     wins_overtime = rng.random() < scoring[-1, 0] / scoring[-1].sum()
@@ -135,16 +135,13 @@ def basketball(
     )  # fmt: skip
 
 
-def _believed_rates(
-    rng: random.Random, strengths: tuple[float, float], level: float, news: int, size: float
-) -> Floats:  # fmt: skip
+def _believed_rates(rng: random.Random, first: Floats, news: int, size: float) -> Floats:
     """Chances to score in a step after each piece of news, which moves them by its size and on average not at all."""
-    lead = strengths[0] - strengths[1]
-    scale = level / (_STEPS * _POINTS_MEAN)
-    rates = [np.array([_HOME_MEAN * scale * np.exp(lead), _AWAY_MEAN * scale * np.exp(-lead)])]
+    rates = [first]
     for _ in range(news):
         rates.append(rates[-1] * (1 + size * np.array([rng.uniform(-1, 1), rng.uniform(-1, 1)])))
-    return np.clip(rates, 0.2, 0.95)
+    believed: Floats = np.array(rates).clip(0.2, 0.95)
+    return believed
 
 
 def _step_moments(kick_off: int) -> Iterator[int]:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from backoffice.simulator.sport.basketball import basketball
 from backoffice.simulator.sport.fixture import Course, Fixture
 from backoffice.simulator.sport.football import football
 from backoffice.simulator.sport.racing import racing
-from backoffice.simulator.sport.rates import DAY, MINUTE, Competition, Rates, Schedule, rates_on
+from backoffice.simulator.sport.rates import DAY, MINUTE, Competition, Rates, rates_on
 from backoffice.simulator.sport.tennis import tennis
 
 _EPOCH = date(1970, 1, 1)
@@ -21,7 +22,6 @@ _SATURDAY = 5
 # No betting opens earlier than this before the day of a fixture, and nothing about it happens later than this after it.
 _DAYS_BEFORE, _DAYS_AFTER = 5, 1
 _DAYS_REMEMBERED = 16
-_RUNNERS = (6, 17)
 
 
 class Side(NamedTuple):
@@ -46,8 +46,6 @@ class Booking:
         return self.competition.appeal + sum(side.strength for side in self.sides)
 
 
-# Deviation of the strengths in a competition, and names for its sides.
-_SPREADS = {"football": 0.21, "basketball": 0.045, "tennis": 0.025, "horse_racing": 0.0}
 _NAMES: Mapping[str, Callable[[random.Random, int], list[str]]] = {
     "football": names.football_clubs,
     "basketball": names.basketball_teams,
@@ -63,7 +61,6 @@ class Calendar:
         self._seed = seed
         self._fixtures_per_day = fixtures_per_day
         self._days: OrderedDict[int, tuple[Fixture, ...]] = OrderedDict()
-        self._rosters: dict[str, list[Side]] = {}
 
     def fixtures(self, start: int, end: int) -> list[Fixture]:
         """Those that live in [start, end): from the opening of their betting to their last settlement.
@@ -90,52 +87,55 @@ class Calendar:
     def _fixtures_of(self, day: int) -> Iterator[Fixture]:
         rng = random.Random(f"{self._seed}/{day}")
         rates = rates_on(_EPOCH + timedelta(days=day))
-        bookings = [
-            booking
-            for sport, schedule in rates.schedules.items()
-            for booking in self._booked(rng, sport, schedule, day)
-        ]
+        bookings = [booking for sport in rates.schedules for booking in self._booked(rng, rates, sport, day)]
         football_matches = sorted((booking for booking in bookings if booking.sport == "football"), key=_appeal)
         featured = football_matches[-max(ceil(rates.featured_share * len(football_matches)), 1) :]
         for booking in sorted(bookings, key=lambda booking: (booking.starts_at, booking.seed)):
             yield _fixture(booking, rates, is_featured=booking in featured)
 
-    def _booked(self, rng: random.Random, sport: str, schedule: Schedule, day: int) -> Iterator[Booking]:
-        weekday = (_EPOCH + timedelta(days=day)).weekday()
-        mean = (
-            self._fixtures_per_day * schedule.share * schedule.days[weekday] * len(schedule.days) / sum(schedule.days)
-        )
+    def _booked(self, rng: random.Random, rates: Rates, sport: str, day: int) -> Iterator[Booking]:
+        schedule, weekday = rates.schedules[sport], (_EPOCH + timedelta(days=day)).weekday()
+        of_the_week = schedule.days[weekday] / sum(schedule.days)
+        count = self._fixtures_per_day * schedule.share * len(schedule.days) * of_the_week
         starts = schedule.weekend_starts if weekday >= _SATURDAY else schedule.starts
         weights = [competition.appeal for competition in schedule.competitions]
-        busy: set[str] = set()
-        for _ in range(int(mean + rng.random())):
+        rosters, busy = self._rosters(rates, sport), set[str]()
+        for _ in range(int(count + rng.random())):
             competition = rng.choices(schedule.competitions, weights)[0]
-            sides = tuple(_drawn_sides(rng, sport, self._roster(sport, competition), busy))
+            wanted = rng.randint(*rates.racing.runners) if sport == "horse_racing" else 2
+            sides = _drawn_sides(rng, rosters[competition.name], wanted, busy)
             minute = rng.choices(list(starts), list(starts.values()))[0]
             yield Booking(sport, competition, sides, day * DAY + minute * MINUTE, rng.getrandbits(48))
 
-    def _roster(self, sport: str, competition: Competition) -> list[Side]:
-        roster = self._rosters.get(competition.name)
-        if roster is None:
-            rng = random.Random(f"{self._seed}/{competition.name}")
-            named = _NAMES[sport](rng, competition.sides)
-            roster = [Side(name, rng.gauss(0, _SPREADS[sport])) for name in named]
-            self._rosters[competition.name] = roster
-        return roster
+    def _rosters(self, rates: Rates, sport: str) -> dict[str, list[Side]]:
+        """The sides of each competition of a sport; they stay the same as long as the rates name the same ones."""
+        rng = random.Random(f"{self._seed}/{sport}")
+        competitions = rates.schedules[sport].competitions
+        named = iter(_NAMES[sport](rng, sum(competition.sides for competition in competitions)))
+        spread = _spread(rates, sport)
+        return {
+            competition.name: [Side(name, rng.gauss(0, spread)) for name in islice(named, competition.sides)]
+            for competition in competitions
+        }
+
+
+def _spread(rates: Rates, sport: str) -> float:
+    """How far apart the sides are; horses are judged race by race."""
+    spreads = {"football": rates.football.spread, "basketball": rates.basketball.spread, "tennis": rates.tennis.spread}
+    return spreads.get(sport, 0.0)
 
 
 def _appeal(booking: Booking) -> float:
     return booking.appeal
 
 
-def _drawn_sides(rng: random.Random, sport: str, roster: list[Side], busy: set[str]) -> list[Side]:
+def _drawn_sides(rng: random.Random, roster: list[Side], count: int, busy: set[str]) -> tuple[Side, ...]:
     """Sides that have nothing else on that day; where too few of them are left, all may come again."""
-    count = rng.randrange(*_RUNNERS) if sport == "horse_racing" else 2
     free = [side for side in roster if side.name not in busy]
     if len(free) < count:
         busy.difference_update(side.name for side in roster)
         free = roster
-    sides = rng.sample(free, count)
+    sides = tuple(rng.sample(free, count))
     busy.update(side.name for side in sides)
     return sides
 

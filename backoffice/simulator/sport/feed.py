@@ -121,7 +121,10 @@ class _Sheet:
 def _spans(quotes: Quotes) -> dict[int, slice]:
     counts = np.bincount(quotes.market)
     ends = np.cumsum(counts)
-    return {number: slice(int(ends[number] - counts[number]), int(ends[number])) for number in np.flatnonzero(counts)}
+    return {
+        number: slice(int(ends[number] - counts[number]), int(ends[number]))
+        for number in np.flatnonzero(counts).tolist()
+    }
 
 
 def _update(sheet: _Sheet, at: int, number: int) -> Update:

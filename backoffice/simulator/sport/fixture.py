@@ -32,9 +32,14 @@ from backoffice.simulator.sport.timeline import Timeline
 class Course(Protocol):
     """How one fixture of a sport goes, decided from the start; ``decided`` is the moment for each market."""
 
-    timeline: Timeline
-    board: Board
-    decided: Ints
+    @property
+    def timeline(self) -> Timeline: ...
+
+    @property
+    def board(self) -> Board: ...
+
+    @property
+    def decided(self) -> Ints: ...
 
     def shares(self, at: int) -> Shares:
         """What outcomes are expected to win and to get back void, knowing what has happened by then and no more."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backoffice.simulator.sport.board import Board, Floats, Ints, Shares, laid_out
+from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
 from backoffice.simulator.sport.football_board import (
     GOALS,
     HALVES,
@@ -33,8 +33,6 @@ from backoffice.simulator.sport.payoffs import GRID
 from backoffice.simulator.sport.rates import MINUTE, SECOND, Rates, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
 
-# Goals a side scores on average at home and away against its equal.
-_HOME_MEAN, _AWAY_MEAN = 1.43, 1.12
 # The rate of goals rises in a straight line by this share over the match.
 _GROWTH = 0.4
 _BREAK = 15 * MINUTE
@@ -132,7 +130,10 @@ def football(
     kick_off = starts_at + delay(rng, play)
     halves = _played_halves(rng, kick_off)
     news = news_moments(rng, opens_at, starts_at)
-    means = _believed_means(rng, strengths, level, len(news), play.news)
+    lead = strengths[0] - strengths[1]
+    scoring = rates.football
+    first = level * scoring.home_mean * np.exp(lead), level * scoring.away_mean * np.exp(-lead)
+    means = _believed_means(rng, first, len(news), play.news)
     goals = _drawn_goals(rng, means[-1], halves)
     is_abandoned = rng.random() < play.abandoned_chance
     end = halves.moment(rng.uniform(5, 85)) if is_abandoned else halves.second[1]
@@ -164,12 +165,9 @@ def _played_halves(rng: random.Random, kick_off: int) -> Halves:
     return Halves((kick_off, first_end), (second, second + 45 * MINUTE + rng.randrange(2 * MINUTE, 7 * MINUTE)))
 
 
-def _believed_means(
-    rng: random.Random, strengths: tuple[float, float], level: float, news: int, size: float
-) -> Floats:  # fmt: skip
+def _believed_means(rng: random.Random, first: tuple[float, float], news: int, size: float) -> Floats:
     """Expected goals after each piece of news. News moves their logarithms, and on average not the means themselves."""
-    lead = strengths[0] - strengths[1]
-    means = [(level * _HOME_MEAN * np.exp(lead), level * _AWAY_MEAN * np.exp(-lead))]
+    means = [first]
     for _ in range(news):
         home, away = (mean * np.exp(rng.gauss(0, size) - size**2 / 2) for mean in means[-1])
         means.append((home, away))
@@ -261,7 +259,8 @@ def _highest_half(first: Floats, second: Floats) -> Floats:
 
 
 def _offered(fixture_id: str, sides: Sides, *, is_featured: bool) -> tuple[tuple[Section, ...], Board]:
-    sections, offers = [], []
+    sections: list[Section] = []
+    offers: list[Offer] = []
     for period in (MATCH, *HALVES, *(QUARTERS if is_featured else ())):
         stacked = _stacked(period, sides.goals, sides.lead, is_featured=is_featured)
         sections.append(Section(period, stacked, len(offers)))

@@ -46,11 +46,13 @@ def remove_margin(method: Method, implied: Chances) -> Chances:
 
 
 def _multiplicative_on(fair: Chances, margin: float) -> Chances:
-    return fair * (1 + margin)
+    implied: Chances = fair * (1 + margin)
+    return implied
 
 
 def _multiplicative_off(implied: Chances) -> Chances:
-    return implied / implied.sum()
+    fair: Chances = implied / implied.sum()
+    return fair
 
 
 def _additive_on(fair: Chances, margin: float) -> Chances:
@@ -58,7 +60,8 @@ def _additive_on(fair: Chances, margin: float) -> Chances:
 
 
 def _additive_off(implied: Chances) -> Chances:
-    return implied - (implied.sum() - 1) / implied.size
+    fair: Chances = implied - (implied.sum() - 1) / implied.size
+    return fair
 
 
 def _power_on(fair: Chances, margin: float) -> Chances:
@@ -85,13 +88,15 @@ def _odds_ratio_off(implied: Chances) -> Chances:
 
 def _odds_times(chances: Chances, ratio: float) -> Chances:
     """The chances whose odds in favour are ``ratio`` times as good."""
-    return ratio * chances / (1 - chances + ratio * chances)
+    other: Chances = ratio * chances / (1 - chances + ratio * chances)
+    return other
 
 
 def _shin_on(fair: Chances, margin: float) -> Chances:
     def implied(insiders: float) -> Chances:
         roots = np.sqrt(insiders * fair + (1 - insiders) * fair**2)
-        return roots * roots.sum()
+        with_margin: Chances = roots * roots.sum()
+        return with_margin
 
     return implied(_root(lambda z: implied(z).sum() - 1 - margin, 0.0, 1.0))
 
@@ -101,7 +106,8 @@ def _shin_off(implied: Chances) -> Chances:
 
     def fair(insiders: float) -> Chances:
         roots = np.sqrt(insiders**2 + 4 * (1 - insiders) * implied**2 / whole)
-        return (roots - insiders) / (2 * (1 - insiders))
+        without: Chances = (roots - insiders) / (2 * (1 - insiders))
+        return without
 
     return fair(_root(lambda z: 1 - fair(z).sum(), 0.0, 1 - 1e-9))
 

@@ -13,19 +13,10 @@ from itertools import pairwise
 import numpy as np
 
 from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
-from backoffice.simulator.sport.rates import HOUR, MINUTE, SECOND, Rates, margin_of
+from backoffice.simulator.sport.rates import MINUTE, Rates, Running, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, news_moments
 
-_SPREAD = 0.75
-_NON_RUNNER_CHANCE = 0.08
-# Bets taken before do not follow a runner out of the race, so it leaves in these last hours only.
-_LEAVES_WITHIN = 12 * HOUR
-_LEAVING_HALT = 60 * SECOND
-# Of a dead heat for the first place, and as much of one for the last that is paid.
-_DEAD_HEAT_CHANCE = 0.01
 _MATCH_BETS = 3
-# Races of at least so many runners pay so many places.
-_PLACES = ((16, 4), (8, 3), (0, 2))
 
 # Points of integration, even in the logarithm of time; all runners together have a rate of 1.
 _STEP = 0.25
@@ -49,6 +40,7 @@ class Racing:
     decided: Ints
     strengths: Floats
     places: int
+    dead_heat_chance: float
     pairs: tuple[tuple[int, int], ...]
     finish: Finish
 
@@ -67,7 +59,8 @@ class Racing:
         sums = [max(strengths[one] + strengths[other], 1e-12) for one, other in self.pairs]
         firsts = [strengths[one] / both for (one, _), both in zip(self.pairs, sums, strict=True)]
         pairs = np.array([chance for first in firsts for chance in (first, 1 - first)])
-        return _placed(ranks, 1, _DEAD_HEAT_CHANCE), _placed(ranks, self.places, _DEAD_HEAT_CHANCE), pairs
+        tie = self.dead_heat_chance
+        return _placed(ranks, 1, tie), _placed(ranks, self.places, tie), pairs
 
     def _finished(self) -> tuple[Floats, Floats, Floats]:
         order, tied = self.finish.order, self.finish.tied
@@ -85,24 +78,25 @@ def racing(
     rng: random.Random, fixture_id: str, names: Sequence[str], starts_at: int, opens_at: int, rates: Rates
 ) -> Racing:  # fmt: skip
     """A race with its whole course. Bets close at the off."""
-    play = rates.plays["horse_racing"]
+    play, running = rates.plays["horse_racing"], rates.racing
     news = news_moments(rng, opens_at, starts_at)
-    strengths = _believed_strengths(rng, len(names), len(news), play.news)
-    leaves_at = _withdrawal(rng, strengths, news, starts_at)
+    strengths = _believed_strengths(rng, running.spread, len(names), len(news), play.news)
+    leaves_at = _withdrawal(rng, running, strengths, news, starts_at)
     off = starts_at + delay(rng, play)
     is_abandoned = rng.random() < play.abandoned_chance
     end = off if is_abandoned else off + rng.randrange(MINUTE, 5 * MINUTE)
-    places = next(paid for runners, paid in _PLACES if len(names) >= runners)
+    places = next(paid for runners, paid in running.places if len(names) >= runners)
     favourites = np.argsort(-strengths[0])[: 2 * _MATCH_BETS].tolist()
     pairs = tuple(zip(favourites[::2], favourites[1::2], strict=False))
     board = laid_out(fixture_id, _offers(names, places, pairs, rates))
-    halts = tuple((at, at + _LEAVING_HALT) for at in leaves_at)
+    halts = tuple((at, at + running.leaving_halt) for at in leaves_at)
     timeline = Timeline(opens_at, starts_at, off, off, end, news, (), halts, is_abandoned=is_abandoned)
     decided = np.full(len(board.markets), NEVER if is_abandoned else end, dtype=np.int64)
     for number, pair in enumerate(pairs, 2):
         if not strengths[-1, pair].all():
             decided[number] = leaves_at[0]
-    return Racing(timeline, board, decided, strengths, places, pairs, _drawn_finish(rng, strengths[-1], places))
+    finish = _drawn_finish(rng, strengths[-1], places, running.dead_heat_chance)
+    return Racing(timeline, board, decided, strengths, places, running.dead_heat_chance, pairs, finish)
 
 
 def rank_chances(strengths: Floats, ranks: int) -> Floats:
@@ -117,8 +111,9 @@ def rank_chances(strengths: Floats, ranks: int) -> Floats:
         more[other] = faster[other]
         faster = more
     density = rates[:, None] * still * _TIMES * _STEP
-    chances: Floats = np.einsum("ig,irg->ir", density, faster)
-    return chances / np.maximum(chances.sum(axis=0), 1e-12)
+    chances = np.einsum("ig,irg->ir", density, faster)
+    normal: Floats = chances / np.maximum(chances.sum(axis=0), 1e-12)
+    return normal
 
 
 def _placed(ranks: Floats, paid: int, tie: float) -> Floats:
@@ -127,30 +122,32 @@ def _placed(ranks: Floats, paid: int, tie: float) -> Floats:
     return placed
 
 
-def _believed_strengths(rng: random.Random, runners: int, news: int, size: float) -> Floats:
+def _believed_strengths(rng: random.Random, spread: float, runners: int, news: int, size: float) -> Floats:
     """Rates after each piece of news; what bettors learn moves one runner up and another down."""
-    strengths = [np.exp([rng.gauss(0, _SPREAD) for _ in range(runners)])]
+    strengths = [np.exp([rng.gauss(0, spread) for _ in range(runners)])]
     for _ in range(news):
         strengths.append(strengths[-1] * np.exp([rng.gauss(0, size) for _ in range(runners)]))
     return np.array(strengths)
 
 
-def _withdrawal(rng: random.Random, strengths: Floats, news: Sequence[int], starts_at: int) -> list[int]:
+def _withdrawal(
+    rng: random.Random, running: Running, strengths: Floats, news: Sequence[int], starts_at: int
+) -> list[int]:  # fmt: skip
     """Now and then one runner leaves with a piece of news; its strength is 0 from then on."""
-    late = [place for place, at in enumerate(news, 1) if at >= starts_at - _LEAVES_WITHIN]
-    if not late or rng.random() >= _NON_RUNNER_CHANCE:
+    late = [place for place, at in enumerate(news, 1) if at >= starts_at - running.leaves_within]
+    if not late or rng.random() >= running.non_runner_chance:
         return []
     place, runner = rng.choice(late), rng.randrange(strengths.shape[1])
     strengths[place:, runner] = 0.0
     return [news[place - 1]]
 
 
-def _drawn_finish(rng: random.Random, strengths: Floats, places: int) -> Finish:
+def _drawn_finish(rng: random.Random, strengths: Floats, places: int, dead_heat_chance: float) -> Finish:
     times = {runner: rng.expovariate(rate) for runner, rate in enumerate(strengths.tolist()) if rate}
     order = tuple(sorted(times, key=times.__getitem__))
     draw = rng.random()
     for paid, neighbours in enumerate(pairwise(order), 1):
-        if paid in (1, places) and draw < _DEAD_HEAT_CHANCE * (1 if paid == 1 else 2):
+        if paid in (1, places) and draw < dead_heat_chance * (1 if paid == 1 else 2):
             return Finish(order, frozenset(neighbours))
     return Finish(order)
 

@@ -53,9 +53,48 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class Scoring:
+    """What two equal sides score on average at home and away, and how far apart the logarithms of strengths lie."""
+
+    home_mean: float
+    away_mean: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The chance of equal players to win a point on serve, and how far apart the players lie in it."""
+
+    point: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Of races: the spread of the logarithms of strengths, how many run, and chances of what happens in one.
+
+    ``places`` are how many are paid in races of at least so many runners. The chance of a dead heat is that for the
+    first place, and as much for the last that is paid. A runner leaves in the last ``leaves_within`` only, since the
+    prices taken before do not follow it out of the race.
+    """
+
+    spread: float
+    runners: tuple[int, int]
+    places: tuple[tuple[int, int], ...]
+    non_runner_chance: float
+    leaves_within: int
+    leaving_halt: int
+    dead_heat_chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     valid_from: date
     source: str
+    football: Scoring
+    basketball: Scoring
+    tennis: Serving
+    racing: Running
     schedules: Mapping[str, Schedule]
     plays: Mapping[str, Play]
     margins: Mapping[str, float]
@@ -103,6 +142,11 @@ TABLE = (
             "margins of football: mean overround of B365 over the Premier League of 2019-20 (1X2 5.31 %, over/under "
             "5.50 %, Asian handicap 2.68 %); other markets and sports: usual templates; frequencies: own estimates"
         ),
+        # Premier League of 2019-20: 1.52 and 1.21 goals; the spread of strengths raises both means by a tenth.
+        football=Scoring(1.43, 1.12, 0.21),
+        basketball=Scoring(82.0, 79.0, 0.045),
+        tennis=Serving(0.63, 0.025),
+        racing=Running(0.75, (6, 16), ((16, 4), (8, 3), (0, 2)), 0.08, 12 * HOUR, MINUTE, dead_heat_chance=0.01),
         schedules={
             "football": Schedule(
                 share=0.40,
@@ -144,9 +188,9 @@ TABLE = (
                 weekend_starts=_LATE_RACE_TIMES,
                 opens_before=1 * DAY,
                 competitions=(
-                    Competition("Marsham Downs", 400, 0.5),
-                    Competition("Redcliff Park", 400, 0.4),
-                    Competition("Eastholm Sands", 400, 0.3),
+                    Competition("Marsham Downs", 130, 0.5),
+                    Competition("Redcliff Park", 130, 0.4),
+                    Competition("Eastholm Sands", 130, 0.3),
                 ),
             ),
         },

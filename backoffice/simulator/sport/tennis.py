@@ -4,6 +4,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,6 @@ from backoffice.simulator.sport.tennis_chances import (
 )
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
 
-_SERVE_MEAN = 0.63
 _POINT_SECONDS, _CHANGE_OF_ENDS, _SET_BREAK = (25, 50), 60 * SECOND, 2 * MINUTE
 _SET_LINES = (8.5, 9.5, 10.5, 12.5)
 _SETS_ON_OFFER = 2
@@ -120,7 +120,7 @@ def tennis(
     """A match with its whole course; strengths are added to the chances of points, 0 for the average player."""
     play = rates.plays["tennis"]
     news = news_moments(rng, opens_at, starts_at)
-    serves = _believed_serves(rng, strengths, len(news), play.news)
+    serves = _believed_serves(rng, rates.tennis.point, strengths, len(news), play.news)
     kick_off = starts_at + delay(rng, play)
     moments = tuple(_played(rng, Play(*serves[-1].tolist()), kick_off))
     is_abandoned = rng.random() < play.abandoned_chance
@@ -138,12 +138,15 @@ def tennis(
     return Tennis(timeline, board, np.where(decided <= end, decided, NEVER), serves, moments, lines)
 
 
-def _believed_serves(rng: random.Random, strengths: tuple[float, float], news: int, size: float) -> Floats:
+def _believed_serves(
+    rng: random.Random, point: float, strengths: tuple[float, float], news: int, size: float
+) -> Floats:  # fmt: skip
     lead = strengths[0] - strengths[1]
-    serves = [np.array([_SERVE_MEAN + lead, _SERVE_MEAN - lead])]
+    serves = [np.array([point + lead, point - lead])]
     for _ in range(news):
         serves.append(serves[-1] + [rng.gauss(0, size / 2), rng.gauss(0, size / 2)])
-    return np.clip(serves, 0.45, 0.85)
+    believed: Floats = np.array(serves).clip(0.45, 0.85)
+    return believed
 
 
 def _played(rng: random.Random, play: Play, kick_off: int) -> Iterator[Moment]:
@@ -256,27 +259,28 @@ def _decisions(moments: tuple[Moment, ...], lines: Lines) -> Iterator[int]:
     ending = next((moment.at for moment in moments if moment.state.is_over), NEVER)
     yield ending
     yield ending
-    yield min(ending, _first(moments, lambda state: state.in_sets == (1, 1)))
-    for line in lines.games:
-        yield min(ending, _first(moments, lambda state, line=line: _games_played(state) > line))
+    yield min(ending, _first_over(moments, lambda state: min(state.in_sets), 0))
+    for line in lines.games.tolist():
+        yield min(ending, _first_over(moments, _games_played, line))
     for _ in lines.leads:
         yield ending
     for number in range(_SETS_ON_OFFER):
-        set_end = _first(moments, lambda state, number=number: len(state.sets) > number)
+        set_end = _first_over(moments, lambda state: len(state.sets), number)
         yield set_end
         for line in _SET_LINES:
-            yield min(set_end, _first(moments, lambda state, n=number, line=line: _games_of(state, n) > line))
+            yield min(set_end, _first_over(moments, partial(_games_of, number), line))
         yield set_end
 
 
-def _first(moments: tuple[Moment, ...], is_so: Callable[[State], bool]) -> int:
-    return next((moment.at for moment in moments if is_so(moment.state)), NEVER)
+def _first_over(moments: tuple[Moment, ...], value: Callable[[State], int], bound: float) -> int:
+    """The first moment at which the value is over the bound; NEVER where there is none."""
+    return next((moment.at for moment in moments if value(moment.state) > bound), NEVER)
 
 
 def _games_played(state: State) -> int:
     return sum(sum(SET_SCORES[place]) for place in state.sets) + sum(state.games)
 
 
-def _games_of(state: State, number: int) -> int:
+def _games_of(number: int, state: State) -> int:
     """Games of the running set, where it is this one."""
     return sum(state.games) if len(state.sets) == number else 0
