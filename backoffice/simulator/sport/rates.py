@@ -42,7 +42,9 @@ class Schedule:
 class Play:
     """How a fixture goes: chances of a late start and of not being finished, and times in microseconds.
 
-    ``halt`` is how long bets stop round an incident, ``confirmed_after`` when a decided market is settled.
+    ``halt`` is how long bets stop round an incident, ``confirmed_after`` when a decided market is settled. ``news`` is
+    the size of a piece of news in what the sport's model takes as strength. Prices move with the clock every ``tick``,
+    0 where only what happens moves them.
     """
 
     delay_chance: float
@@ -52,6 +54,7 @@ class Play:
     halt: int
     confirmed_after: int
     news: float
+    tick: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ TABLE = (
             ),
         },
         plays={
-            "football": Play(0.03, 45 * MINUTE, 0.004, 6, 40 * SECOND, 90 * SECOND, 0.06),
+            "football": Play(0.03, 45 * MINUTE, 0.004, 6, 40 * SECOND, 90 * SECOND, 0.06, tick=10 * SECOND),
             "tennis": Play(0.20, 60 * MINUTE, 0.025, 4, 8 * SECOND, 60 * SECOND, 0.010),
             "basketball": Play(0.02, 20 * MINUTE, 0.001, 5, 15 * SECOND, 120 * SECOND, 0.015),
             "horse_racing": Play(0.30, 6 * MINUTE, 0.004, 1, 0, 5 * MINUTE, 0.12),
