@@ -3,7 +3,6 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.feed import Update
 from backoffice.simulator.sport.fixture import Fixture
 from backoffice.simulator.sport.rates import DAY, HOUR, MINUTE
-from tests.simulator.sport.fixtures import FIRST_DAY, SPORTS, featured, first, week
+from tests.simulator.sport.fixtures import FIRST_DAY, SPORTS, featured, one_of_each, week
 
 START = FIRST_DAY * DAY
 
@@ -97,9 +96,8 @@ def test_no_side_plays_twice_a_day() -> None:
 
 def test_every_update_is_an_event_of_the_contract() -> None:
     """Of one fixture of each sport and of a featured match, from the opening to the last settlement."""
-    fixtures = [featured(), *(first(lambda one, sport=sport: one.sport == sport) for sport in SPORTS)]
     events: dict[str, list[bytes]] = {"MarketUpdate": [], "MarketPrice": []}
-    for fixture in fixtures:
+    for fixture in one_of_each():
         for update in fixture.updates(fixture.opens_at, fixture.settled_at + 1, 0.1):
             for event in _events(fixture, update):
                 events[event.record].append(encode(event.record, event.body))
@@ -150,6 +148,6 @@ def test_arrays_are_of_the_promised_kinds() -> None:
     fixture = featured()
     quotes, results = fixture.quotes(fixture.starts_at - HOUR), fixture.results()
 
-    assert (quotes.chance.dtype, quotes.odds.dtype, quotes.status.dtype) == (np.float64, np.int64, np.uint8)
+    assert [str(array.dtype) for array in (quotes.chance, quotes.odds, quotes.status)] == ["float64", "int64", "uint8"]
     assert results.known_at.shape == (len(fixture.markets),)
     assert results.result.shape == (sum(len(market.outcomes) for market in fixture.markets),)

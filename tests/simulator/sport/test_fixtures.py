@@ -12,7 +12,7 @@ from backoffice.simulator.sport.fixture import Fixture
 from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST
 from backoffice.simulator.sport.quotes import OPEN, RESULTS, SUSPENDED, VOID, WON, Quotes
 from backoffice.simulator.sport.rates import MINUTE, SECOND
-from tests.simulator.sport.fixtures import SPORTS, featured, first, week
+from tests.simulator.sport.fixtures import SPORTS, featured, first, one_of_each, week
 
 moments = st.tuples(st.sampled_from(week()), st.floats(0, 1)).map(
     lambda drawn: (drawn[0], drawn[0].opens_at + int(drawn[1] * (drawn[0].ends_at - drawn[0].opens_at)))
@@ -164,7 +164,7 @@ def test_the_life_of_every_market_is_told_in_order() -> None:
         ("open", "closed"), ("suspended", "closed"), ("closed", "settled"), ("closed", "cancelled"),
         ("", "suspended"),
     }  # fmt: skip
-    for fixture in [featured(), *(first(lambda one, sport=sport: one.sport == sport) for sport in SPORTS)]:
+    for fixture in one_of_each():
         told: dict[str, tuple[str, int, bool]] = {}
         for update in fixture.updates(fixture.opens_at, fixture.settled_at + 1, 0.2):
             status, version, was_in_play = told.get(update.market.id, ("", -1, False))

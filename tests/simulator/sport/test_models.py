@@ -1,7 +1,7 @@
 """The chances of each sport's model against an independent way to them: counting all cases, or playing them out."""
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date
 from itertools import permutations
@@ -66,9 +66,9 @@ def test_a_runner_that_is_out_leaves_its_chance_to_the_others() -> None:
 @pytest.mark.parametrize(("point", "length"), [(0.5, GAME), (0.63, GAME), (0.4, TIE_BREAK), (0.55, TIE_BREAK)])
 def test_a_race_to_some_points_two_ahead(point: float, length: int) -> None:
     """Step by step over a hundred points, which leaves nothing undecided that matters."""
-    scores, won = Counter({(0, 0): 1.0}), 0.0
+    scores, won = {(0, 0): 1.0}, 0.0
     for _ in range(100):
-        following: Counter[tuple[int, int]] = Counter()
+        following: dict[tuple[int, int], float] = defaultdict(float)
         for (ours, theirs), chance in scores.items():
             for score, share in (((ours + 1, theirs), point), ((ours, theirs + 1), 1 - point)):
                 if not is_over(*score, length):
@@ -114,10 +114,13 @@ def _match(rng: random.Random, first: float, second: float) -> tuple[tuple[int, 
 
 
 def _points(rng: random.Random, chance: float, length: int) -> int:
-    score = [0, 0]
-    while not is_over(*score, length):
-        score[rng.random() >= chance] += 1
-    return int(score[1] > score[0])
+    ours = theirs = 0
+    while not is_over(ours, theirs, length):
+        if rng.random() < chance:
+            ours += 1
+        else:
+            theirs += 1
+    return int(theirs > ours)
 
 
 def test_football_before_the_kick_off_is_two_poisson_counts() -> None:
@@ -128,7 +131,8 @@ def test_football_before_the_kick_off_is_two_poisson_counts() -> None:
     quotes = fixture.quotes(course.timeline.kick_off - 1)
 
     def chance(ours: int, theirs: int) -> float:
-        return exp(-home - away) * home**ours * away**theirs / factorial(ours) / factorial(theirs)
+        rates: float = home**ours * away**theirs
+        return exp(-home - away) * rates / factorial(ours) / factorial(theirs)
 
     grid = [(ours, theirs) for ours in range(25) for theirs in range(25)]
     results = [sum(chance(*score) for score in grid if np.sign(score[0] - score[1]) == sign) for sign in (1, 0, -1)]
