@@ -141,6 +141,8 @@ def test_a_goal_stops_bets_and_makes_prices_jump() -> None:
 
     assert (after.status == SUSPENDED).all()
     assert OPEN in fixture.quotes(goal.at + fixture.play.halt).status
+    meanwhile = fixture.updates(goal.at + 1, goal.at + fixture.play.halt, 2_000)
+    assert not [update for update in meanwhile if update.status in ("open", "suspended")]
     scorer = 0 if goal.is_home else 2
     assert fixture.markets[0].type == "match_result"
     assert after.chance[scorer] > before.chance[scorer] + 0.05

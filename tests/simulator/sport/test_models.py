@@ -9,14 +9,23 @@ from math import exp, factorial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from backoffice.simulator.sport.basketball import Basketball
 from backoffice.simulator.sport.football import Football
 from backoffice.simulator.sport.racing import racing, rank_chances
 from backoffice.simulator.sport.rates import DAY, MINUTE, rates_on
-from backoffice.simulator.sport.tennis_chances import GAME, MATCH_SCORES, SET_SCORES, TIE_BREAK, Play, is_over, race
+from backoffice.simulator.sport.tennis_chances import (
+    GAME,
+    MATCH_SCORES,
+    SET_SCORES,
+    TIE_BREAK,
+    Play,
+    is_over,
+    next_server,
+    race,
+)
 from tests.simulator.sport.fixtures import first
 
 
@@ -121,6 +130,40 @@ def _points(rng: random.Random, chance: float, length: int) -> int:
         else:
             theirs += 1
     return int(theirs > ours)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    games=st.tuples(st.integers(0, 5), st.integers(0, 5)), points=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    server=st.integers(0, 1), is_tie_break=st.booleans(),
+)  # fmt: skip
+def test_every_point_of_a_set_is_in_its_price(
+    games: tuple[int, int], points: tuple[int, int], server: int, is_tie_break: bool
+) -> None:
+    """The chances before a point are those after it, weighted with the chance to win it; and a point won is a gain."""
+    play, length = Play(0.66, 0.61), TIE_BREAK if is_tie_break else GAME
+    ours, theirs = points
+    assume(not any(is_over(*score, length) for score in (points, (ours + 1, theirs), (ours, theirs + 1))))
+    standing = (6, 6) if is_tie_break else games
+    point = play.tie_break_point if is_tie_break else (0.66, 1 - 0.61)[server]
+
+    won, lost = (play.running_set(standing, score, server) for score in ((ours + 1, theirs), (ours, theirs + 1)))
+
+    assert np.allclose(play.running_set(standing, points, server), point * won + (1 - point) * lost, atol=1e-12)
+    assert won[: len(SET_SCORES) // 2].sum() > lost[: len(SET_SCORES) // 2].sum()
+
+
+def test_the_player_who_did_not_serve_last_serves_next() -> None:
+    """6-3 has nine games: the receiver of its first game serves first in the next set; 6-4 has ten."""
+    assert [next_server(0, games) for games in (9, 10, 13)] == [1, 0, 1]
+    play, certain = Play(0.75, 0.60), np.eye(len(SET_SCORES))
+    six_three, three_six = SET_SCORES.index((6, 3)), SET_SCORES.index((3, 6))
+
+    for score, server in (((3, 6), 1), ((4, 6), 0)):
+        rest = play.after_set((1, 0), 0, certain[SET_SCORES.index(score)])
+        third_set = play.set_scores(0, 0, server)
+        in_nine_games = rest.games[[1, 3], sum(score) + 9]
+        assert in_nine_games == pytest.approx([third_set[six_three], third_set[three_six]])
 
 
 def test_football_before_the_kick_off_is_two_poisson_counts() -> None:
