@@ -4,7 +4,12 @@ from backoffice.simulator.operator.arrays import Ints
 from backoffice.simulator.operator.bonuses import end_bonuses
 from backoffice.simulator.operator.payments import decide_deposits, decide_withdrawals
 from backoffice.simulator.operator.protection import end_exclusions, judge_documents, verify
+from backoffice.simulator.operator.settling import settle_bets
 from backoffice.simulator.operator.world import World
+
+_DECISIONS = (
+    verify, decide_deposits, decide_withdrawals, judge_documents, end_exclusions, settle_bets, end_bonuses,
+)  # fmt: skip
 
 
 def settle_due(world: World, who: Ints, until: Ints | int) -> None:
@@ -12,5 +17,5 @@ def settle_due(world: World, who: Ints, until: Ints | int) -> None:
 
     It happens when it is due, or where a player's clock is already, if that is later.
     """
-    for decide in (verify, decide_deposits, decide_withdrawals, judge_documents, end_exclusions, end_bonuses):
+    for decide in _DECISIONS:
         decide(world, who, until)

@@ -7,6 +7,7 @@ import numpy as np
 from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.arrays import Array, Floats, Ints, shares
 from backoffice.simulator.operator.arrivals import close_accounts, found, register
+from backoffice.simulator.operator.betting import bet, can_bet
 from backoffice.simulator.operator.casino import begin_runs, has_spins, play_on, spin_free
 from backoffice.simulator.operator.due import settle_due
 from backoffice.simulator.operator.payments import deposit, reverse, wants_reversal, withdraw
@@ -106,9 +107,11 @@ def _choose(world: World, who: Ints) -> None:
 def _play(world: World, who: Ints, draws: Floats) -> None:
     taste = _TASTES[world.players["taste"][who]]
     vertical = (draws[:, None] >= taste).sum(axis=1)
-    vertical = np.where(vertical == _SPORTS, _SLOTS, vertical)
-    if len(who):
-        begin_runs(world, who, vertical - _SLOTS)
+    bets = (vertical == _SPORTS) & can_bet(world, who)
+    _each(world, who[bets], bet)
+    rest = who[~bets]
+    if len(rest):
+        begin_runs(world, rest, np.maximum(vertical[~bets], _SLOTS) - _SLOTS)
 
 
 def _leave(world: World, who: Ints) -> None:

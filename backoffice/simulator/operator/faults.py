@@ -37,12 +37,12 @@ def during(faults: tuple[Fault, ...], name: str, at: Ints) -> Flags:
     flags: Flags = np.zeros(len(at), bool)
     for fault in faults:
         if fault.name == name:
-            flags = np.asarray(flags | ((at >= fault.start) & (at < fault.end)))
+            np.logical_or(flags, (at >= fault.start) & (at < fault.end), out=flags)
     return flags
 
 
 def declined_by_outage(faults: tuple[Fault, ...], method: Ints, at: Ints) -> Flags:
-    return during(faults, "provider_outage", at) & (method == OUTAGE_METHOD)
+    return np.asarray(during(faults, "provider_outage", at) & (method == OUTAGE_METHOD))
 
 
 def overpaid(faults: tuple[Fault, ...], multiples: Ints, game: Ints, at: Ints) -> Ints:

@@ -50,7 +50,7 @@ BET_STAKE = (650.0, 1.0, 0.45)
 LEAST_STAKE = 20
 LEAST_BET = 50
 # Rounds of a run at one game: geometric.
-RUN_ROUNDS = 22.0
+RUN_ROUNDS = 15.0
 # What a player likes: the share of players whose first love it is, and how an evening of such a player is spread over
 # sports, slots, table and live.
 TASTES = (

@@ -19,6 +19,7 @@ from backoffice.kernel.errors import Rejected
 from backoffice.simulator.operator.arrays import Rows
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.people import PLAYER
+from backoffice.simulator.operator.tickets import BET
 from backoffice.simulator.operator.world import World
 
 VERSION = 1
@@ -28,7 +29,7 @@ _NUMBERS = ("seed", "now", "planned", "wanted", "level", "numbers", "is_live")
 def save(world: World, file: Path) -> None:
     """Write the state; it is on disk when this returns."""
     buffer = io.BytesIO()
-    np.savez(buffer, head=_bytes(_head(world)), players=world.players)
+    np.savez(buffer, head=_bytes(_head(world)), players=world.players, bets=world.bets)
     content = buffer.getvalue()
     beside = file.with_name(f"{file.name}.new")
     with beside.open("wb") as out:
@@ -50,9 +51,9 @@ def load(file: Path) -> World:
         raise Rejected(f"{file} is damaged; remove it, and the simulator starts with new players.")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         head: dict[str, Any] = json.loads(arrays["head"].tobytes())
-        if head["version"] != VERSION or arrays["players"].dtype != PLAYER:
+        if head["version"] != VERSION or (arrays["players"].dtype, arrays["bets"].dtype) != (PLAYER, BET):
             raise Rejected(f"{file} is of another version; remove it, and the simulator starts with new players.")
-        return _world(head, arrays["players"])
+        return _world(head, arrays["players"], arrays["bets"])
 
 
 def _head(world: World) -> dict[str, Any]:
@@ -60,9 +61,9 @@ def _head(world: World) -> dict[str, Any]:
     return numbers | {"version": VERSION, "faults": [asdict(fault) for fault in world.faults]}
 
 
-def _world(head: dict[str, Any], players: Rows) -> World:
+def _world(head: dict[str, Any], players: Rows, bets: Rows) -> World:
     faults = tuple(Fault(**fault) for fault in head["faults"])
-    return World(**{name: head[name] for name in _NUMBERS}, faults=faults, players=players)
+    return World(**{name: head[name] for name in _NUMBERS}, faults=faults, players=players, bets=bets)
 
 
 def _bytes(head: dict[str, Any]) -> Any:

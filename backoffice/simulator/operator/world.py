@@ -9,6 +9,8 @@ from backoffice.simulator.operator.chance import Chance
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.people import PLAYER
 from backoffice.simulator.operator.slices import Slice
+from backoffice.simulator.operator.sportsbook import Sportsbook
+from backoffice.simulator.operator.tickets import BET
 
 
 @dataclass
@@ -28,10 +30,12 @@ class World:
     faults: tuple[Fault, ...] = ()
     numbers: int = 0
     players: Rows = field(default_factory=lambda: np.zeros(0, PLAYER))
+    bets: Rows = field(default_factory=lambda: np.zeros(0, BET))
     slice: Slice = field(init=False)
 
     def __post_init__(self) -> None:
         self.chance = Chance(self.seed)
+        self.sportsbook = Sportsbook(self.seed)
 
     def join(self, newcomers: Rows) -> Ints:
         """Take new players in; their places."""

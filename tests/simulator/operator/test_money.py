@@ -13,9 +13,9 @@ from tests.simulator.operator.lives import events, messages, slices, world
 PURSES = {"cash": "cash", "bonus": "bonus_cash"}
 
 
-@pytest.mark.parametrize(("count", "length"), [(16, HOUR), (2, 12 * HOUR), (30, MINUTE)])
+@pytest.mark.parametrize(("count", "length"), [(24, HOUR), (3, 12 * HOUR), (30, MINUTE)])
 def test_nobody_overdraws_and_the_ledger_agrees(count: int, length: int) -> None:
-    alive = world(players=120, level=60.0 if length == MINUTE else 4.0)
+    alive = world(players=60, level=60.0 if length == MINUTE else 4.0)
     lived = events(messages(slices(alive, count, length)))
 
     assert {"StakeTaken", "WinningsPaid", "DepositCompleted", "BonusCredited"} <= {event.record for event in lived}
