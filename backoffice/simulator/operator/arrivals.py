@@ -27,7 +27,7 @@ def found(world: World) -> None:
     world.players["lapses_at"] = np.maximum(world.players["lapses_at"], world.now + (at % (90 * DAY)))
     harmed = world.players["harmed_at"] < world.now
     world.players["harmed_at"][harmed] += world.now - at[harmed]
-    _open_accounts(world, who)
+    open_accounts(world, who)
 
 
 def register(world: World) -> None:
@@ -46,7 +46,7 @@ def register(world: World) -> None:
 def admit(world: World, newcomers: Rows) -> Ints:
     """Open accounts for these players, who come in at once; their places."""
     who = world.join(newcomers)
-    _open_accounts(world, who)
+    open_accounts(world, who)
     begin_visits(world, who)
     return who
 
@@ -68,7 +68,8 @@ def close_accounts(world: World) -> None:
     )  # fmt: skip
 
 
-def _open_accounts(world: World, who: Ints) -> None:
+def open_accounts(world: World, who: Ints) -> None:
+    """Tell of new accounts; their players are not there yet."""
     players, chance, emit = world.players, world.chance, world.slice.emit
     key = players["key"][who]
     at = world.tick(who)

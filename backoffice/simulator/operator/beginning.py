@@ -13,8 +13,8 @@ from backoffice.simulator.operator.world import World
 
 # What the whole way through Kafka and the projections takes in a second, with some room.
 HISTORY_RATE = 45_000
-# The events of opening an account, with which each of the first players begins.
-EVENTS_OF_FOUNDING = 5
+# The share of the rate that players cause; the rest are moves of prices.
+PLAY_SHARE = 0.7
 FEWEST_PLAYERS, MOST_PLAYERS = 100, 20_000
 
 
@@ -47,7 +47,7 @@ def begin(wanted: Wanted, state: Path | None, say: Callable[[str], object]) -> t
 
 
 def _new(wanted: Wanted, say: Callable[[str], object]) -> World:
-    rate = wanted.rate
+    rate = wanted.rate * PLAY_SHARE
     if wanted.history:
         affordable = HISTORY_RATE * wanted.history_seconds / (wanted.history / SECOND)
         if rate > affordable:

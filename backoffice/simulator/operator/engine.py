@@ -10,6 +10,8 @@ from backoffice.simulator.operator.arrivals import close_accounts, found, regist
 from backoffice.simulator.operator.betting import bet, can_bet
 from backoffice.simulator.operator.casino import begin_runs, has_spins, play_on, spin_free
 from backoffice.simulator.operator.due import settle_due
+from backoffice.simulator.operator.feed import tell_markets
+from backoffice.simulator.operator.incidents import happen
 from backoffice.simulator.operator.payments import deposit, reverse, wants_reversal, withdraw
 from backoffice.simulator.operator.people import bonus_money
 from backoffice.simulator.operator.presence import log_in, log_out
@@ -45,6 +47,8 @@ def advance(world: World, end: int) -> Slice:
     log_out(world)
     settle_due(world, np.arange(len(world.players)), end)
     close_accounts(world)
+    happen(world)
+    tell_markets(world)
     world.now = end
     return world.slice
 
@@ -56,6 +60,7 @@ def skip(world: World, end: int) -> Slice:
     players["leaves_at"] = np.minimum(players["leaves_at"], world.now)
     log_out(world)
     settle_due(world, np.arange(len(players)), end)
+    tell_markets(world)
     world.now = end
     return world.slice
 

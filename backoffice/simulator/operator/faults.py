@@ -41,6 +41,10 @@ def during(faults: tuple[Fault, ...], name: str, at: Ints) -> Flags:
     return flags
 
 
+def is_on(faults: tuple[Fault, ...], name: str, at: int) -> bool:
+    return any(fault.name == name and fault.start <= at < fault.end for fault in faults)
+
+
 def declined_by_outage(faults: tuple[Fault, ...], method: Ints, at: Ints) -> Flags:
     return np.asarray(during(faults, "provider_outage", at) & (method == OUTAGE_METHOD))
 

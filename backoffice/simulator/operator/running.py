@@ -10,6 +10,7 @@ from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.arrays import DAY, HOUR, MINUTE, SECOND
 from backoffice.simulator.operator.engine import advance, skip
+from backoffice.simulator.operator.incidents import bad_messages
 from backoffice.simulator.operator.slices import Slice
 from backoffice.simulator.operator.state import save
 from backoffice.simulator.operator.world import World
@@ -53,10 +54,15 @@ def level_for(rate: float, players: int) -> float:
     return rate * DAY / SECOND / (players * rates.MEAN_VISITS * EVENTS_OF_VISIT)
 
 
-def plan(world: World, time: Time, rate: float) -> int:
+def play_rate(world: World) -> float:
+    """The events a second that the players cause, averaged over a week."""
+    return world.level * world.wanted * rates.MEAN_VISITS * EVENTS_OF_VISIT * SECOND / DAY
+
+
+def plan(world: World, time: Time) -> int:
     """The end of the next slice: a live one, or a longer one where there is much to catch up with."""
     live = round(LIVE * (time.speed or 1))
-    at_once = min(int(EVENTS_AT_ONCE / rate * SECOND), LONGEST)
+    at_once = min(int(EVENTS_AT_ONCE / (play_rate(world) + world.feed_rate) * SECOND), LONGEST)
     if world.now < time.start:
         step = min(at_once, time.start - world.now)
     elif time.is_exact:
@@ -73,18 +79,22 @@ def run(
 ) -> None:  # fmt: skip
     """Live on until the end of the time, or until stopped. ``told`` is called after each slice.
 
+    ``rate`` is that of all events; what the players do not cause of it are moves of prices, in history none.
+
     A slice counts once the cluster has all of it and the state is saved: stopped or killed before, the next start makes
     the same slice again with the same ids, and the streams take what they have already for repeats.
     """
     while not stop.is_set() and (time.end is None or world.now < time.end):
-        world.planned = world.planned or plan(world, time, rate)
+        if world.planned <= world.now:
+            world.feed_rate, world.planned = _feed_rate(world, time, rate), plan(world, time)
         if not _reached(world.planned, time, stop):
             return
         span = advance(world, world.planned)
-        if not _sent(sender, span, schema_ids):
+        if not _sent(sender, world, span, schema_ids):
             return
         world.is_live = world.is_live or time.now() - world.now < GAP
-        world.planned = plan(world, time, rate)
+        world.feed_rate = _feed_rate(world, time, rate)
+        world.planned = plan(world, time)
         if state:
             save(world, state)
         told(world)
@@ -95,19 +105,23 @@ def come_back(world: World, sender: Sender, schema_ids: Mapping[str, int], time:
 
     What is due in the gap is decided, nobody visits in it. False when stopped before the cluster had it.
     """
-    if world.planned and world.planned <= time.now():
-        if not _sent(sender, advance(world, world.planned), schema_ids):
+    if world.now < world.planned <= time.now():
+        if not _sent(sender, world, advance(world, world.planned), schema_ids):
             return False
         world.planned = 0
         save(world, state)
-    if world.is_live and time.now() - world.now > GAP:
+    if world.is_live and not time.is_exact and time.now() - world.now > GAP:
         world.planned = time.now()
         save(world, state)
-        if not _sent(sender, skip(world, world.planned), schema_ids):
+        if not _sent(sender, world, skip(world, world.planned), schema_ids):
             return False
         world.planned = 0
         save(world, state)
     return True
+
+
+def _feed_rate(world: World, time: Time, rate: float) -> float:
+    return 0.0 if world.now < time.start else max(rate - play_rate(world), 0.0)
 
 
 def _reached(moment: int, time: Time, stop: Signal) -> bool:
@@ -117,7 +131,10 @@ def _reached(moment: int, time: Time, stop: Signal) -> bool:
     return not stop.is_set()
 
 
-def _sent(sender: Sender, span: Slice, schema_ids: Mapping[str, int]) -> bool:
+def _sent(sender: Sender, world: World, span: Slice, schema_ids: Mapping[str, int]) -> bool:
+    for garbage in bad_messages(world, span, schema_ids):
+        if not sender.send(garbage.topic, garbage.key, garbage.value, is_garbage=True):
+            return False
     for message in span.messages(schema_ids):
         if not sender.send(*message):
             return False

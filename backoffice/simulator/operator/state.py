@@ -23,7 +23,7 @@ from backoffice.simulator.operator.tickets import BET
 from backoffice.simulator.operator.world import World
 
 VERSION = 1
-_NUMBERS = ("seed", "now", "planned", "wanted", "level", "numbers", "is_live")
+_NUMBERS = ("seed", "now", "planned", "wanted", "level", "feed_rate", "numbers", "is_live")
 
 
 def save(world: World, file: Path) -> None:

@@ -15,16 +15,17 @@ from backoffice.simulator.operator.tickets import BET
 
 @dataclass
 class World:
-    """``level`` multiplies visits so that the wanted rate comes about; ``wanted`` is the number of players to keep.
+    """``level`` multiplies visits so that the wanted rate comes about, ``feed_rate`` are moves of prices a second.
 
-    ``now`` is the end of the last slice, ``planned`` that of the next, where it is known already, and ``is_live`` says
-    that history has caught up with the clock. ``numbers`` counts the players that ever came.
+    ``wanted`` is the number of players to keep, ``numbers`` counts those that ever came. ``now`` is the end of the last
+    slice, ``planned`` that of the next where it is known already. ``is_live``: history has caught up with the clock.
     """
 
     seed: int
     now: int
     wanted: int
     level: float
+    feed_rate: float = 0.0
     planned: int = 0
     is_live: bool = False
     faults: tuple[Fault, ...] = ()

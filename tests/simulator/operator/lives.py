@@ -1,7 +1,9 @@
 """Operators for tests: some slices of life, and their events as a consumer decodes them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+
+import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import decode, unframe
@@ -32,14 +34,24 @@ def messages(spans: Iterator[Slice]) -> list[Message]:
     return [message for span in spans for message in span.messages(SCHEMA_IDS)]
 
 
-def events(sent: Sequence[Message]) -> list[Event]:
-    """What the messages say; times are microseconds since 1970, as the oracles of the tests want them."""
-    return [_event(message) for message in sent]
+def events(spans: Iterable[Slice]) -> list[Event]:
+    """What happened, in the order of time; times are microseconds since 1970, as the oracles of the tests want them.
+
+    Taken from the columns: that the messages say the same is tested for itself.
+    """
+    told = [event for span in spans for record, batch, keys, _ in span.batches() for event in _of(record, batch, keys)]
+    return sorted(told, key=lambda event: event.body["occurred_at"])
 
 
-def _event(message: Message) -> Event:
+def decoded(message: Message) -> Event:
     schema_id, body = unframe(message.value)
     record = RECORDS[schema_id - 1]
     fields = decode(body, schema(record))
     times = {name: microseconds(value) for name, value in fields.items() if isinstance(value, datetime)}
     return Event(record, message.key.decode(), fields | times)
+
+
+def _of(record: str, batch: pa.RecordBatch, keys: pa.Array) -> Iterator[Event]:
+    columns = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in batch.columns]
+    rows = pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
+    return (Event(record, key, body) for key, body in zip(keys.to_pylist(), rows, strict=True))

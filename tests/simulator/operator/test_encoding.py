@@ -4,42 +4,43 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.rules import checked
 from backoffice.simulator.operator.arrays import HOUR
-from tests.simulator.operator.lives import SCHEMA_IDS, events, messages, slices, world
+from backoffice.simulator.operator.slices import Slice
+from tests.simulator.operator.lives import SCHEMA_IDS, decoded, events, messages, slices, world
 
 
 @pytest.fixture(scope="module")
-def lived() -> tuple[list, list, list]:  # type: ignore[type-arg]
-    spans = list(slices(world(level=8.0), 12, 2 * HOUR))
+def spans() -> list[Slice]:
+    return list(slices(world(60, level=8.0), 6, 2 * HOUR))
+
+
+def test_bytes_are_those_of_the_codec(spans: list[Slice]) -> None:
     sent = messages(iter(spans))
-    return spans, sent, events(sent)
 
-
-def test_bytes_are_those_of_the_codec(lived) -> None:  # type: ignore[no-untyped-def]
-    _, sent, told = lived
+    told = [decoded(message) for message in sent]
+    assert {event.record for event in told} > {"BetPlaced", "MarketUpdate", "RoundCompleted"}
     for message, event in zip(sent, told, strict=True):
         assert message.value == frame(SCHEMA_IDS[event.record], encode(event.record, event.body))
         assert message.topic == topic_of(event.record)
-        assert message.key.decode() == event.body["player_id"]
+        assert message.key.decode() == event.body[TOPICS[message.topic].key]
+    assert sorted(map(repr, told)) == sorted(map(repr, events(spans)))
 
 
-def test_every_rule_of_the_contracts_is_kept(lived) -> None:  # type: ignore[no-untyped-def]
-    spans, _, _ = lived
+def test_every_rule_of_the_contracts_is_kept(spans: list[Slice]) -> None:
     for span in spans:
         for record, batch, _, _ in span.batches():
             assert checked(batch, schema(record), datetime(2026, 2, 1, tzinfo=UTC))[1] == {}, record
 
 
-def test_messages_of_a_topic_come_in_the_order_of_time_and_no_id_twice(lived) -> None:  # type: ignore[no-untyped-def]
-    spans, _, told = lived
+def test_messages_of_a_topic_come_in_the_order_of_time_and_no_id_twice(spans: list[Slice]) -> None:
     for span in spans:
         times: dict[str, int] = {}
-        for event in events(messages(iter([span]))):
-            topic = topic_of(event.record)
-            assert event.body["occurred_at"] >= times.get(topic, 0)
-            times[topic] = event.body["occurred_at"]
+        for event in map(decoded, messages(iter([span]))):
+            assert event.body["occurred_at"] >= times.get(topic_of(event.record), 0)
+            times[topic_of(event.record)] = event.body["occurred_at"]
+    told = events(spans)
     assert len({event.body["event_id"] for event in told}) == len(told)

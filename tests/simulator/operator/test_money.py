@@ -8,7 +8,7 @@ from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.operator.arrays import HOUR, MINUTE
 from backoffice.simulator.operator.world import World
 from tests.faults.bookkeeping import balances, moved
-from tests.simulator.operator.lives import events, messages, slices, world
+from tests.simulator.operator.lives import events, slices, world
 
 PURSES = {"cash": "cash", "bonus": "bonus_cash"}
 
@@ -16,7 +16,7 @@ PURSES = {"cash": "cash", "bonus": "bonus_cash"}
 @pytest.mark.parametrize(("count", "length"), [(24, HOUR), (3, 12 * HOUR), (30, MINUTE)])
 def test_nobody_overdraws_and_the_ledger_agrees(count: int, length: int) -> None:
     alive = world(players=60, level=60.0 if length == MINUTE else 4.0)
-    lived = events(messages(slices(alive, count, length)))
+    lived = events(slices(alive, count, length))
 
     assert {"StakeTaken", "WinningsPaid", "DepositCompleted", "BonusCredited"} <= {event.record for event in lived}
     assert lowest_balances(lived) == {}
