@@ -32,6 +32,8 @@ ABUSERS, ABUSED_DEPOSIT = 12, 1_000
 PAIRS, MATCHED_BETS, MATCHED_DEPOSIT, MATCHED_STAKE = 3, 6, 60_000, 8_000
 _GROUPS = {"structuring": 1, "bonus_abuse": 2, "matched_betting": 3}
 _NUMBERS = 1_000
+# The planted players' method, by its place in brands.METHODS.
+_EWALLET = 3
 
 
 def happen(world: World) -> None:
@@ -140,8 +142,7 @@ def _make_alike(newcomers: Rows, world: World, fault: Fault) -> None:
     newcomers["device"] = world.chance.keys(f"device of {fault.name}", np.array([fault.start])) >> np.uint64(24)
     newcomers["ip"] = 7
     newcomers["visits"] = 0.0
-    # A bank that hardly ever refuses, and nobody's own limits.
-    newcomers["methods"] = 3
+    newcomers["methods"] = _EWALLET
 
 
 def _deposit(world: World, who: Ints, at: int, cents: float) -> None:

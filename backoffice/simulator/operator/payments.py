@@ -56,7 +56,9 @@ def decide_deposits(world: World, who: Ints, until: Ints | int) -> None:
     key, at = players["key"][who], players["clock"][who]
     method = players["deposit_method"][who].astype(np.int64)
     out = declined_by_outage(world.faults, method, at)
-    arrives = (chance.uniform("deposit accepted", key, at) < providers.ACCEPTS[method]) & ~out
+    accepted = chance.uniform("deposit accepted", key, at) < providers.ACCEPTS[method]
+    # Those who are up to something know how to pay.
+    arrives = (accepted | (players["group"][who] > 0)) & ~out
     _complete(world, who[arrives])
     codes = np.where(out, providers.NOT_AVAILABLE, chance.pick("decline", key, at, providers.DEPOSIT_DECLINE_SHARES))
     refused = who[~arrives]

@@ -16,14 +16,14 @@ from tests.faults.bookkeeping import Key, windows
 from tests.simulator.operator.lives import SCHEMA_IDS, START, events, slices, world
 
 ONSET, END = START + 18 * HOUR, START + 21 * HOUR
-SPAN = 24
+SPAN = 12
 PLAYERS, LEVEL = 120, 4.0
 OUT_OF_USE = PROVIDER_NAMES[faults.OUTAGE_METHOD]
 
 
 def lived(*names: str) -> list[Event]:
     alive = world(PLAYERS, LEVEL, faults=[Fault(name, ONSET, END) for name in names])
-    return events(slices(alive, SPAN))
+    return events(slices(alive, SPAN, 2 * HOUR))
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_a_drift_of_deposits_grows_day_by_day() -> None:
 
 def test_garbage_comes_while_it_lasts_and_nothing_else_changes(usual: list[Event]) -> None:
     alive = world(PLAYERS, LEVEL, faults=[Fault("garbage_producer", ONSET, END)])
-    spans = list(slices(alive, SPAN))
+    spans = list(slices(alive, SPAN, 2 * HOUR))
 
     bad = [message for span in spans for message in incidents.bad_messages(alive, span, SCHEMA_IDS)]
     assert len(bad) == (END - ONSET) // 1_000_000 * incidents.GARBAGE_A_SECOND
