@@ -112,17 +112,12 @@ class Calendar:
         rng = random.Random(f"{self._seed}/{sport}")
         competitions = rates.schedules[sport].competitions
         named = iter(_NAMES[sport](rng, sum(competition.sides for competition in competitions)))
-        spread = _spread(rates, sport)
         return {
-            competition.name: [Side(name, rng.gauss(0, spread)) for name in islice(named, competition.sides)]
+            competition.name: [
+                Side(name, rng.gauss(0, competition.spread)) for name in islice(named, competition.sides)
+            ]
             for competition in competitions
         }
-
-
-def _spread(rates: Rates, sport: str) -> float:
-    """How far apart the sides are; horses are judged race by race."""
-    spreads = {"football": rates.football.spread, "basketball": rates.basketball.spread, "tennis": rates.tennis.spread}
-    return spreads.get(sport, 0.0)
 
 
 def _appeal(booking: Booking) -> float:

@@ -29,6 +29,10 @@ from backoffice.simulator.sport.rates import Play
 from backoffice.simulator.sport.timeline import Timeline
 
 
+# A minute of a match that is in play, so that moments may be asked for in any order.
+_STATES_REMEMBERED = 8
+
+
 class Course(Protocol):
     """How one fixture of a sport goes, decided from the start; ``decided`` is the moment for each market."""
 
@@ -58,7 +62,7 @@ class Fixture:
     course: Course
     play: Play
     greatest_chance: float
-    _quoted: tuple[int, Quotes] | None = field(default=None, init=False, repr=False)
+    _quoted: dict[int, Quotes] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def markets(self) -> tuple[MarketSpec, ...]:
@@ -98,9 +102,12 @@ class Fixture:
         if not timeline.opens_at <= at < timeline.closes_at:
             return NOTHING
         state = self._state(at)
-        if self._quoted is None or self._quoted[0] != state:
-            self._quoted = state, self._quotes_of(state)
-        return self._quoted[1]
+        quotes = self._quoted.get(state)
+        if quotes is None:
+            if len(self._quoted) >= _STATES_REMEMBERED:
+                del self._quoted[next(iter(self._quoted))]
+            quotes = self._quoted[state] = self._quotes_of(state)
+        return quotes
 
     def updates(self, start: int, end: int, per_minute: float) -> Iterator[feed.Update]:
         """The market updates that are due in [start, end), in order of time.

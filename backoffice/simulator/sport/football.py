@@ -30,13 +30,12 @@ from backoffice.simulator.sport.football_board import (
     special_offers,
 )
 from backoffice.simulator.sport.payoffs import GRID
-from backoffice.simulator.sport.rates import MINUTE, SECOND, Rates, margin_of
+from backoffice.simulator.sport.rates import MINUTE, Rates, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
 
 # The rate of goals rises in a straight line by this share over the match.
 _GROWTH = 0.4
 _BREAK = 15 * MINUTE
-_TICK = 5 * SECOND
 _COUNTS = np.arange(GRID)
 _LOG_FACTORIALS = np.array([lgamma(count + 1) for count in range(GRID)])
 _LEADS = (_COUNTS[:, None] - _COUNTS[None, :] + GRID - 1).ravel()
@@ -146,7 +145,7 @@ def football(
     incidents = [goal.at for goal in goals]
     timeline = Timeline(
         opens_at, starts_at, kick_off, end, end, news, (*incidents, *halves.first, *halves.second),
-        halts_round(kick_off, incidents, play.halt, end), _TICK, is_abandoned,
+        halts_round(kick_off, incidents, play.halt, end), play.tick, is_abandoned,
     )  # fmt: skip
     decided = _decisions(board, sections, goals, halves, is_featured=is_featured)
     return Football(

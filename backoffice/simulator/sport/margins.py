@@ -15,6 +15,7 @@ Chances = NDArray[np.float64]
 Method = Literal["multiplicative", "additive", "power", "odds_ratio", "shin"]
 
 _HALVINGS = 200
+_SLACK = 1e-9
 
 
 def apply_margin(method: Method, fair: Chances, margin: float) -> Chances:
@@ -23,7 +24,7 @@ def apply_margin(method: Method, fair: Chances, margin: float) -> Chances:
     Raises:
         ValueError: the chances are no fair market, or the method has no prices for this margin.
     """
-    if margin < 0 or fair.min() <= 0 or abs(fair.sum() - 1) > 1e-9:
+    if margin < 0 or fair.min() <= 0 or abs(fair.sum() - 1) > _SLACK:
         raise ValueError("fair chances are positive and sum to 1, and the margin is not negative; no price is made")
     implied = _APPLY[method](fair, margin)
     if implied.max() >= 1:
@@ -37,7 +38,7 @@ def remove_margin(method: Method, implied: Chances) -> Chances:
     Raises:
         ValueError: the implied chances sum to less than 1, or the method leaves an outcome without a chance.
     """
-    if implied.min() <= 0 or implied.max() >= 1 or implied.sum() < 1:
+    if implied.min() <= 0 or implied.max() >= 1 or implied.sum() < 1 - _SLACK:
         raise ValueError("implied chances lie between 0 and 1 and sum to 1 or more; the prices are not used")
     fair = _REMOVE[method](implied)
     if fair.min() <= 0:

@@ -8,7 +8,7 @@ from backoffice.simulator.sport.ladder import HIGHEST, LOWEST, at_most, nearest
 METHOD = "odds_ratio"
 
 # Newton's steps double the digits that are right; a market that is all but decided takes the most.
-_STEPS = 7
+_STEPS = 5
 # A market may fall short of its margin by this share of it through rounding before all its prices are rounded down.
 _SHORTFALL = 0.1
 

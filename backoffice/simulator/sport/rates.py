@@ -15,11 +15,13 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class Competition:
-    """``level`` moves the expected scores, ``sides`` is how many take part, ``appeal`` how much is bet on it."""
+    """How many sides take part, how much is bet on it, how far the strengths of its sides lie apart (a deviation, in
+    what the sport's model takes as strength), and what the expected scores are multiplied by."""
 
     name: str
     sides: int
     appeal: float
+    spread: float = 0.0
     level: float = 1.0
 
 
@@ -40,7 +42,9 @@ class Schedule:
 class Play:
     """How a fixture goes: chances of a late start and of not being finished, and times in microseconds.
 
-    ``halt`` is how long bets stop round an incident, ``confirmed_after`` when a decided market is settled.
+    ``halt`` is how long bets stop round an incident, ``confirmed_after`` when a decided market is settled. ``news`` is
+    the size of a piece of news in what the sport's model takes as strength. Prices move with the clock every ``tick``,
+    0 where only what happens moves them.
     """
 
     delay_chance: float
@@ -50,23 +54,15 @@ class Play:
     halt: int
     confirmed_after: int
     news: float
+    tick: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What two equal sides score on average at home and away, and how far apart the logarithms of strengths lie."""
+    """What two equal sides score on average, at home and away."""
 
     home_mean: float
     away_mean: float
-    spread: float
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """The chance of equal players to win a point on serve, and how far apart the players lie in it."""
-
-    point: float
-    spread: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,8 @@ class Rates:
     source: str
     football: Scoring
     basketball: Scoring
-    tennis: Serving
+    # The chance of equal players to win a point on serve.
+    tennis: float
     racing: Running
     schedules: Mapping[str, Schedule]
     plays: Mapping[str, Play]
@@ -142,10 +139,10 @@ TABLE = (
             "margins of football: mean overround of B365 over the Premier League of 2019-20 (1X2 5.31 %, over/under "
             "5.50 %, Asian handicap 2.68 %); other markets and sports: usual templates; frequencies: own estimates"
         ),
-        # Premier League of 2019-20: 1.52 and 1.21 goals; the spread of strengths raises both means by a tenth.
-        football=Scoring(1.43, 1.12, 0.21),
-        basketball=Scoring(82.0, 79.0, 0.045),
-        tennis=Serving(0.63, 0.025),
+        # Premier League of 2019-20: 1.52 and 1.21 goals; that sides differ raises both means by a twentieth.
+        football=Scoring(1.42, 1.12),
+        basketball=Scoring(82.0, 79.0),
+        tennis=0.63,
         racing=Running(0.75, (6, 16), ((16, 4), (8, 3), (0, 2)), 0.08, 12 * HOUR, MINUTE, dead_heat_chance=0.01),
         schedules={
             "football": Schedule(
@@ -155,11 +152,11 @@ TABLE = (
                 weekend_starts=_FOOTBALL_WEEKENDS,
                 opens_before=4 * DAY,
                 competitions=(
-                    Competition("Coastal Premier League", 20, 1.0, 1.02),
-                    Competition("Continental Shield", 32, 0.9, 1.04),
-                    Competition("Second Coastal League", 24, 0.4, 0.96),
-                    Competition("Lowland Division One", 18, 0.3, 1.12),
-                    Competition("Harbour Championship", 20, 0.3, 0.92),
+                    Competition("Coastal Premier League", 20, 1.0, 0.22),
+                    Competition("Continental Shield", 32, 0.9, 0.22, 1.03),
+                    Competition("Second Coastal League", 24, 0.4, 0.12, 1.0),
+                    Competition("Lowland Division One", 18, 0.3, 0.20, 1.12),
+                    Competition("Harbour Championship", 20, 0.3, 0.18, 0.92),
                 ),
             ),
             "tennis": Schedule(
@@ -168,7 +165,7 @@ TABLE = (
                 starts=_COURT_HOURS,
                 weekend_starts=_COURT_HOURS,
                 opens_before=2 * DAY,
-                competitions=(Competition("Harbour Open", 64, 0.6), Competition("Clay Masters", 64, 0.5)),
+                competitions=(Competition("Harbour Open", 64, 0.6, 0.025), Competition("Clay Masters", 64, 0.5, 0.02)),
             ),
             "basketball": Schedule(
                 share=0.14,
@@ -177,8 +174,8 @@ TABLE = (
                 weekend_starts=_HALLS,
                 opens_before=2 * DAY,
                 competitions=(
-                    Competition("Metro Conference", 18, 0.6),
-                    Competition("Island League", 16, 0.3, 0.95),
+                    Competition("Metro Conference", 18, 0.6, 0.045),
+                    Competition("Island League", 16, 0.3, 0.04, 0.95),
                 ),
             ),
             "horse_racing": Schedule(
@@ -195,7 +192,7 @@ TABLE = (
             ),
         },
         plays={
-            "football": Play(0.03, 45 * MINUTE, 0.004, 6, 40 * SECOND, 90 * SECOND, 0.06),
+            "football": Play(0.03, 45 * MINUTE, 0.004, 6, 40 * SECOND, 90 * SECOND, 0.06, tick=10 * SECOND),
             "tennis": Play(0.20, 60 * MINUTE, 0.025, 4, 8 * SECOND, 60 * SECOND, 0.010),
             "basketball": Play(0.02, 20 * MINUTE, 0.001, 5, 15 * SECOND, 120 * SECOND, 0.015),
             "horse_racing": Play(0.30, 6 * MINUTE, 0.004, 1, 0, 5 * MINUTE, 0.12),

@@ -120,7 +120,7 @@ def tennis(
     """A match with its whole course; strengths are added to the chances of points, 0 for the average player."""
     play = rates.plays["tennis"]
     news = news_moments(rng, opens_at, starts_at)
-    serves = _believed_serves(rng, rates.tennis.point, strengths, len(news), play.news)
+    serves = _believed_serves(rng, rates.tennis, strengths, len(news), play.news)
     kick_off = starts_at + delay(rng, play)
     moments = tuple(_played(rng, Play(*serves[-1].tolist()), kick_off))
     is_abandoned = rng.random() < play.abandoned_chance
