@@ -1,4 +1,4 @@
-"""`python -m bench [b1 b2 b3 b4] [--quick]`, inside `python -m backoffice.localstack exec --`."""
+"""`python -m bench [b1 b2 b3 b4 sim] [--quick]`, inside `python -m backoffice.localstack exec --`."""
 
 import argparse
 import logging
@@ -10,7 +10,7 @@ import django
 
 from bench.figures import RESULTS, Figures
 
-NAMES = ("b1", "b2", "b3", "b4")
+NAMES = ("b1", "b2", "b3", "b4", "sim")
 FRESHNESS_RATE = 10_000.0
 """Events a second for B3 where B1 is not run before it."""
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
     """The benchmarks of these names, each on what the one before left of the stand."""
-    from bench import decode, freshness, ingest, rollups
+    from bench import decode, freshness, ingest, rollups, simulator
     from bench.stand import stand
 
     if "b2" in names:
@@ -44,6 +44,8 @@ def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
             freshness.run(figures, here, rate / 4, quick=quick)
         if "b4" in names:
             rollups.run(figures, here, quick=quick)
+        if "sim" in names:
+            simulator.run(figures, here, quick=quick)
 
 
 if __name__ == "__main__":

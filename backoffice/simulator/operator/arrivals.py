@@ -25,6 +25,8 @@ def found(world: World) -> None:
     who = world.join(made(world.chance, numbers, at))
     # Those who came long ago and still come are the ones who stay.
     world.players["lapses_at"] = np.maximum(world.players["lapses_at"], world.now + (at % (90 * DAY)))
+    past = world.chance.uniform("deposited before", world.players["key"], at) * rates.CDD_THRESHOLD
+    world.players["deposited"] = past * world.players["unit"]
     harmed = world.players["harmed_at"] < world.now
     world.players["harmed_at"][harmed] += world.now - at[harmed]
     open_accounts(world, who)

@@ -15,7 +15,7 @@ from backoffice.simulator.operator.world import World
 HISTORY_RATE = 45_000
 # The share of the rate that players cause; the rest are moves of prices.
 PLAY_SHARE = 0.7
-FEWEST_PLAYERS, MOST_PLAYERS = 100, 20_000
+FEWEST_PLAYERS, MOST_PLAYERS = 100, 100_000
 
 
 @dataclass(frozen=True)

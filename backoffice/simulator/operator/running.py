@@ -23,7 +23,7 @@ EVENTS_AT_ONCE = 25_000
 # What the engine was away for longer than this is left out.
 GAP = 3 * MINUTE
 # Events of a visit and what follows from it, on average; measured, and held by a test.
-EVENTS_OF_VISIT = 300.0
+EVENTS_OF_VISIT = 245.0
 _WAIT_SECONDS = 0.5
 
 
@@ -62,7 +62,9 @@ def play_rate(world: World) -> float:
 def plan(world: World, time: Time) -> int:
     """The end of the next slice: a live one, or a longer one where there is much to catch up with."""
     live = round(LIVE * (time.speed or 1))
-    at_once = min(int(EVENTS_AT_ONCE / (play_rate(world) + world.feed_rate) * SECOND), LONGEST)
+    # A player comes at most once in a slice: the more often players come, the shorter it is.
+    longest = int(LONGEST / max(world.level, 1.0))
+    at_once = min(int(EVENTS_AT_ONCE / (play_rate(world) + world.feed_rate) * SECOND), longest)
     if world.now < time.start:
         step = min(at_once, time.start - world.now)
     elif time.is_exact:

@@ -28,7 +28,6 @@ from backoffice.simulator.sport.quotes import (
 from backoffice.simulator.sport.rates import Play
 from backoffice.simulator.sport.timeline import Timeline
 
-
 # A minute of a match that is in play, so that moments may be asked for in any order.
 _STATES_REMEMBERED = 8
 

@@ -132,7 +132,7 @@ def won(told: list[Event], game: str) -> float:
     """Return of the rounds that both runs have, at the game while the fault is on."""
     rounds = [e.body for e in told if e.record == "RoundCompleted" and e.body["game_id"] == game and is_on(e)]
     staked = sum(body["stake"] + body["bonus_stake"] for body in rounds)
-    return sum(body["win"] + body["bonus_win"] for body in rounds) / staked
+    return float(sum(body["win"] + body["bonus_win"] for body in rounds) / staked)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_drift_of_deposits_grows_day_by_day() -> None:
     def mean_deposit(told: list[Event], first: int, last: int) -> float:
         sums = [e.body["amount"] for e in told if e.record == "DepositInitiated" and e.body["currency"] == "EUR"
                 and first <= e.body["occurred_at"] < last]  # fmt: skip
-        return sum(sums) / len(sums)
+        return float(sum(sums) / len(sums))
 
     assert mean_deposit(calm, START, start) == mean_deposit(drifting, START, start)
     assert mean_deposit(drifting, start + 4 * DAY, start + 6 * DAY) > 1.1 * mean_deposit(
