@@ -37,17 +37,17 @@ def run(figures: Figures, stand: Stand, *, quick: bool) -> None:
     events, seconds = _lived(live, sender, ids, SECOND, 3 if quick else 20)
     figures.rate("SIM", "simulator rate, live (CPU of one core)", events, [seconds])
     past = _world(HISTORY_PLAYERS, HISTORY_RATE, timedelta(days=30))
-    _lived(past, sender, ids, 2 * HOUR, 2)
-    events, seconds = _lived(past, sender, ids, 2 * HOUR, 2 if quick else 60)
+    _lived(past, sender, ids, 4 * HOUR, 2)
+    events, seconds = _lived(past, sender, ids, 4 * HOUR, 2 if quick else 20)
     figures.rate("SIM", "simulator rate, history (CPU of one core)", events, [seconds])
-    _backfill(figures, stand, past, sender, ids, slices=3 if quick else 200)
+    _backfill(figures, stand, past, sender, ids, slices=2 if quick else 30)
 
 
 def _backfill(figures: Figures, stand: Stand, past: World, sender: Sender, ids: dict[str, int], *, slices: int) -> None:
     with crew("bench.operator_worker", 1, [], stand.environ):
         _wait_stored(stand, sender)
         before, began = sender.totals.events, time.monotonic()
-        _lived(past, sender, ids, 2 * HOUR, slices)
+        _lived(past, sender, ids, 4 * HOUR, slices)
         sent, made = sender.totals.events - before, time.monotonic() - began
         _wait_stored(stand, sender)
         figures.rate("SIM", "history made and sent beside one worker", sent, [made])

@@ -12,7 +12,7 @@ from backoffice.simulator.brands import CHANNELS
 from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.arrays import MINUTE, SECOND, Flags, Floats, Ints, Rows
 from backoffice.simulator.operator.bonuses import use_free_bet
-from backoffice.simulator.operator.columns import Words
+from backoffice.simulator.operator.columns import Later, Words
 from backoffice.simulator.operator.identifiers import ids
 from backoffice.simulator.operator.people import FREE_BET, none, owners
 from backoffice.simulator.operator.sportsbook import Choice
@@ -193,7 +193,7 @@ def _emit_bets(
         system_size=sizes, channel=Words(players["channel"][who].astype(np.int64), CHANNELS),
         is_in_play=np.array([any(leg.is_in_play for leg in ticket) for ticket in tickets], bool), is_free_bet=is_free,
         bonus_id=np.where(is_free, players["bonus"][who], none(len(who))), potential_payout=potentials,
-        legs=legs_of(tickets),
+        legs=Later(tickets, legs_of),
     )  # fmt: skip
     world.slice.emit(
         "StakeTaken", about, at + 1,

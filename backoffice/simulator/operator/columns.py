@@ -1,6 +1,6 @@
 """What a slice says of each record type, and how that becomes Arrow columns in the shape of its Avro schema."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,8 +19,16 @@ class Words:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Values that are converted all together, at the end of the slice."""
+
+    values: Sequence[Any]
+    convert: Callable[[Sequence[Any]], pa.Array]
+
+
 # A value for each row, or one for all of them; None is null. An empty id is null.
-Column: TypeAlias = Array | Words | pa.Array | str | int | bool | None
+Column: TypeAlias = Array | Words | Later | pa.Array | str | int | bool | None
 
 
 def arrow(parts: Sequence[tuple[Column, int]], avro: Any) -> pa.Array:
@@ -41,6 +49,8 @@ def _joined(parts: Sequence[tuple[Column, int]]) -> Any:
         return np.concatenate([part for part, _ in parts])
     if isinstance(first, Words) and all(isinstance(part, Words) and part.words == first.words for part, _ in parts):
         return Words(np.concatenate([part.codes for part, _ in parts if isinstance(part, Words)]), first.words)
+    if isinstance(first, Later):
+        return Later([value for part, _ in parts if isinstance(part, Later) for value in part.values], first.convert)
     if isinstance(first, str | int) and all(isinstance(part, str | int) and part == first for part, _ in parts):
         return first
     return None
@@ -51,10 +61,10 @@ def _converted(column: Column, rows: int, wanted: pa.DataType) -> pa.Array:
         return pa.nulls(rows, wanted)
     if isinstance(column, Words):
         return pa.array(column.words, pa.string()).take(pa.array(column.codes))
+    if isinstance(column, Later):
+        return column.convert(column.values)
     if isinstance(column, np.ndarray):
-        if column.dtype.kind == "S":
-            return id_column(column)
-        return pa.array(column, wanted)
+        return id_column(column) if column.dtype.kind == "S" else pa.array(column, wanted)
     if isinstance(column, pa.Array):
         return column
     return pa.repeat(pa.scalar(column, wanted), rows)

@@ -20,12 +20,13 @@ def log_in(world: World) -> None:
     players, chance, span = world.players, world.chance, world.slice
     away = np.flatnonzero(~players["online"] & (players["status"] == ACTIVE) & (players["clock"] < span.end))
     start = np.full(len(away), span.start)
-    hazard = _visits(world, away) * (span.end - span.start) / DAY
+    draws = chance.uniform("moment of visit", players["key"][away], start)
+    at = (start + draws * (span.end - span.start)).astype(np.int64)
+    hazard = _visits(world, away, at) * (span.end - span.start) / DAY
     comes = chance.uniform("visit", players["key"][away], start) < -np.expm1(-hazard)
-    away, start = away[comes], start[comes]
-    at = start + chance.uniform("moment of visit", players["key"][away], start) * (span.end - span.start)
-    settle_due(world, away, at.astype(np.int64))
-    players["clock"][away] = np.maximum(players["clock"][away], at.astype(np.int64))
+    away, at = away[comes], at[comes]
+    settle_due(world, away, at)
+    world.reach(away, at)
     away = away[(players["exclusion"][away] == b"") & (players["clock"][away] < span.end)]
     _fail(world, away)
     # Who is still trying when the slice ends has given up.
@@ -42,13 +43,13 @@ def log_out(world: World) -> None:
     end_visits(world, who, Words(np.where(draws < _IDLE_SHARE, 0, 1), ("idle", "logout")))
 
 
-def _visits(world: World, who: Ints) -> Floats:
-    """Visits a day at this hour."""
-    players, at = world.players, world.slice.start
+def _visits(world: World, who: Ints, at: Ints) -> Floats:
+    """Visits a day, at the hour of these moments."""
+    players = world.players
     usual = players["visits"][who] * world.level
     lapsed = players["lapses_at"][who] < at
     season = seasons.visits(players["country"][who].astype(np.int64), players["shift"][who], at)
-    return usual * season * harm(players, who, np.full(len(who), at)) * np.where(lapsed, rates.LAPSED_VISITS, 1.0)
+    return usual * season * harm(players, who, at) * np.where(lapsed, rates.LAPSED_VISITS, 1.0)
 
 
 def _fail(world: World, who: Ints) -> None:

@@ -18,8 +18,8 @@ from backoffice.simulator.producing import Sender
 
 # A live slice, and the longest one, in which as many events are made at once as pays off.
 LIVE = SECOND
-LONGEST = 2 * HOUR
-EVENTS_AT_ONCE = 25_000
+LONGEST = 4 * HOUR
+EVENTS_AT_ONCE = 50_000
 # What the engine was away for longer than this is left out.
 GAP = 3 * MINUTE
 # Events of a visit and what follows from it, on average; measured, and held by a test.

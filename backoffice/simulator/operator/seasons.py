@@ -14,10 +14,12 @@ _WEEK = 7 * 24
 _MONDAY = 3 * 24
 
 
-def visits(country: Ints, shift: Floats, at: int) -> Floats:
-    """By how much visits at a moment are more than those of a mean hour; ``shift`` are hours that a player is late."""
+def visits(country: Ints, shift: Floats, at: Ints) -> Floats:
+    """By how much visits at these moments are more than in a mean hour; ``shift`` are hours that a player is late."""
     hour = at // HOUR + _MONDAY + _ahead()[country] - np.round(shift).astype(np.int64)
-    return np.asarray(_week()[hour % _WEEK] * (rates.PAY_DAY_VISITS if is_pay_day(at) else 1.0))
+    days, place = np.unique(at // DAY, return_inverse=True)
+    of_day = np.array([rates.PAY_DAY_VISITS if is_pay_day(day * DAY) else 1.0 for day in days.tolist()])
+    return np.asarray(_week()[hour % _WEEK] * of_day[place])
 
 
 def is_pay_day(at: int) -> bool:
