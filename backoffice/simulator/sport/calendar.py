@@ -98,24 +98,20 @@ class Calendar:
         of_the_week = schedule.days[weekday] / sum(schedule.days)
         count = self._fixtures_per_day * schedule.share * len(schedule.days) * of_the_week
         starts = schedule.weekend_starts if weekday >= _SATURDAY else schedule.starts
-        weights = [competition.appeal for competition in schedule.competitions]
         rosters, busy = self._rosters(rates, sport), set[str]()
         for _ in range(int(count + rng.random())):
-            competition = rng.choices(schedule.competitions, weights)[0]
             wanted = rng.randint(*rates.racing.runners) if sport == "horse_racing" else 2
-            sides = _drawn_sides(rng, rosters[competition.name], wanted, busy)
+            competition, sides = _drawn_sides(rng, rosters, wanted, busy)
             minute = rng.choices(list(starts), list(starts.values()))[0]
             yield Booking(sport, competition, sides, day * DAY + minute * MINUTE, rng.getrandbits(48))
 
-    def _rosters(self, rates: Rates, sport: str) -> dict[str, list[Side]]:
+    def _rosters(self, rates: Rates, sport: str) -> dict[Competition, list[Side]]:
         """The sides of each competition of a sport; they stay the same as long as the rates name the same ones."""
         rng = random.Random(f"{self._seed}/{sport}")
         competitions = rates.schedules[sport].competitions
         named = iter(_NAMES[sport](rng, sum(competition.sides for competition in competitions)))
         return {
-            competition.name: [
-                Side(name, rng.gauss(0, competition.spread)) for name in islice(named, competition.sides)
-            ]
+            competition: [Side(name, rng.gauss(0, competition.spread)) for name in islice(named, competition.sides)]
             for competition in competitions
         }
 
@@ -124,15 +120,19 @@ def _appeal(booking: Booking) -> float:
     return booking.appeal
 
 
-def _drawn_sides(rng: random.Random, roster: list[Side], count: int, busy: set[str]) -> tuple[Side, ...]:
-    """Sides that have nothing else on that day; where too few of them are left, all may come again."""
-    free = [side for side in roster if side.name not in busy]
-    if len(free) < count:
-        busy.difference_update(side.name for side in roster)
-        free = roster
-    sides = tuple(rng.sample(free, count))
+def _drawn_sides(
+    rng: random.Random, rosters: Mapping[Competition, list[Side]], count: int, busy: set[str]
+) -> tuple[Competition, tuple[Side, ...]]:
+    """Sides of one competition that are free on that day; where none has enough of them, all may come again."""
+    free = {competition: [side for side in roster if side.name not in busy] for competition, roster in rosters.items()}
+    ready = [competition for competition, sides in free.items() if len(sides) >= count]
+    if not ready:
+        busy.clear()
+        return _drawn_sides(rng, rosters, count, busy)
+    competition = rng.choices(ready, [each.appeal for each in ready])[0]
+    sides = tuple(rng.sample(free[competition], count))
     busy.update(side.name for side in sides)
-    return sides
+    return competition, sides
 
 
 def _fixture(booking: Booking, rates: Rates, *, is_featured: bool) -> Fixture:

@@ -1,12 +1,12 @@
 """What bets give back, exactly: whole minor units, rounded once."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import comb, prod
 from typing import Literal, NamedTuple
 
 THOUSAND = 1_000
 MILLION = 1_000_000
+BILLION = 1_000_000_000
 
 Kind = Literal["single", "multiple", "system"]
 
@@ -27,7 +27,8 @@ def returned(stake: int, kind: Kind, system_size: int, legs: Sequence[SettledLeg
         ValueError: kind, size and number of legs do not fit together; the bet is not settled.
     """
     size = _legs_to_a_line(kind, system_size, len(legs))
-    return rounded_down(stake * _sum_over_lines([leg_return(leg) for leg in legs], size))
+    total = _sum_over_lines([leg_return(leg) for leg in legs], size)
+    return rounded_down(stake * total, comb(len(legs), size) * BILLION**size)
 
 
 def potential_payout(stake: int, kind: Kind, system_size: int, odds: Sequence[int]) -> int:
@@ -47,23 +48,24 @@ def cash_out(stake: int, odds: Sequence[int], chances: Sequence[int], margin: in
     """
     if any(not 0 <= share <= MILLION for share in (*chances, margin)):
         raise ValueError("chances and the margin are millionths between 0 and 1,000,000; nothing is offered")
-    values = (Fraction(leg * chance, THOUSAND * MILLION) for leg, chance in zip(odds, chances, strict=True))
-    return rounded_down(stake * prod(values, start=Fraction(1)) * (1 - Fraction(margin, MILLION)))
+    values = [leg * chance for leg, chance in zip(odds, chances, strict=True)]
+    return rounded_down(stake * prod(values) * (MILLION - margin), MILLION * BILLION ** len(values))
 
 
-def leg_return(leg: SettledLeg) -> Fraction:
-    """What a stake of 1 gives back: the void share as it is, the rest times odds and dead-heat factor where it won.
+def leg_return(leg: SettledLeg) -> int:
+    """What a stake of 1 gives back, in billionths: the void share as it is, the rest times odds and dead-heat factor
+    where it won.
 
     Source: the return table of the Unified Odds Feed for result, void_factor and dead_heat_factor.
     """
     void = THOUSAND if leg.result == "void" else leg.void_factor
     won = (THOUSAND - void) * leg.odds * leg.dead_heat_factor if leg.result == "won" else 0
-    return Fraction(void * MILLION + won, THOUSAND * MILLION)
+    return void * MILLION + won
 
 
-def rounded_down(amount: Fraction | int) -> int:
-    """Parts of a minor unit stay with the operator, as its terms say."""
-    return amount.__floor__()
+def rounded_down(amount: int, parts: int) -> int:
+    """So many parts of a minor unit in whole ones; what is left over stays with the operator, as its terms say."""
+    return amount // parts
 
 
 def _legs_to_a_line(kind: Kind, system_size: int, legs: int) -> int:
@@ -73,13 +75,12 @@ def _legs_to_a_line(kind: Kind, system_size: int, legs: int) -> int:
     return system_size or legs
 
 
-def _sum_over_lines(returns: Sequence[Fraction], size: int) -> Fraction:
-    """What a stake of 1, shared evenly by all lines of ``size`` legs, gives back.
-
-    The elementary symmetric polynomial of that degree over the number of lines, in O(legs · size).
-    """
-    sums = [Fraction(1)] + [Fraction(0)] * size
+def _sum_over_lines(returns: Sequence[int], size: int) -> int:
+    """The sum of the products over all lines of ``size`` legs: the elementary symmetric polynomial of that degree."""
+    if size == len(returns):
+        return prod(returns)
+    sums = [1] + [0] * size
     for value in returns:
         for degree in range(size, 0, -1):
             sums[degree] += sums[degree - 1] * value
-    return sums[size] / comb(len(returns), size)
+    return sums[size]

@@ -27,6 +27,12 @@ def first(wanted: Callable[[Fixture], bool]) -> Fixture:
     return next(fixture for fixture in week() if wanted(fixture))
 
 
+def one_of_each() -> list[Fixture]:
+    """A featured match, and the first fixture of each sport."""
+    firsts = [next(fixture for fixture in week() if fixture.sport == sport) for sport in SPORTS]
+    return [featured(), *firsts]
+
+
 def featured() -> Fixture:
     """A match with all markets that goes its whole way and has a goal in the first half and one after it."""
     return first(lambda fixture: fixture.is_featured and not fixture.is_abandoned and _has_goals(fixture))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from backoffice.simulator.sport.board import Floats
+from backoffice.simulator.sport.board import Floats, Ints
 from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST, at_most, nearest
 from backoffice.simulator.sport.margins import Method, apply_margin, remove_margin
 from backoffice.simulator.sport.pricing import priced
@@ -79,7 +79,7 @@ def test_a_board_is_priced_market_by_market(fair: list[Floats], margin: float) -
         assert (np.abs(1e6 / shown - exact) <= _step_before(shown, exact)).all()
 
 
-def _step_before(shown: Floats, exact: Floats) -> Floats:
+def _step_before(shown: Ints, exact: Floats) -> Floats:
     """The implied chance, in thousandths, between the price and its neighbours; all of it where the ladder ends."""
     place = np.searchsorted(LADDER, shown)
     wider = 1e6 / LADDER[np.maximum(place - 1, 0)] - 1e6 / LADDER[np.minimum(place + 1, LADDER.size - 1)]
