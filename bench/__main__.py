@@ -1,4 +1,4 @@
-"""`python -m bench [b1 b2 b3 b4 feed] [--quick]`, inside `python -m backoffice.localstack exec --`."""
+"""`python -m bench [b1 b2 b3 b4 feed sim] [--quick]`, inside `python -m backoffice.localstack exec --`."""
 
 import argparse
 import logging
@@ -10,8 +10,8 @@ import django
 
 from bench.figures import RESULTS, Figures
 
-NAMES = ("b1", "b2", "b3", "b4", "feed")
-ON_SERVERS = {"b1", "b3", "b4"}
+NAMES = ("b1", "b2", "b3", "b4", "feed", "sim")
+ON_SERVERS = {"b1", "b3", "b4", "sim"}
 FRESHNESS_RATE = 10_000.0
 """Events a second for B3 where B1 is not run before it."""
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
     """The benchmarks of these names, each on what the one before left of the stand."""
-    from bench import decode, feed, freshness, ingest, rollups
+    from bench import decode, feed, freshness, ingest, rollups, simulator
     from bench.stand import stand
 
     if "b2" in names:
@@ -49,6 +49,8 @@ def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
             freshness.run(figures, here, rate / 4, quick=quick)
         if "b4" in names:
             rollups.run(figures, here, quick=quick)
+        if "sim" in names:
+            simulator.run(figures, here, quick=quick)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def stand() -> Iterator[Stand]:
             call_command("migrate", verbosity=0)
             registry = Registry(settings.SCHEMA_REGISTRY_URL, prefix)
             here = Stand(url, prefix, registry)
-            with _topics([here.topic(reader) for reader in ("", *PEERS)]):
+            others = [f"{prefix}{name}" for name in TOPICS if name != BETS]
+            with _topics([*others, *(here.topic(reader) for reader in ("", *PEERS))]):
                 yield here
         finally:
             default.close()

@@ -34,6 +34,7 @@ PRODUCER = {
 REPORT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _FULL_QUEUE_SECONDS = 0.1
+_SERVE_EVERY = 1_000
 # After being told to stop, how long what is queued may still take; shorter than a supervisor's patience.
 _LAST_SECONDS = 6.0
 
@@ -95,29 +96,29 @@ def produce(
         Rejected: a topic is not there, or the cluster will never take what is sent.
     """
     stop = stop or Signal()
-    sender = _Sender(kafka, prefix, ids, stop, report)
+    sender = Sender(kafka, prefix, stop, report)
     sender.wait_for_topics()
     source = iter(messages)
     for count in pace.grants(stop):
-        sent = sum(sender.send(message) for message in islice(source, count))
+        sent = sum(_send(sender, message, ids) for message in islice(source, count))
         sender.serve()
         if sent < count:
             break
     return sender.finish()
 
 
-class _Sender:
+def _send(sender: "Sender", message: Event | Garbage, ids: Mapping[str, int]) -> bool:
+    return sender.send(*message_of(message, ids), is_garbage=isinstance(message, Garbage))
+
+
+class Sender:
+    """Queues messages for Kafka in order, waits where it is away, and counts; ``stop`` ends the waiting."""
+
     def __init__(
-        self,
-        kafka: Mapping[str, str],
-        prefix: str,
-        ids: Mapping[str, int],
-        stop: Signal,
-        report: Callable[[Totals], None],
+        self, kafka: Mapping[str, str], prefix: str, stop: Signal, report: Callable[[Totals], None] = lambda _: None
     ) -> None:
         self._producer = Producer({**PRODUCER, **kafka, "on_delivery": self._delivered})
         self._topics = {topic: prefix + topic for topic in TOPICS}
-        self._ids = ids
         self._stop = stop
         self._report = report
         self._totals = Totals()
@@ -137,9 +138,16 @@ class _Sender:
                 raise Rejected(f"Topic {missing[0]} is not there; make it with manage.py topics --apply.")
             return
 
-    def send(self, message: Event | Garbage) -> bool:
-        """Whether the message was queued; it is not when stopped while the queue is full."""
-        topic, key, value = message_of(message, self._ids)
+    @property
+    def totals(self) -> Totals:
+        return self._totals
+
+    def send(self, topic: str, key: str | bytes, value: bytes, *, is_garbage: bool = False) -> bool:
+        """Whether the message was queued; it is not when stopped while the queue is full.
+
+        Raises:
+            Rejected: the cluster will never take what is sent.
+        """
         while True:
             try:
                 self._producer.produce(self._topics[topic], value, key)
@@ -152,8 +160,28 @@ class _Sender:
                     f"Kafka takes no more from this producer ({error.args[0].str()}); start it anew."
                 ) from error
             else:
-                self._count(message, topic)
+                self._count(topic, is_garbage)
                 return True
+
+    def settle(self) -> bool:
+        """Wait until the cluster has all that was sent; False when stopped before.
+
+        Raises:
+            Rejected: it refused some of it.
+        """
+        while self._producer.flush(_RETRY_SECONDS):
+            self.serve()
+            if self._stop.is_set():
+                return False
+        self.serve()
+        if self._failure is not None:
+            raise Rejected(f"Kafka refused messages ({self._failure.str()}); look at the topics, then start it anew.")
+        return True
+
+    def tick(self) -> None:
+        """Let the client do its work every now and then, between many messages."""
+        if not self._totals.events % _SERVE_EVERY:
+            self.serve()
 
     def serve(self, seconds: float = 0.0) -> None:
         """Let the client do its work, and report when it is time."""
@@ -179,8 +207,8 @@ class _Sender:
             log.error("Kafka refused messages, the last because: %s", self._failure.str())
         return self._totals
 
-    def _count(self, message: Event | Garbage, topic: str) -> None:
-        if isinstance(message, Garbage):
+    def _count(self, topic: str, is_garbage: bool) -> None:
+        if is_garbage:
             self._totals.garbage += 1
         else:
             self._totals.events += 1

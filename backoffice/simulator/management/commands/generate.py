@@ -1,13 +1,10 @@
 """``manage.py generate``: a made-up operator's events into Kafka."""
 
 import json
-import signal
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event as Signal
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +18,7 @@ from backoffice.simulator.garbage import mixed
 from backoffice.simulator.generator import PLAYERS, generate
 from backoffice.simulator.pacing import AsFastAsPossible, AtRate
 from backoffice.simulator.producing import Totals, produce, schema_ids
+from backoffice.simulator.stopping import stopping
 
 NOW = "now"
 DEFAULT_START = "2026-01-01T00:00:00Z"
@@ -44,7 +42,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        with _stopping() as stop:
+        with stopping() as stop:
             ids = self._ids(stop)
             if not ids:
                 return
@@ -96,22 +94,6 @@ def _events(options: dict[str, Any]) -> Iterator[Event]:
         players=options["players"],
         clock=None if start else SystemClock(),
     )
-
-
-@contextmanager
-def _stopping() -> Iterator[Signal]:
-    """A signal that SIGINT and SIGTERM set, in place of what they did before."""
-    stop = Signal()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _start(text: str) -> datetime | None:

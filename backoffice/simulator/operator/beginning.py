@@ -1,0 +1,71 @@
+"""How a run begins: where the last one stopped, or with an operator of its own and, where wanted, a history."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from backoffice.kernel.errors import Rejected
+from backoffice.simulator.operator.arrays import DAY, SECOND
+from backoffice.simulator.operator.faults import Fault
+from backoffice.simulator.operator.running import level_for
+from backoffice.simulator.operator.state import load
+from backoffice.simulator.operator.world import World
+
+# What the whole way through Kafka and the projections takes in a second, with some room.
+HISTORY_RATE = 45_000
+# The share of the rate that players cause; the rest are moves of prices.
+PLAY_SHARE = 0.7
+FEWEST_PLAYERS, MOST_PLAYERS = 100, 100_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``rate`` in events a second, ``start`` and ``history`` in microseconds; ``players`` None: as the rate needs."""
+
+    seed: int
+    rate: float
+    players: int | None
+    start: int
+    history: int
+    history_seconds: float
+    faults: tuple[Fault, ...]
+
+
+def begin(wanted: Wanted, state: Path | None, say: Callable[[str], object]) -> tuple[World, bool]:
+    """The world to go on with, and whether it is a new one.
+
+    Raises:
+        Rejected: the state is not one of this seed, or cannot be read.
+    """
+    if state is None or not state.exists():
+        return _new(wanted, say), True
+    world = load(state)
+    if world.seed != wanted.seed:
+        raise Rejected(f"{state} is of seed {world.seed}; give that seed, or another file.")
+    say("History is there already; going on from the state." if wanted.history else "Going on from the state.")
+    return world, False
+
+
+def _new(wanted: Wanted, say: Callable[[str], object]) -> World:
+    rate = wanted.rate * PLAY_SHARE
+    if wanted.history:
+        affordable = HISTORY_RATE * wanted.history_seconds / (wanted.history / SECOND)
+        if rate > affordable:
+            rate = affordable
+            say(
+                f"{wanted.history / DAY:g} days of history at {rate:.3g} player events a second instead of"
+                f" {wanted.rate:g}: fewer players, so that it takes no longer than {wanted.history_seconds:g} s."
+            )
+    players = wanted.players or _players_for(rate)
+    return World(
+        seed=wanted.seed,
+        now=wanted.start - wanted.history,
+        wanted=players,
+        level=level_for(rate, players),
+        faults=wanted.faults,
+    )
+
+
+def _players_for(rate: float) -> int:
+    """As many as cause the rate by visiting as often as players usually do."""
+    return min(max(round(level_for(rate, 1)), FEWEST_PLAYERS), MOST_PLAYERS)

@@ -1,0 +1,144 @@
+"""The engine at work: slice after slice into Kafka, in step with the clock, or to catch up with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Signal
+
+from backoffice.kernel.clock import Clock
+from backoffice.simulator.events.envelope import microseconds
+from backoffice.simulator.operator import rates
+from backoffice.simulator.operator.arrays import DAY, HOUR, MINUTE, SECOND
+from backoffice.simulator.operator.engine import advance, skip
+from backoffice.simulator.operator.incidents import bad_messages
+from backoffice.simulator.operator.slices import Slice
+from backoffice.simulator.operator.state import save
+from backoffice.simulator.operator.world import World
+from backoffice.simulator.producing import Sender
+
+# A live slice, and the longest one, in which as many events are made at once as pays off.
+LIVE = SECOND
+LONGEST = 4 * HOUR
+EVENTS_AT_ONCE = 50_000
+# What the engine was away for longer than this is left out.
+GAP = 3 * MINUTE
+# Events of a visit and what follows from it, on average; measured, and held by a test.
+EVENTS_OF_VISIT = 245.0
+_WAIT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Time:
+    """Simulated time: it runs ``speed`` times as fast as the clock from ``start`` on; without a speed it is at ``end``.
+
+    ``is_exact``: slices are the same whatever the clock says, so that the same seed gives the same bytes.
+    """
+
+    clock: Clock
+    start: int
+    began: int
+    speed: float | None
+    end: int | None
+    is_exact: bool
+
+    def now(self) -> int:
+        """Up to when the operator may have lived."""
+        if self.speed is None:
+            return self.end or self.start + 1000 * 365 * DAY
+        passed = self.start + int((microseconds(self.clock.now()) - self.began) * self.speed)
+        return min(passed, self.end) if self.end else passed
+
+
+def level_for(rate: float, players: int) -> float:
+    """By how much visits have to be multiplied so that the players cause ``rate`` events a second over a week."""
+    return rate * DAY / SECOND / (players * rates.MEAN_VISITS * EVENTS_OF_VISIT)
+
+
+def play_rate(world: World) -> float:
+    """The events a second that the players cause, averaged over a week."""
+    return world.level * world.wanted * rates.MEAN_VISITS * EVENTS_OF_VISIT * SECOND / DAY
+
+
+def plan(world: World, time: Time) -> int:
+    """The end of the next slice: a live one, or a longer one where there is much to catch up with."""
+    live = round(LIVE * (time.speed or 1))
+    # A player comes at most once in a slice: the more often players come, the shorter it is.
+    longest = int(LONGEST / max(world.level, 1.0))
+    at_once = min(int(EVENTS_AT_ONCE / (play_rate(world) + world.feed_rate) * SECOND), longest)
+    if world.now < time.start:
+        step = min(at_once, time.start - world.now)
+    elif time.is_exact:
+        step = live if time.speed else max(at_once, live)
+    else:
+        step = max(min(time.now() - world.now, at_once), live)
+    end = world.now + step
+    return min(end, time.end) if time.end else end
+
+
+def run(
+    world: World, sender: Sender, schema_ids: Mapping[str, int], time: Time, rate: float,
+    *, state: Path | None, stop: Signal, told: Callable[[World], None] = lambda _: None,
+) -> None:  # fmt: skip
+    """Live on until the end of the time, or until stopped. ``told`` is called after each slice.
+
+    ``rate`` is that of all events; what the players do not cause of it are moves of prices, in history none.
+
+    A slice counts once the cluster has all of it and the state is saved: stopped or killed before, the next start makes
+    the same slice again with the same ids, and the streams take what they have already for repeats.
+    """
+    while not stop.is_set() and (time.end is None or world.now < time.end):
+        if world.planned <= world.now:
+            world.feed_rate, world.planned = _feed_rate(world, time, rate), plan(world, time)
+        if not _reached(world.planned, time, stop):
+            return
+        span = advance(world, world.planned)
+        if not _sent(sender, world, span, schema_ids):
+            return
+        world.is_live = world.is_live or time.now() - world.now < GAP
+        world.feed_rate = _feed_rate(world, time, rate)
+        world.planned = plan(world, time)
+        if state:
+            save(world, state)
+        told(world)
+
+
+def come_back(world: World, sender: Sender, schema_ids: Mapping[str, int], time: Time, state: Path) -> bool:
+    """After a time away: the slice that may have been sent but not saved is made again, and a long gap is left out.
+
+    What is due in the gap is decided, nobody visits in it. False when stopped before the cluster had it.
+    """
+    if world.now < world.planned <= time.now():
+        if not _sent(sender, world, advance(world, world.planned), schema_ids):
+            return False
+        world.planned = 0
+        save(world, state)
+    if world.is_live and not time.is_exact and time.now() - world.now > GAP:
+        world.planned = time.now()
+        save(world, state)
+        if not _sent(sender, world, skip(world, world.planned), schema_ids):
+            return False
+        world.planned = 0
+        save(world, state)
+    return True
+
+
+def _feed_rate(world: World, time: Time, rate: float) -> float:
+    return 0.0 if world.now < time.start else max(rate - play_rate(world), 0.0)
+
+
+def _reached(moment: int, time: Time, stop: Signal) -> bool:
+    """Wait for a moment; False when stopped before."""
+    while not stop.is_set() and (missing := moment - time.now()) > 0:
+        stop.wait(min(missing / SECOND / (time.speed or 1), _WAIT_SECONDS))
+    return not stop.is_set()
+
+
+def _sent(sender: Sender, world: World, span: Slice, schema_ids: Mapping[str, int]) -> bool:
+    for garbage in bad_messages(world, span, schema_ids):
+        if not sender.send(garbage.topic, garbage.key, garbage.value, is_garbage=True):
+            return False
+    for message in span.messages(schema_ids):
+        if not sender.send(*message):
+            return False
+        sender.tick()
+    return sender.settle()

@@ -1,0 +1,29 @@
+"""A worker process with the lanes of all streams: what a Celery worker runs with `--streams all`."""
+
+import sys
+import threading
+
+import django
+
+from bench.crew import READY, say
+
+
+def main() -> None:
+    django.setup()
+    from backoffice.streams.projection import STREAMS
+    from backoffice.streams.step import LaneThread, lanes_of, spare_the_collector
+
+    stopping = threading.Event()
+    spare_the_collector()
+    threads = [LaneThread(lane, stopping) for lane in lanes_of(sorted(STREAMS))]
+    for thread in threads:
+        thread.start()
+    say(READY)
+    sys.stdin.read()
+    stopping.set()
+    for thread in threads:
+        thread.join(10)
+
+
+if __name__ == "__main__":
+    main()
