@@ -6,3 +6,6 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from . import projections  # noqa: F401 - importing registers them
+        from .live import register_topics
+
+        register_topics()

@@ -1,0 +1,104 @@
+"""The platform's health and the operator's figures as live topics."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from confluent_kafka.admin import AdminClient
+from django.conf import settings
+
+from backoffice.access.roles import ROLES, grant
+from backoffice.kernel.clock import SystemClock
+from backoffice.live.board import Row, Rows, Value
+from backoffice.live.frames import milliseconds
+from backoffice.live.topics import Topic, register
+
+from . import selectors
+from .selectors import Outcomes
+from .status import read_status
+
+SEE = "metrics.view_window"
+# `figures` has these, also while Kafka is away.
+_FIGURES = {"ggr", "active_players"}
+_SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
+
+
+def health(_: str) -> Rows:
+    """Everything that the status tells, whatever fields it has."""
+    status = read_status(
+        SystemClock().now(), _admin(tuple(sorted(settings.KAFKA.items()))), settings.KAFKA_TOPIC_PREFIX
+    )
+    return status_rows(status)
+
+
+def status_rows(status: Any) -> Rows:
+    """A dataclass of facts as rows under ``field/part/part``; what stands alone is called ``value``."""
+    facts = ((field.name, getattr(status, field.name)) for field in fields(status) if field.name not in _FIGURES)
+    return {key: row for name, fact in facts for key, row in _rows(name, fact)}
+
+
+def _rows(key: str, fact: Any) -> Iterator[tuple[str, Row]]:
+    if isinstance(fact, _SCALARS):
+        yield key, {"value": _value(fact)}
+    elif is_dataclass(fact):
+        held = {field.name: getattr(fact, field.name) for field in fields(fact)}
+        if simple := {name: _value(value) for name, value in held.items() if isinstance(value, _SCALARS)}:
+            yield key, simple
+        for name, value in held.items():
+            if name not in simple:
+                yield from _rows(f"{key}/{name}", value)
+    else:
+        parts = fact if isinstance(fact, Mapping) else {_called(part, place): part for place, part in enumerate(fact)}
+        for part, value in parts.items():
+            name = "/".join(map(str, part)) if isinstance(part, tuple) else str(part)
+            yield from _rows(f"{key}/{name}", value)
+
+
+def _called(part: Any, place: int) -> str:
+    return part if isinstance(part, str) else str(place)
+
+
+def _value(fact: Any) -> Value:
+    if isinstance(fact, datetime):
+        return milliseconds(fact)
+    if isinstance(fact, timedelta):
+        return round(fact.total_seconds(), 1)
+    value: Value = round(fact, 3) if isinstance(fact, float) else fact
+    return value
+
+
+def figures(_: str) -> Rows:
+    """GGR, mean stake, payments, logins of the last hour and who is active; amounts in minor units."""
+    now = SystemClock().now()
+    rows: Rows = {}
+    for (vertical, currency), amount in selectors.ggr_by_vertical(now).items():
+        rows[f"ggr/{vertical}/{currency}"] = {"amount": amount}
+    for (vertical, currency), staked in selectors.stakes(now).items():
+        if staked.count:
+            rows[f"stake/{vertical}/{currency}"] = {
+                "mean": round(staked.amount / staked.count), "count": staked.count, "amount": staked.amount,
+            }  # fmt: skip
+    for provider, outcomes in selectors.payment_success(now).items():
+        rows[f"payments/{provider}"] = _outcomes(outcomes)
+    rows["logins"] = _outcomes(selectors.logins(now))
+    for jurisdiction, players in selectors.active_players_by_jurisdiction(now).items():
+        rows[f"active/{jurisdiction}"] = {"players": players}
+    return rows
+
+
+def _outcomes(outcomes: Outcomes) -> Row:
+    rate = None if outcomes.rate is None else round(outcomes.rate, 4)
+    return {"succeeded": outcomes.succeeded, "failed": outcomes.failed, "rate": rate}
+
+
+@cache
+def _admin(kafka: tuple[tuple[str, str], ...]) -> AdminClient:
+    return AdminClient(dict(kafka))
+
+
+def register_topics() -> None:
+    register(Topic("health", SEE, health, every=1.0))
+    register(Topic("figures", SEE, figures, every=1.0))
+    grant(SEE, *ROLES)
