@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from backoffice.kernel.money import MINOR_DIGITS
@@ -19,7 +18,6 @@ from .topics import TOPICS
 @require_safe
 @never_cache
 @login_required
-@ensure_csrf_cookie
 def page(request: HttpRequest) -> HttpResponse:
     """The numbers that this person's role sees; 403 where it sees none."""
     topics = [name for name, topic in TOPICS.items() if request.user.has_perm(topic.permission)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -20,23 +21,26 @@ from .selectors import Outcomes
 from .status import read_status
 
 SEE = "metrics.view_window"
+# What every status has, whether as a field or worked out from others.
+_FACTS = ("events_per_second", "lag", "dead_letters", "halted")
 # `figures` has these, also while Kafka is away.
-_FIGURES = {"ggr", "active_players"}
+_FIGURES = ("at", "ggr", "stakes", "bets", "payments", "logins", "active_players")
 _SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
 
 
 def health(_: str) -> Rows:
     """Everything that the status tells, whatever fields it has."""
-    status = read_status(
-        SystemClock().now(), _admin(tuple(sorted(settings.KAFKA.items()))), settings.KAFKA_TOPIC_PREFIX
-    )
-    return status_rows(status)
+    kafka = tuple(sorted(settings.KAFKA.items()))
+    return status_rows(read_status(SystemClock().now(), _admin(kafka), settings.KAFKA_TOPIC_PREFIX))
 
 
 def status_rows(status: Any) -> Rows:
-    """A dataclass of facts as rows under ``field/part/part``; what stands alone is called ``value``."""
-    facts = ((field.name, getattr(status, field.name)) for field in fields(status) if field.name not in _FIGURES)
-    return {key: row for name, fact in facts for key, row in _rows(name, fact)}
+    """A dataclass of facts as rows under ``field/part/part``; a value that stands alone is called ``value``.
+
+    Parts are the keys of a mapping, the names by which a dataclass in a list begins (stream, topic), else its place.
+    """
+    others = [field.name for field in fields(status) if field.name not in _FACTS + _FIGURES]
+    return {key: row for name in (*_FACTS, *others) for key, row in _rows(name, getattr(status, name))}
 
 
 def _rows(key: str, fact: Any) -> Iterator[tuple[str, Row]]:
@@ -46,18 +50,21 @@ def _rows(key: str, fact: Any) -> Iterator[tuple[str, Row]]:
         held = {field.name: getattr(fact, field.name) for field in fields(fact)}
         if simple := {name: _value(value) for name, value in held.items() if isinstance(value, _SCALARS)}:
             yield key, simple
-        for name, value in held.items():
-            if name not in simple:
-                yield from _rows(f"{key}/{name}", value)
+        for name in held.keys() - simple.keys():
+            yield from _rows(f"{key}/{name}", held[name])
     else:
-        parts = fact if isinstance(fact, Mapping) else {_called(part, place): part for place, part in enumerate(fact)}
-        for part, value in parts.items():
+        parts = fact.items() if isinstance(fact, Mapping) else ((_called(part, n), part) for n, part in enumerate(fact))
+        for part, value in parts:
             name = "/".join(map(str, part)) if isinstance(part, tuple) else str(part)
             yield from _rows(f"{key}/{name}", value)
 
 
 def _called(part: Any, place: int) -> str:
-    return part if isinstance(part, str) else str(place)
+    """What a part of a list goes by."""
+    if not is_dataclass(part):
+        return part if isinstance(part, str) else str(place)
+    values = (getattr(part, field.name) for field in fields(part))
+    return "/".join(takewhile(lambda value: isinstance(value, str), values)) or str(place)
 
 
 def _value(fact: Any) -> Value:

@@ -1,6 +1,6 @@
 // The panels with the operator's figures and the platform's health.
 
-import { count, money, rate, share, text, words } from "./format.js";
+import { age, count, money, rate, share, text, words } from "./format.js";
 import { Table, soon, write } from "./paint.js";
 
 const byName = new Intl.Collator("en", { numeric: true });
@@ -48,31 +48,70 @@ export function figuresPanel(root, topic) {
   return () => soon(paint);
 }
 
-// What the tiles show; every other fact of the health topic gets a line of the table, whatever it is.
-const TILES = ["events_per_second", "dead_letters", "at"];
+// Facts that have their place; every other one of the health topic gets a line of its own, whatever it is.
+const PLACED = ["events_per_second", "dead_letters", "halted", "lag", "lag_by_topic", "topics", "sources", "as_of"];
 
-export function healthPanel(root, topic) {
-  const facts = new Table(root.querySelector("#facts"), [
-    name((row) => row.label),
-    number((row) => row.shown, (row) => row.value),
+// Returns what to call when rows have changed, and what to call as time goes by: freshness ages without any news.
+export function healthPanel(root, topic, now) {
+  const table = (id, columns) => new Table(root.querySelector(`#${id}`), columns);
+  const streams = table("streams", [
+    name((row) => row.parts.join(" · ")),
+    { className: "number", text: (row) => row.fresh },
+    number((row) => count(row.lag), (row) => row.lag),
+    number((row) => count(row.dead_letters), (row) => row.dead_letters),
   ]);
+  const sources = table("sources", [
+    name((row) => row.parts[0]),
+    { className: "number", text: (row) => age(now() - row.heard_at) },
+    number((row) => `${count(row.silent)} of ${count(row.watched)}`, (row) => row.silent),
+  ]);
+  const facts = table("facts", [name((row) => row.label), number((row) => row.shown, (row) => row.value)]);
   const paint = (quiet) => {
-    const value = (key) => topic.rows.get(key)?.value;
-    const tile = (id, shown, number) => write(root.querySelector(`#${id}`), shown, number, quiet);
-    const lag = section(topic.rows, "lag").reduce((sum, [, row]) => sum + (row.value ?? 0), 0);
-    const halted = section(topic.rows, "halted");
-    tile("rate", rate(value("events_per_second")), value("events_per_second"));
-    tile("lag", count(lag), lag);
-    tile("dead-letters", count(value("dead_letters")), value("dead_letters"));
-    tile("halted", count(halted.length), halted.length);
-    root.querySelector("#halted").closest(".tile").dataset.state = halted.length ? "bad" : "";
-    const lines = [...topic.rows].filter(([key]) => !TILES.includes(key)).flatMap(([key, row]) => factLines(key, row));
-    facts.show(lines.sort(([one], [other]) => byName.compare(one, other)), quiet);
+    tiles(root, topic.rows, quiet);
+    streams.show(lanes(topic.rows, now()), quiet);
+    showOrHide(root, "sources", sources, section(topic.rows, "sources").filter(([, row]) => "watched" in row), quiet);
+    showOrHide(root, "facts", facts, [...topic.rows].flatMap(([key, row]) => factLines(key, row)), quiet);
   };
   return () => soon(paint);
 }
 
+function tiles(root, rows, quiet) {
+  const value = (key) => rows.get(key)?.value;
+  const tile = (id, shown, number, isBad) => {
+    const element = root.querySelector(`#${id}`);
+    write(element, shown, number, quiet);
+    element.closest(".tile").dataset.state = isBad ? "bad" : "";
+  };
+  const waiting = section(rows, "lag");
+  const lag = waiting.length ? waiting.reduce((sum, [, row]) => sum + row.value, 0) : null;
+  const halted = section(rows, "halted").length;
+  tile("rate", rate(value("events_per_second")), value("events_per_second"));
+  tile("lag", count(lag), lag);
+  tile("dead-letters", count(value("dead_letters")), value("dead_letters"));
+  tile("halted", count(halted), halted, halted > 0);
+}
+
+// Each topic of each stream; where only the lag of whole streams is known, that.
+function lanes(rows, now) {
+  const told = section(rows, "topics").filter(([, row]) => "newest_at" in row);
+  if (!told.length) return section(rows, "lag").map(([key, row]) => [key, { ...row, lag: row.value, fresh: "–" }]);
+  return told.map(([key, row]) => [
+    key,
+    {
+      ...row,
+      fresh: row.newest_at === null ? "–" : age(now - row.newest_at),
+      lag: rows.get(`lag_by_topic/${row.parts.join("/")}`)?.value,
+    },
+  ]);
+}
+
+function showOrHide(root, id, table, lines, quiet) {
+  root.querySelector(`#${id}`).closest(".panel").hidden = lines.length === 0;
+  table.show(lines, quiet);
+}
+
 function factLines(key, row) {
+  if (PLACED.includes(key.split("/")[0])) return [];
   const label = words(key.replaceAll("/", " · "));
   return Object.entries(row).map(([field, value]) => [
     `${key} ${field}`,

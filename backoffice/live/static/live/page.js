@@ -63,16 +63,17 @@ function forget(name) {
   link.unsubscribe(name);
 }
 
-// A panel is made for its topic, and the topic tells the panel of changes.
+// A panel is made for its topic, and the topic tells the panel of changes; returns what repaints it.
 function panel(name, make) {
-  if (!seen.has(name)) return;
   let changed = () => {};
+  if (!seen.has(name)) return changed;
   const topic = watch(name, () => changed());
-  changed = make(root, topic);
+  changed = make(root, topic, now);
+  return changed;
 }
 
 watch("live", showState);
-panel("health", healthPanel);
+const repaintHealth = panel("health", healthPanel);
 panel("figures", figuresPanel);
 panel("ticker", tickerPanel);
 let market = null;
@@ -80,7 +81,7 @@ if (seen.has("featured")) {
   market = new MarketPanel(root, { watch, forget });
   const featured = watch("featured", () => market.feature(featured));
 }
-for (const element of document.querySelectorAll("[data-of]")) element.hidden = !seen.has(element.dataset.of);
+for (const element of root.querySelectorAll("[data-of]")) if (!seen.has(element.dataset.of)) element.hidden = true;
 
 function now() {
   return Date.now() - clockAhead;
@@ -109,10 +110,13 @@ function showState() {
   if (pill.textContent !== words) pill.textContent = words;
 }
 
+// A number is as old as the newest event in it, where the platform tells, else as its last reading.
 function showAges() {
   showState();
+  repaintHealth();
   for (const element of root.querySelectorAll("[data-age]")) {
-    const at = topics.get(element.dataset.age)?.at ?? null;
+    const newest = topics.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
+    const at = newest ?? topics.get(element.dataset.age)?.at ?? null;
     showAge(element, at, (ms) => (ms > STALE_MS ? `stale: ${age(ms)} old` : `${age(ms)} old`));
   }
   if (market) showAge(root.querySelector("#market-age"), market.fedAt(), fedAge);
