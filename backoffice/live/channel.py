@@ -51,18 +51,25 @@ class Publisher:
             url, socket_timeout=PUBLISH_SECONDS, socket_connect_timeout=PUBLISH_SECONDS, retry=Retry(NoBackoff(), 0)
         )
         self._again_at = 0.0
+        self._failing = False
 
     def publish(self, channel: str, message: bytes) -> bool:
         if time.monotonic() >= self._again_at:
             try:
                 self._client.publish(channel, message)
             except redis.RedisError as error:
-                log.warning("live pages are not told: %s", error)
-                self._again_at = time.monotonic() + PAUSE_SECONDS
+                self._failed(error)
             else:
+                self._failing = False
                 return True
         telemetry.UNPUBLISHED.inc()
         return False
+
+    def _failed(self, error: redis.RedisError) -> None:
+        self._again_at = time.monotonic() + PAUSE_SECONDS
+        if not self._failing:
+            log.warning("live pages are told nothing until Redis is back: %s", error)
+        self._failing = True
 
 
 @cache

@@ -124,7 +124,8 @@ class Hub:
         self._doubt("*")
 
     def _redis_lost(self, why: str) -> None:
-        log.warning("live pages: %s", why)
+        if self._state["redis"]["state"] != "away":
+            log.warning("live pages read every few seconds what nobody tells them: %s", why)
         self._since("redis", state="away", why="Redis is away; numbers are read every few seconds instead.")
         self._doubt("live")
 

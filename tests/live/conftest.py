@@ -1,5 +1,5 @@
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,17 +12,22 @@ from tests.live.web import Web
 
 
 @pytest.fixture(scope="module")
-def web(template: str, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    """A web process over a database of its own, and a Redis channel that nobody else hears; for all tests of a file."""
-    folder: Path = tmp_path_factory.mktemp("web")
-    prefix = f"t{uuid4().hex[:10]}."
+def house(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a database for all tests of a file; making one takes longer than most of them."""
     with (
         django_db_blocker.unblock(),
         databases.copied(settings.DATABASE_URL, template) as name,
         databases.default_database(databases.beside(settings.DATABASE_URL, name)),
-        override_settings(KAFKA_TOPIC_PREFIX=prefix),
     ):
-        started = Web(environ(databases.beside(settings.DATABASE_URL, name), prefix), folder)
+        yield databases.beside(settings.DATABASE_URL, name)
+
+
+@pytest.fixture(scope="module")
+def web(house: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process and a Redis channel that nobody else hears, for all tests of a file."""
+    prefix = f"t{uuid4().hex[:10]}."
+    with override_settings(KAFKA_TOPIC_PREFIX=prefix):
+        started = Web(_environ(house, prefix), tmp_path_factory.mktemp("web"))
         try:
             started.start()
             yield started
@@ -30,9 +35,7 @@ def web(template: str, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pyt
             started.kill()
 
 
-def environ(database_url: str, prefix: str) -> dict[str, str]:
-    import os
-
+def _environ(database_url: str, prefix: str) -> dict[str, str]:
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "backoffice.settings.test",
         "DATABASE_URL": database_url,

@@ -5,7 +5,7 @@ from django.test import Client
 
 from tests.live.web import Person
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = pytest.mark.usefixtures("house")
 
 
 def test_a_stranger_is_led_to_sign_in_and_then_to_the_page() -> None:

@@ -15,12 +15,11 @@ from backoffice.live.channel import publish
 from backoffice.live.connection import NOT_ALLOWED, SIGNED_OUT
 from tests.live.web import Person, Watcher, Web
 from tests.spine import until
-from trading.live import prices
 from trading.models import Market
 
 
-def market(name: str, version: int, **fields: Value) -> tuple[str, Rows]:
-    return name, {name: {"name": name, "version": version, **fields}}
+def market(key: str, version: int, **fields: Value) -> tuple[str, Rows]:
+    return key, {key: {"name": key, "version": version, **fields}}
 
 
 def refused(web: Web, person: Person | None, origin: str | None = "") -> int:
@@ -153,7 +152,7 @@ def test_a_topic_ends_with_the_permission_for_it(web: Web) -> None:
 
 
 EVENTS = [f"slow-{number}" for number in range(20)]
-MARKETS = 100
+MARKETS = 40
 MOST_ROUNDS = 500
 
 
@@ -170,10 +169,11 @@ def lay_down_markets() -> None:
 
 
 def flood(version: int) -> None:
-    """Every market anew, each some 700 bytes, as a worker would store and tell it."""
-    Market.objects.update(version=version, name=f"{version} ".ljust(500, "x"))
+    """Every market anew, 60 kB for each event, as a worker would store and tell it."""
+    name = f"{version} ".ljust(1_500, "x")
+    Market.objects.update(version=version, name=name)
     for event in EVENTS:
-        publish({f"prices:{event}": [(key, {key: row}) for key, row in prices(event).items()]})
+        publish({f"prices:{event}": [market(f"{event}-{number}", version, name=name) for number in range(MARKETS)]})
 
 
 def has(watcher: Watcher, event: str, version: int) -> bool:
@@ -188,7 +188,7 @@ def test_a_slow_reader_takes_no_memory_delays_nobody_and_has_everything_when_it_
     slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
     person = Person("trader")
     # The library reads ahead into a queue; so small a queue stops it at once.
-    with web.socket(person, sock=slow_line, max_queue=1) as slow, web.socket(person) as quick:
+    with web.socket(person, sock=slow_line, max_queue=1, ping_interval=None) as slow, web.socket(person) as quick:
         reader, watcher = Watcher(slow, *topics), Watcher(quick, topics[0])
         before, version = web.memory(), 0
         while "pitboss_live_slow_readers_total 0.0" in web.get("/metrics"):

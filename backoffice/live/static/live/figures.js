@@ -16,34 +16,70 @@ function section(rows, wanted) {
     .sort(([one], [other]) => byName.compare(one, other));
 }
 
-const vertical = (row) => words(row.parts[0]);
-const currency = (row) => row.parts[1];
+// A line for each currency and a column for each vertical; amounts of two currencies never meet in one line.
+class ByCurrency {
+  #element;
+  #table = null;
+  #verticals = "";
+
+  constructor(element) {
+    this.#element = element;
+  }
+
+  show(entries, amount, quiet) {
+    const verticals = [...new Set(entries.map(([, row]) => row.parts[0]))].sort(byName.compare);
+    if (this.#table === null || verticals.join() !== this.#verticals) this.#lay(verticals);
+    const lines = new Map();
+    for (const [, row] of entries) {
+      const [vertical, currency] = row.parts;
+      lines.set(currency, { ...lines.get(currency), currency, [vertical]: amount(row) });
+    }
+    this.#table.show([...lines].sort(([one], [other]) => byName.compare(one, other)), quiet);
+  }
+
+  #lay(verticals) {
+    this.#verticals = verticals.join();
+    const heads = ["Currency", ...verticals.map(words)].map((label, place) => {
+      const head = document.createElement("th");
+      head.scope = "col";
+      head.textContent = label;
+      if (place) head.className = "number";
+      return head;
+    });
+    this.#element.tHead.rows[0].replaceChildren(...heads);
+    this.#element.tBodies[0].replaceChildren();
+    this.#table = new Table(this.#element, [
+      name((row) => row.currency),
+      ...verticals.map((vertical) => number((row) => money(row[vertical], row.currency), (row) => row[vertical])),
+    ]);
+  }
+}
 
 export function figuresPanel(root, topic) {
-  const table = (id, columns) => new Table(root.querySelector(`#${id}`), columns);
-  const panels = {
-    ggr: table("ggr", [
-      name(vertical), { text: currency }, number((row) => money(row.amount, currency(row)), (row) => row.amount),
-    ]),
-    stake: table("stake", [
-      name(vertical), { text: currency }, number((row) => money(row.mean, currency(row)), (row) => row.mean),
-      number((row) => count(row.count), (row) => row.count),
-    ]),
-    payments: table("payments", [
-      name((row) => row.parts[0]), number((row) => share(row.rate), (row) => row.rate),
-      number((row) => count(row.succeeded), (row) => row.succeeded),
-      number((row) => count(row.failed), (row) => row.failed),
-    ]),
-    active: table("active", [name((row) => row.parts[0]), number((row) => count(row.players), (row) => row.players)]),
-  };
-  const tile = (id, shown, value, quiet) => write(root.querySelector(`#${id}`), shown, value, quiet);
+  const element = (id) => root.querySelector(`#${id}`);
+  const revenue = new ByCurrency(element("ggr"));
+  const stakes = new ByCurrency(element("stake"));
+  const payments = new Table(element("payments"), [
+    name((row) => row.parts[0]),
+    number((row) => share(row.rate), (row) => row.rate),
+    number((row) => count(row.succeeded), (row) => row.succeeded),
+    number((row) => count(row.failed), (row) => row.failed),
+  ]);
+  const active = new Table(element("active"), [
+    name((row) => row.parts[0]),
+    number((row) => count(row.players), (row) => row.players),
+  ]);
   const paint = (quiet) => {
-    for (const [wanted, panel] of Object.entries(panels)) panel.show(section(topic.rows, wanted), quiet);
-    const players = section(topic.rows, "active").reduce((sum, [, row]) => sum + row.players, 0);
+    const players = section(topic.rows, "active");
     const logins = topic.rows.get("logins") ?? {};
-    tile("players", count(players), players, quiet);
-    tile("logins-ok", count(logins.succeeded), logins.succeeded, quiet);
-    tile("logins-failed", count(logins.failed), logins.failed, quiet);
+    const tile = (id, value) => write(element(id), count(value), value, quiet);
+    revenue.show(section(topic.rows, "ggr"), (row) => row.amount, quiet);
+    stakes.show(section(topic.rows, "stake"), (row) => row.mean, quiet);
+    payments.show(section(topic.rows, "payments"), quiet);
+    active.show(players, quiet);
+    tile("players", players.reduce((sum, [, row]) => sum + row.players, 0));
+    tile("logins-ok", logins.succeeded);
+    tile("logins-failed", logins.failed);
   };
   return () => soon(paint);
 }

@@ -96,7 +96,7 @@ export class MarketPanel {
 
   #about() {
     const { sport, competition, starts_at: starts } = this.#featured;
-    return [words(sport), competition, starts === null ? "" : moment(starts)].filter(Boolean).join(" · ");
+    return [words(sport), competition, starts === null ? "" : `${moment(starts)} UTC`].filter(Boolean).join(" · ");
   }
 
   #suspended() {

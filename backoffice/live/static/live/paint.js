@@ -40,7 +40,8 @@ export function flash(element, move) {
   element.dataset.move = element.dataset.move === `${move}-a` ? `${move}-b` : `${move}-a`;
 }
 
-// A table whose rows have keys. `columns` say for a row what each cell shows: {text, value, className}.
+// A table whose rows have keys. `columns` say for a row what each cell shows: its text, the number that it moves by,
+// what it says to a pointer that rests on it, the state that its style follows.
 export class Table {
   #body;
   #columns;
@@ -86,6 +87,8 @@ export class Table {
 
   #cell(cell, column, row, quiet) {
     write(cell, column.text(row), column.value?.(row), quiet);
+    const hint = column.hint?.(row) ?? "";
+    if (cell.title !== hint) cell.title = hint;
     const state = column.state?.(row) ?? "";
     if ((cell.dataset.state ?? "") !== state) cell.dataset.state = state;
   }

@@ -5,13 +5,13 @@ import { Table, soon } from "./paint.js";
 
 const COLUMNS = [
   { className: "number", text: (bet) => clock(bet.at) },
-  { className: "what", text: selection },
+  { className: "what", text: selection, hint: selection },
   { text: (bet) => (bet.in_play ? "in play" : "") },
   { className: "number", text: (bet) => odds(bet.odds) },
   { className: "number stake", text: (bet) => money(bet.stake, bet.currency) },
   { text: (bet) => (bet.free ? `${bet.currency} free` : bet.currency) },
   { className: "number", text: (bet) => money(bet.payout, bet.currency) },
-  { text: (bet) => `${bet.brand} ${bet.jurisdiction}` },
+  { className: "what", text: brand, hint: brand },
 ];
 
 export function tickerPanel(root, topic) {
@@ -39,4 +39,8 @@ export function tickerPanel(root, topic) {
 function selection(bet) {
   if (bet.legs === 1) return [bet.selection, bet.market, bet.event].filter(Boolean).join(" · ") || "single";
   return `${words(bet.kind)} of ${count(bet.legs)} legs`;
+}
+
+function brand(bet) {
+  return `${bet.brand} ${bet.jurisdiction}`;
 }
