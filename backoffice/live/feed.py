@@ -104,8 +104,7 @@ class Feed:
         except Exception as error:
             # Whatever it is, who watches is told, and it is tried again.
             telemetry.READ_FAILURES.labels(self._topic.name).inc()
-            log.warning("%s cannot be read: %s", self.name, error)
-            log.debug("where it failed", exc_info=True)
+            log.debug("%s cannot be read", self.name, exc_info=True)
             self._fails(self.name, str(error).strip().partition("\n")[0] or type(error).__name__)
             return
         if self._topic.each and self._at is not None:

@@ -130,11 +130,14 @@ class Hub:
         self._doubt("live")
 
     def _cannot_read(self, name: str, why: str) -> None:
+        key, was = f"topic {name}", f"topic {name}" in self._state
         if why:
-            self._since(f"topic {name}", state="unread", why=why)
-        elif self._state.pop(f"topic {name}", None) is None:
-            return
-        self._doubt("live")
+            self._since(key, state="unread", why=why)
+        else:
+            self._state.pop(key, None)
+        if bool(why) != was:
+            log.warning("%s cannot be read: %s", name, why) if why else log.info("%s can be read again", name)
+            self._doubt("live")
 
     def _since(self, what: str, **row: str) -> None:
         """Note a state of ours, with the time from which on it is so."""

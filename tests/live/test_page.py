@@ -104,7 +104,8 @@ def everything_moves(page: Page) -> None:
 
 def shows_what_postgres_holds(page: Page, spine: Spine, match: Match) -> None:
     """Once the match says no more, its prices on the page are those of the table."""
-    spine.wait_drained("trading")
+    version = "SELECT version FROM trading_market WHERE id = %s"
+    until(lambda: spine.value(version, MARKET) == match.version, "the last price is stored")
     held = spine.rows(
         "SELECT back_odds, lay_odds, last_odds FROM trading_outcome WHERE market_id = %s ORDER BY outcome_id", MARKET
     )

@@ -185,7 +185,7 @@ def test_a_slow_reader_takes_no_memory_delays_nobody_and_has_everything_when_it_
     lay_down_markets()
     topics = [f"prices:{event}" for event in EVENTS]
     slow_line = sockets.create_connection(("127.0.0.1", web.port))
-    slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+    slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 16_384)
     person = Person("trader")
     # The library reads ahead into a queue; so small a queue stops it at once.
     with web.socket(person, sock=slow_line, max_queue=1, ping_interval=None) as slow, web.socket(person) as quick:
@@ -198,6 +198,7 @@ def test_a_slow_reader_takes_no_memory_delays_nobody_and_has_everything_when_it_
             assert version < MOST_ROUNDS
 
         assert web.memory() - before < 100 << 20
+        slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4 << 20)
         for event in EVENTS:
             _is_told(reader, event, version)
         assert reader.frames < version * len(EVENTS)

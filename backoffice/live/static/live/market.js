@@ -126,13 +126,14 @@ export class MarketPanel {
   }
 
   #columns() {
+    const state = (row) => (row.isOpen && row.status === "active" ? "" : "off");
     const price = (field, side) => ({
       className: `number odds ${side}`, text: (row) => odds(row[field]), value: (row) => row[field],
-      state: (row) => (row.isOpen ? "" : "off"),
+      state,
     });
     const size = (field, side) => ({
       className: `number size ${side}`, text: (row) => roughMoney(row[field], row.currency),
-      state: (row) => (row.isOpen ? "" : "off"),
+      state,
     });
     return [
       { isHeader: true, text: (row) => (row.status === "active" ? row.name : `${row.name} (${row.status})`) },

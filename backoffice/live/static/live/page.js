@@ -44,9 +44,11 @@ function take(frame) {
   clockKnown = true;
   const topic = topics.get(frame.topic);
   if (!topic) return;
+  const isFirst = topic.at === null;
   const changes = topic.take(frame);
   if (changes === null) link.resync(topic.name);
   else if (changes.length) listeners.get(topic.name)(changes);
+  if (isFirst) showAges();
 }
 
 function watch(name, onChange) {
@@ -125,7 +127,7 @@ function showAges() {
 function showAge(element, at, shown) {
   const ms = at === null ? null : now() - at;
   write(element, ms === null ? "no data yet" : shown(ms), undefined, true);
-  const stale = ms === null || ms > STALE_MS ? "yes" : "";
+  const stale = ms !== null && ms > STALE_MS ? "yes" : "";
   const holder = element.closest("[data-stales]");
   for (const each of [element, holder]) if (each && each.dataset.stale !== stale) each.dataset.stale = stale;
 }

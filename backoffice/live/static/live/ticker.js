@@ -9,7 +9,7 @@ const COLUMNS = [
   { text: (bet) => (bet.in_play ? "in play" : "") },
   { className: "number", text: (bet) => odds(bet.odds) },
   { className: "number stake", text: (bet) => money(bet.stake, bet.currency) },
-  { text: (bet) => (bet.free ? `${bet.currency} free` : bet.currency) },
+  { text: (bet) => bet.currency },
   { className: "number", text: (bet) => money(bet.payout, bet.currency) },
   { className: "what", text: brand, hint: brand },
 ];
@@ -37,8 +37,9 @@ export function tickerPanel(root, topic) {
 }
 
 function selection(bet) {
-  if (bet.legs === 1) return [bet.selection, bet.market, bet.event].filter(Boolean).join(" · ") || "single";
-  return `${words(bet.kind)} of ${count(bet.legs)} legs`;
+  const single = [bet.selection, bet.market, bet.event].filter(Boolean).join(" · ") || "single";
+  const what = bet.legs === 1 ? single : `${words(bet.kind)} of ${count(bet.legs)} legs`;
+  return bet.free ? `free: ${what}` : what;
 }
 
 function brand(bet) {
