@@ -154,7 +154,7 @@ def test_the_page_can_be_used_by_keyboard_and_told_aloud(browser: Browser, web: 
     expect(page.get_by_role("region", name="Last bets").get_by_role("table")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Go on")).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_role("columnheader", name="Lay")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Lay", exact=True)).to_be_visible()
     expect(page.get_by_role("rowheader", name="1. A Horse With A Name")).to_be_visible()
     context.close()
 
