@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from backoffice.live import frames
 from backoffice.live.board import Board, Rows
 from backoffice.localstack.layout import PROJECT
+from backoffice.metrics.models import Window
 from tests.live.chromium import chromium
 from tests.live.web import Person, Web
 from trading.models import Market, Outcome, SportEvent
@@ -99,12 +100,38 @@ def lay_down_a_race() -> None:
         )  # fmt: skip
 
 
+def lay_down_figures() -> None:
+    """Large amounts in every vertical and currency of the present minute, and deposits of some providers."""
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    cells = [
+        (metric, vertical, currency)
+        for metric in ("ggr", "stakes")
+        for vertical in ("live", "slots", "sports", "table")
+        for currency in ("EUR", "JPY", "SEK")
+    ]
+    cells += [(metric, provider, "EUR") for metric in ("deposits_completed", "deposits_declined") for provider in PAID]
+    Window.objects.bulk_create(
+        (
+            Window(
+                metric=metric, minute=minute, key=key, currency=currency, topic="made-up", partition=0, count=123,
+                amount=-1_234_567_89,
+            )
+            for metric, key, currency in cells
+        ),
+        ignore_conflicts=True,
+    )  # fmt: skip
+
+
+PAID = ("acquira", "clearpay", "instabank")
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_the_screen(
     browser: Browser, web: Web, tmp_path: Path, width: int, height: int, scheme: Literal["light", "dark"]
 ) -> None:
     lay_down_a_race()
+    lay_down_figures()
     person = Person("trader")
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     page = context.new_page()
@@ -117,6 +144,9 @@ def test_nothing_is_wider_than_the_screen(
     expect(page.locator("#market-status")).to_contain_text("SUSPENDED", timeout=60_000)
     expect(page.locator("#runners tbody tr")).to_have_count(12)
     expect(page.locator("#runners tbody")).to_contain_text("(removed)")
+    expect(page.locator("#ggr tbody tr")).to_have_count(3)
+    expect(page.locator("#ggr tbody")).to_contain_text("−123,456,789")
+    expect(page.locator("#payments tbody")).to_contain_text("50.0%")
 
     page.screenshot(path=tmp_path / "page.png", full_page=True)
     assert wider(page) == []

@@ -112,22 +112,24 @@ function showState() {
   if (pill.textContent !== words) pill.textContent = words;
 }
 
-// A number is as old as the newest event in it, where the platform tells, else as its last reading.
+// A number is as old as the newest event in it, where the platform tells, else as its last reading. How old is too old
+// depends on how often there is something new to count.
 function showAges() {
   showState();
   repaintHealth();
   for (const element of root.querySelectorAll("[data-age]")) {
     const newest = topics.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
     const at = newest ?? topics.get(element.dataset.age)?.at ?? null;
-    showAge(element, at, (ms) => (ms > STALE_MS ? `stale: ${age(ms)} old` : `${age(ms)} old`));
+    const patience = element.dataset.patience ? 1_000 * element.dataset.patience : STALE_MS;
+    showAge(element, at, patience, (ms) => (ms > patience ? `stale: ${age(ms)} old` : `${age(ms)} old`));
   }
-  if (market) showAge(root.querySelector("#market-age"), market.fedAt(), fedAge);
+  if (market) showAge(root.querySelector("#market-age"), market.fedAt(), STALE_MS, fedAge);
 }
 
-function showAge(element, at, shown) {
+function showAge(element, at, patience, shown) {
   const ms = at === null ? null : now() - at;
   write(element, ms === null ? "no data yet" : shown(ms), undefined, true);
-  const stale = ms !== null && ms > STALE_MS ? "yes" : "";
+  const stale = ms !== null && ms > patience ? "yes" : "";
   const holder = element.closest("[data-stales]");
   for (const each of [element, holder]) if (each && each.dataset.stale !== stale) each.dataset.stale = stale;
 }
