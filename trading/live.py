@@ -20,7 +20,7 @@ from .selectors import MarketState, Quote
 SEE_MARKETS, SEE_BETS = "trading.view_market", "trading.view_bet"
 BETS_SHOWN = 30
 # A batch with more market updates than this is a backlog that is caught up with; whoever watches reads Postgres.
-MOST_UPDATES = 1_000
+MOST_UPDATES = 300
 _ORDER = ("market_id", "version")
 
 

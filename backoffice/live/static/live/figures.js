@@ -1,6 +1,6 @@
 // The panels with the operator's figures and the platform's health.
 
-import { age, count, money, rate, share, text, words } from "./format.js";
+import { age, count, figure, rate, share, text, words } from "./format.js";
 import { Table, soon, write } from "./paint.js";
 
 const byName = new Intl.Collator("en", { numeric: true });
@@ -50,7 +50,7 @@ class ByCurrency {
     this.#element.tBodies[0].replaceChildren();
     this.#table = new Table(this.#element, [
       name((row) => row.currency),
-      ...verticals.map((vertical) => number((row) => money(row[vertical], row.currency), (row) => row[vertical])),
+      ...verticals.map((vertical) => number((row) => figure(row[vertical], row.currency), (row) => row[vertical])),
     ]);
   }
 }

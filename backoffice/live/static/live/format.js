@@ -3,6 +3,7 @@
 const DIGITS = JSON.parse(document.documentElement.dataset.minorDigits ?? "{}");
 const LOCALE = "en-GB";
 const NOTHING = "–";
+const LARGE = 100_000;
 
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -25,6 +26,12 @@ export const text = told(String);
 
 export function money(minor, currency) {
   return told((value) => amountFormat(currency).format(value / 10 ** digitsOf(currency)))(minor);
+}
+
+// To the last minor unit while that is worth the room.
+export function figure(minor, currency) {
+  const isLarge = Math.abs(minor ?? 0) >= LARGE * 10 ** digitsOf(currency);
+  return isLarge ? roughMoney(minor, currency) : money(minor, currency);
 }
 
 // Whole units are enough where there is no room: volumes, sizes.
