@@ -1,15 +1,177 @@
-"""What traders and the platform's health ask of the trading tables."""
+"""What traders, the live page and the platform's health ask of the trading tables.
 
-from datetime import datetime
+Amounts are minor units, odds thousandths.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from math import prod
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 
+from backoffice.kernel.ids import uuid7_floor
 from backoffice.metrics.silence import Silent, Source
 
-from .models import FeedLimit, Market, SportEvent
+from .models import Bet, FeedLimit, Leg, Market, Outcome, SportEvent
 
+# Feeds that tell of real matches; every other provider is the simulator's.
+REAL_PROVIDERS = ("betfair",)
+TRADED = ("open", "suspended")
+MOVING = timedelta(minutes=2)
+MOST_MARKETS = 400
 # So many silent markets are named; the rest is counted.
 NAMED = 5
+
+
+@dataclass(frozen=True)
+class Quote:
+    """An outcome at its best prices."""
+
+    outcome_id: str
+    name: str
+    status: str
+    back_odds: int | None = None
+    back_size: int | None = None
+    lay_odds: int | None = None
+    lay_size: int | None = None
+    last_odds: int | None = None
+
+
+@dataclass(frozen=True)
+class MarketState:
+    """A market as its feed last described it."""
+
+    id: str
+    name: str
+    type: str
+    line: str | None
+    status: str
+    is_in_play: bool
+    bet_delay: int
+    currency: str
+    traded_volume: int | None
+    version: int
+    version_at: datetime
+    quotes: tuple[Quote, ...]
+
+
+@dataclass(frozen=True)
+class Featured:
+    """The market that a page shows to whoever has chosen none; ``is_real`` where it is no simulated one."""
+
+    market_id: str
+    sport_event_id: str
+    event_name: str
+    competition: str
+    sport: str
+    provider: str
+    starts_at: datetime | None
+    is_real: bool
+
+
+@dataclass(frozen=True)
+class LatestBet:
+    """A bet for a ticker, without its player; ``selection`` is the only leg's, ``odds`` None for a system."""
+
+    id: str
+    occurred_at: datetime
+    brand: str
+    jurisdiction: str
+    kind: str
+    currency: str
+    stake: int
+    potential_payout: int
+    is_in_play: bool
+    is_free_bet: bool
+    legs: int
+    odds: int | None
+    event: str
+    market: str
+    selection: str
+
+
+def markets_of(sport_event_id: str) -> list[MarketState]:
+    """The markets of a sport event with their outcomes, in the order of their ids."""
+    markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id")[:MOST_MARKETS]
+    found = {market.id: market for market in markets}
+    outcomes = Outcome.objects.filter(market_id__in=list(found)).order_by("market_id", "outcome_id")
+    quotes = {market: tuple(map(_quote, rows)) for market, rows in groupby(outcomes, lambda row: row.market_id)}
+    return [
+        MarketState(
+            market.id, market.name, market.type, market.line, market.status, market.is_in_play, market.bet_delay,
+            market.currency, market.traded_volume, market.version, market.version_at, quotes.get(market.id, ()),
+        )
+        for market in found.values()
+    ]  # fmt: skip
+
+
+def _quote(row: Outcome) -> Quote:
+    return Quote(
+        row.outcome_id, row.name, row.status, row.back_odds, row.back_size, row.lay_odds, row.lay_size, row.last_odds
+    )
+
+
+def featured_market(now: datetime) -> Featured | None:
+    """A real market that moves; else the simulated one that moves most; None where nothing moves."""
+    moving = Market.objects.filter(status__in=TRADED, version_at__gt=now - MOVING).order_by("-is_in_play", "-version")
+    market = moving.filter(provider__in=REAL_PROVIDERS).first() or moving.first()
+    if market is None:
+        return None
+    event = SportEvent.objects.filter(id=market.sport_event_id).first()
+    if event is None:
+        return None
+    return Featured(
+        market.id, event.id, event.name, event.competition, event.sport, event.provider, event.starts_at,
+        event.provider in REAL_PROVIDERS,
+    )  # fmt: skip
+
+
+def latest_bets(now: datetime, count: int) -> list[LatestBet]:
+    """The last bets of the day, newest first.
+
+    Ids carry their time (UUIDv7) and are the key of the table; by them the newest are found without a look at others.
+    """
+    newest = Bet.objects.filter(
+        id__gte=uuid7_floor(now - timedelta(days=1)), id__lt=uuid7_floor(now + timedelta(minutes=1))
+    )
+    bets = list(newest.order_by("-id")[:count])
+    rows = Leg.objects.filter(bet_id__in=[bet.id for bet in bets]).order_by("bet_id", "leg_no")
+    legs = {bet: list(found) for bet, found in groupby(rows, lambda leg: leg.bet_id)}
+    named = _names([found[0] for found in legs.values() if len(found) == 1])
+    return [_latest(bet, legs.get(bet.id, []), named) for bet in bets]
+
+
+Names = dict[tuple[str, str], tuple[str, str, str]]
+
+
+def _names(legs: Iterable[Leg]) -> Names:
+    """What the event, market and outcome of each leg are called, as far as the feed has told."""
+    legs = list(legs)
+    events = SportEvent.objects.in_bulk([leg.sport_event_id for leg in legs])
+    markets = Market.objects.in_bulk([leg.market_id for leg in legs])
+    outcomes = {
+        (row.market_id, row.outcome_id): row.name
+        for row in Outcome.objects.filter(market_id__in=markets, outcome_id__in=[leg.outcome_id for leg in legs])
+    }
+    return {
+        (leg.market_id, leg.outcome_id): (
+            events[leg.sport_event_id].name if leg.sport_event_id in events else "",
+            markets[leg.market_id].name if leg.market_id in markets else "",
+            outcomes.get((leg.market_id, leg.outcome_id), ""),
+        )
+        for leg in legs
+    }
+
+
+def _latest(bet: Bet, legs: list[Leg], named: Names) -> LatestBet:
+    event, market, selection = named[legs[0].market_id, legs[0].outcome_id] if len(legs) == 1 else ("", "", "")
+    odds = prod(leg.odds for leg in legs) // 1000 ** (len(legs) - 1) if legs and bet.kind != "system" else None
+    return LatestBet(
+        str(bet.id), bet.occurred_at, bet.brand, bet.jurisdiction, bet.kind, bet.currency, bet.stake,
+        bet.potential_payout, bet.is_in_play, bet.is_free_bet, len(legs), odds, event, market, selection,
+    )  # fmt: skip
 
 
 def feeds(now: datetime) -> list[Source]:

@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class MetricsConfig(AppConfig):
     name = "backoffice.metrics"
     label = "metrics"
+
+    def ready(self) -> None:
+        from .live import register_topics
+
+        register_topics()

@@ -47,6 +47,8 @@ INSTALLED_APPS = [
     "django_prometheus",
     "backoffice.contracts",
     "backoffice.streams",
+    "backoffice.access",
+    "backoffice.live",
     "backoffice.metrics",
     "backoffice.reconcile",
     "backoffice.simulator",
@@ -59,6 +61,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "backoffice.headers.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -95,6 +98,12 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "live"
+LOGOUT_REDIRECT_URL = "sign-in"
+# The file with the passwords of the demo users, where there are any.
+DEMO_USERS: Path | None = None
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
 

@@ -71,7 +71,7 @@ class Committer:
             rows = error
         return Prepared(batch, decoded, rows)
 
-    def commit(self, prepared: Prepared) -> Iterator[Batch]:
+    def commit(self, prepared: Prepared) -> Iterator[Prepared]:
         """Write the batch; yields each part of it that was committed (one, unless a message had to be isolated).
 
         Raises:
@@ -82,7 +82,7 @@ class Committer:
         except (psycopg.DataError, psycopg.IntegrityError, pa.ArrowInvalid) as error:
             yield from self._commit_without_the_bad(prepared, error)
             return
-        yield prepared.batch
+        yield prepared
 
     def _write(self, prepared: Prepared) -> None:
         now, batch = self.clock.now(), prepared.batch
@@ -95,7 +95,7 @@ class Committer:
             self._store_dead(batch, now)
             self._store_repeats(batch, now)
 
-    def _commit_without_the_bad(self, prepared: Prepared, error: Exception) -> Iterator[Batch]:
+    def _commit_without_the_bad(self, prepared: Prepared, error: Exception) -> Iterator[Prepared]:
         """Leave out repeats if there are any; else halve until the message that Postgres refuses is alone."""
         batch = prepared.batch
         if isinstance(error, psycopg.errors.UniqueViolation):

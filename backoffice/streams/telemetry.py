@@ -23,6 +23,7 @@ LAG = Gauge(
 HALTED = Gauge(
     "pitboss_stream_halted", "1 while a partition waits for a person.", (*_LABELS, "partition"), multiprocess_mode="max"
 )
+UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
 
 

@@ -7,7 +7,7 @@ import time
 
 from backoffice.kernel.errors import Retryable
 
-from . import halts, telemetry
+from . import announcing, halts, telemetry
 from .batch import Batch, DeadLetter
 from .breaker import Breaker
 from .committing import Committer, Prepared
@@ -112,8 +112,9 @@ class Writer:
         began = time.monotonic()
         for part in self._committer.commit(prepared):
             telemetry.COMMIT_SECONDS.labels(*self._lane.labels).observe(time.monotonic() - began)
-            self._committed(part)
-            self._halt_on_late(part)
+            self._committed(part.batch)
+            announcing.announce(part.decoded.tables)
+            self._halt_on_late(part.batch)
             if self._stopping.is_set() or epoch != self.epoch:
                 self.rewind.set()
                 return

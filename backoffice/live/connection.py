@@ -1,0 +1,152 @@
+"""One live socket: opened for who may see something, closed when they no longer may. A plain ASGI application."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import DatabaseError
+
+from backoffice.kernel.errors import Rejected
+
+from . import frames, telemetry
+from .hub import Hub, may_see
+from .outbox import Outbox
+from .visitors import Visitor
+
+log = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Private codes of RFC 6455 §7.4.2.
+SIGNED_OUT = 4401
+NOT_ALLOWED = 4403
+LONGEST_MESSAGE = 4_096
+MOST_TOPICS = 32
+LAST_WORD_SECONDS = 1.0
+
+
+def live_socket(hub: Hub) -> Callable[[Message, Receive, Send], Awaitable[None]]:
+    """The ASGI application of the path /live; its scope has to have ``cookies``."""
+
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
+        await receive()
+        visitor = await _visitor(hub, scope["cookies"])
+        if visitor is None or not may_see(visitor, hub.topics.values()):
+            # Closing before accepting is what ASGI calls answering 403.
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept"})
+        with telemetry.SOCKETS.track_inprogress():
+            await Connection(hub, visitor, send).run(receive)
+
+    return application
+
+
+async def _visitor(hub: Hub, cookies: dict[str, str]) -> Visitor | None:
+    session_key = cookies.get(settings.SESSION_COOKIE_NAME, "")
+    try:
+        return await hub.visitor(session_key) if session_key else None
+    except DatabaseError as error:
+        log.warning("a live socket is refused, its session cannot be looked up: %s", str(error).strip())
+        return None
+
+
+class Connection:
+    """An open socket: what its client asks for, what it is sent."""
+
+    def __init__(self, hub: Hub, visitor: Visitor, send: Send) -> None:
+        self.visitor = visitor
+        self.outbox = Outbox(hub.snapshot)
+        self._hub = hub
+        self._send = send
+        self._topics: set[str] = set()
+        self._code = 0
+        self._ended = asyncio.Event()
+
+    async def run(self, receive: Receive) -> None:
+        """Until the client leaves or is sent away."""
+        self._hub.join(self)
+        tasks = [asyncio.create_task(act) for act in (self._listen(receive), self._write(), self._wait_for_the_end())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._hub.leave(self)
+            for task in tasks:
+                task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            # A client that is gone is no fault; anything else is one of ours.
+            if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+                raise outcome
+        if self._code:
+            with suppress(OSError, TimeoutError):
+                await asyncio.wait_for(self._send({"type": "websocket.close", "code": self._code}), LAST_WORD_SECONDS)
+
+    def revisit(self, visitor: Visitor | None) -> None:
+        """End it with the session or the last permission, and a topic with the permission for it."""
+        if visitor is None or not may_see(visitor, self._hub.topics.values()):
+            self._code = SIGNED_OUT if visitor is None else NOT_ALLOWED
+            self._ended.set()
+        elif visitor != self.visitor:
+            self.visitor = visitor
+            for name in sorted(self._topics):
+                self._subscribe(name)
+
+    async def _listen(self, receive: Receive) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            self._heard(message.get("text") or message.get("bytes") or "")
+
+    async def _write(self) -> None:
+        while True:
+            await self._send({"type": "websocket.send", "bytes": await self.outbox.next()})
+
+    async def _wait_for_the_end(self) -> None:
+        await self._ended.wait()
+
+    def _heard(self, text: str | bytes) -> None:
+        """``{"subscribe": [topic, …]}``, ``unsubscribe`` likewise; ``resync`` asks for a snapshot after a gap."""
+        try:
+            acts = _parsed(text)
+        except Rejected as refused:
+            self.outbox.put("", frames.refused("", str(refused)))
+            return
+        for act, names in acts.items():
+            for name in names:
+                if act == "unsubscribe":
+                    self._unsubscribe(name)
+                elif act == "subscribe" or name in self._topics:
+                    self._subscribe(name)
+
+    def _subscribe(self, name: str) -> None:
+        try:
+            if len(self._topics | {name}) > MOST_TOPICS:
+                raise Rejected(f"One socket watches {MOST_TOPICS} topics at most; unsubscribe from some.")
+            if not self._hub.subscribe(self, name):
+                raise Rejected("Your role does not see this; ask whoever administers the roles.")
+        except Rejected as refused:
+            self._unsubscribe(name)
+            self.outbox.put("", frames.refused(name, str(refused)))
+        else:
+            self._topics.add(name)
+
+    def _unsubscribe(self, name: str) -> None:
+        self._topics.discard(name)
+        self._hub.unsubscribe(self.outbox, name)
+
+
+def _parsed(text: str | bytes) -> dict[str, list[str]]:
+    """Raises Rejected for what is no message of the protocol."""
+    try:
+        acts = orjson.loads(text) if len(text) <= LONGEST_MESSAGE else None
+    except orjson.JSONDecodeError:
+        acts = None
+    if not isinstance(acts, dict) or not acts.keys() <= {"subscribe", "unsubscribe", "resync"}:
+        raise Rejected('Send {"subscribe": [topic, …]}, "unsubscribe" or "resync" likewise, in 4,096 bytes at most.')
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in acts.values()):
+        raise Rejected("Topics are given as a list of names.")
+    return acts

@@ -1,0 +1,138 @@
+// Puts the page together: one link, the topics that this role sees, and the panels that show them.
+
+import { figuresPanel, healthPanel } from "./figures.js";
+import { age } from "./format.js";
+import { Link } from "./link.js";
+import { MarketPanel, fedAge } from "./market.js";
+import { write } from "./paint.js";
+import { Topic } from "./rows.js";
+import { tickerPanel } from "./ticker.js";
+
+const STALE_MS = 10_000;
+const AGES_EVERY_MS = 500;
+
+const root = document.querySelector("#live");
+const seen = new Set(root.dataset.topics.split(" "));
+const topics = new Map();
+const listeners = new Map();
+let connection = "connecting";
+let retryAt = 0;
+// How far this computer's clock is ahead of the server's, at most: the smallest difference seen is the least delayed.
+let clockAhead = 0;
+let clockKnown = false;
+
+const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`, {
+  onFrame: take,
+  onState: (state, wait) => {
+    connection = state;
+    retryAt = performance.now() + wait;
+    if (state === "connecting") {
+      clockKnown = false;
+      for (const topic of topics.values()) topic.forgetPlace();
+    }
+    showState();
+  },
+});
+
+function take(frame) {
+  if (frame.type === "refused") {
+    console.warn(frame.topic, frame.why);
+    return;
+  }
+  const ahead = Date.now() - frame.now;
+  clockAhead = clockKnown ? Math.min(clockAhead, ahead) : ahead;
+  clockKnown = true;
+  const topic = topics.get(frame.topic);
+  if (!topic) return;
+  const isFirst = topic.at === null;
+  const changes = topic.take(frame);
+  if (changes === null) link.resync(topic.name);
+  else if (changes.length) listeners.get(topic.name)(changes);
+  if (isFirst) showAges();
+}
+
+function watch(name, onChange) {
+  const topic = new Topic(name);
+  topics.set(name, topic);
+  listeners.set(name, onChange);
+  link.subscribe(name);
+  return topic;
+}
+
+function forget(name) {
+  topics.delete(name);
+  listeners.delete(name);
+  link.unsubscribe(name);
+}
+
+// A panel is made for its topic, and the topic tells the panel of changes; returns what repaints it.
+function panel(name, make) {
+  let changed = () => {};
+  if (!seen.has(name)) return changed;
+  const topic = watch(name, () => changed());
+  changed = make(root, topic, now);
+  return changed;
+}
+
+watch("live", showState);
+const repaintHealth = panel("health", healthPanel);
+panel("figures", figuresPanel);
+panel("ticker", tickerPanel);
+let market = null;
+if (seen.has("featured")) {
+  market = new MarketPanel(root, { watch, forget });
+  const featured = watch("featured", () => market.feature(featured));
+}
+for (const element of root.querySelectorAll("[data-of]")) if (!seen.has(element.dataset.of)) element.hidden = true;
+
+function now() {
+  return Date.now() - clockAhead;
+}
+
+// What is wrong comes first, and it is said in words.
+function state() {
+  if (connection !== "open") {
+    const seconds = Math.ceil(Math.max(0, retryAt - performance.now()) / 1000);
+    return ["lost", connection === "waiting" ? `No connection; next attempt in ${seconds} s` : "Connecting"];
+  }
+  const conditions = [...topics.get("live").rows];
+  const unread = conditions.filter(([, row]) => row.state === "unread").map(([key]) => key.replace("topic ", ""));
+  if (unread.length) return ["degraded", `Cannot be read: ${unread.join(", ")}`];
+  const redis = topics.get("live").rows.get("redis");
+  if (redis && redis.state !== "connected") {
+    return ["degraded", redis.state === "away" ? "Redis is away: updates every 2 s only" : "Live, waiting for Redis"];
+  }
+  return ["live", "Live"];
+}
+
+function showState() {
+  const [kind, words] = state();
+  const pill = document.querySelector("#connection");
+  if (pill.dataset.state !== kind) pill.dataset.state = kind;
+  if (pill.textContent !== words) pill.textContent = words;
+}
+
+// A number is as old as the newest event in it, where the platform tells, else as its last reading. How old is too old
+// depends on how often there is something new to count.
+function showAges() {
+  showState();
+  repaintHealth();
+  for (const element of root.querySelectorAll("[data-age]")) {
+    const newest = topics.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
+    const at = newest ?? topics.get(element.dataset.age)?.at ?? null;
+    const patience = element.dataset.patience ? 1_000 * element.dataset.patience : STALE_MS;
+    showAge(element, at, patience, (ms) => (ms > patience ? `stale: ${age(ms)} old` : `${age(ms)} old`));
+  }
+  if (market) showAge(root.querySelector("#market-age"), market.fedAt(), STALE_MS, fedAge);
+}
+
+function showAge(element, at, patience, shown) {
+  const ms = at === null ? null : now() - at;
+  write(element, ms === null ? "no data yet" : shown(ms), undefined, true);
+  const stale = ms !== null && ms > patience ? "yes" : "";
+  const holder = element.closest("[data-stales]");
+  for (const each of [element, holder]) if (each && each.dataset.stale !== stale) each.dataset.stale = stale;
+}
+
+setInterval(showAges, AGES_EVERY_MS);
+showAges();

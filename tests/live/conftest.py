@@ -1,0 +1,46 @@
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
+
+from tests import databases
+from tests.live.web import Web
+
+
+@pytest.fixture(scope="module")
+def house(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a database for all tests of a file; making one takes longer than most of them."""
+    with (
+        django_db_blocker.unblock(),
+        databases.copied(settings.DATABASE_URL, template) as name,
+        databases.default_database(databases.beside(settings.DATABASE_URL, name)),
+    ):
+        yield databases.beside(settings.DATABASE_URL, name)
+
+
+@pytest.fixture(scope="module")
+def web(house: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process and a Redis channel that nobody else hears, for all tests of a file."""
+    prefix = f"t{uuid4().hex[:10]}."
+    with override_settings(KAFKA_TOPIC_PREFIX=prefix):
+        started = Web(_environ(house, prefix), tmp_path_factory.mktemp("web"))
+        try:
+            started.start()
+            yield started
+        finally:
+            started.kill()
+
+
+def _environ(database_url: str, prefix: str) -> dict[str, str]:
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "backoffice.settings.test",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": settings.REDIS_URL,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.KAFKA["bootstrap.servers"],
+        "SCHEMA_REGISTRY_URL": settings.SCHEMA_REGISTRY_URL,
+        "KAFKA_TOPIC_PREFIX": prefix,
+    }

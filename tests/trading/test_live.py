@@ -1,0 +1,52 @@
+"""What the live pages are told of a committed batch."""
+
+from typing import Any
+
+from backoffice.live.board import Rows
+from tests.streams.arriving import arrived
+from trading.live import MOST_UPDATES, announcement
+
+
+def update(market: str, version: int, status: str = "open", **changes: Any) -> dict[str, Any]:
+    return {"sport_event_id": "match-1", "market_id": market, "version": version, "status": status} | changes
+
+
+def told(*updates: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """Market, version and status of what is told of the match, in order."""
+    groups: Any = announcement({"MarketUpdate": arrived("MarketUpdate", *updates)})["prices:match-1"]
+    return [(market, rows[market]["version"], rows[market]["status"]) for market, rows in groups]
+
+
+def test_of_each_market_only_the_newest_update_is_told() -> None:
+    assert told(update("m", 1), update("n", 4), update("m", 3), update("m", 2)) == [("m", 3, "open"), ("n", 4, "open")]
+
+
+def test_a_suspension_within_a_batch_is_told_although_it_is_over() -> None:
+    batch = update("m", 1), update("m", 2, "suspended"), update("m", 3, "suspended"), update("m", 4), update("m", 5)
+
+    assert told(*batch) == [("m", 1, "open"), ("m", 3, "suspended"), ("m", 5, "open")]
+
+
+def test_a_market_comes_with_its_runners() -> None:
+    runner = {
+        "outcome_id": "7", "name": "Netherlands", "status": "active", "back_odds": 1_850, "back_size": 10_00,
+        "lay_odds": 1_860, "lay_size": 5_00, "last_odds": None,
+    }  # fmt: skip
+    events = arrived("MarketUpdate", update("m", 1, outcomes=[runner], traded_volume=None))
+
+    groups: Any = announcement({"MarketUpdate": events})["prices:match-1"]
+    rows: Rows = groups[0][1]
+
+    assert rows["m"]["traded"] is None
+    assert rows["m/7"] == {
+        "market": "m", "name": "Netherlands", "status": "active", "back": 1_850, "back_size": 10_00, "lay": 1_860,
+        "lay_size": 5_00, "last": None,
+    }  # fmt: skip
+
+
+def test_of_a_backlog_and_of_bets_only_is_told_that_there_is_something_to_read() -> None:
+    backlog = arrived("MarketUpdate", *(update("m", version) for version in range(MOST_UPDATES + 1)))
+
+    assert announcement({"MarketUpdate": backlog}) == {"prices:*": None}
+    assert announcement({"BetPlaced": arrived("BetPlaced")}) == {"ticker": None}
+    assert announcement({"LoginFailed": arrived("LoginFailed")}) == {}
