@@ -1,11 +1,12 @@
 """Pitboss' own processes of `make run` and the commands that start them."""
 
 import sys
-import time
 
 from .layout import Layout
 
-NAMES = ("web", "worker-1", "worker-2", "beat", "generator", "numbers")
+NAMES = ("web", "worker-1", "worker-2", "beat", "simulator", "feed", "numbers")
+# Those that may have nothing to do, and end then: there is no recording to play where no recordings are.
+MAY_END = frozenset({"feed"})
 # Dashboards hold their streams open for ever; without a limit the web server would wait for them to leave.
 _LAST_REQUESTS_SECONDS = "3"
 
@@ -24,8 +25,9 @@ def command(name: str, layout: Layout, port: int) -> list[str]:
         words = [*celery, "beat", "--schedule", str(layout.run / "celerybeat-schedule")]
     elif name == "numbers":
         words = ["manage.py", "status", "--line", "--every", "5"]
+    elif name == "feed":
+        words = ["manage.py", "feed", "betfair", "--demo"]
     else:
-        # A seed of its own for each start: the same one would register the same players a second time.
-        words = ["manage.py", "generate", "--rate", "200", "--start", "now", "--garbage", "0.0005"]
-        words += ["--seed", str(int(time.time()))]
+        words = ["manage.py", "simulate", "--seed", "7", "--rate", "200", "--backfill", "30d"]
+        words += ["--state", str(layout.data / "simulator.state")]
     return [sys.executable, *words]

@@ -5,6 +5,7 @@ the real process in a session of its own, starts it again when it dies, and ends
 told to, or when the owner, the process of `make run`, has died without telling.
 """
 
+import math
 import os
 import shutil
 import signal
@@ -40,6 +41,8 @@ class Keeper:
         while not self._over:
             began = time.monotonic()
             code = self._attend(self._spawn())
+            if code == 0 and self.name in apps.MAY_END:
+                self._pause(math.inf)
             if self._over:
                 return
             failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures

@@ -44,7 +44,7 @@ def run(data: Path) -> int:
             environ = _environ(layout, stack, port)
             for words in (["migrate", "--verbosity", "0"], ["topics", "--apply"]):
                 _manage(words, environ)
-            return _serve(layout, environ, port, table(addresses))
+            return _serve(layout, environ, port, f"{table(addresses)}\n\nSign in as\n{_demo_users(environ)}")
 
 
 def _web_port() -> int:
@@ -73,6 +73,15 @@ def _manage(words: list[str], environ: dict[str, str]) -> None:
     done = subprocess.run([sys.executable, "manage.py", *words], cwd=PROJECT, env=environ, check=False)
     if done.returncode:
         raise StackError(f"`manage.py {' '.join(words)}` failed (exit {done.returncode}); what it said stands above.")
+
+
+def _demo_users(environ: dict[str, str]) -> str:
+    """Who can sign in, and with which password; nobody is made up where the settings are not those of this machine."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "demo_users"],
+        cwd=PROJECT, env=environ, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    return (done.stdout or done.stderr).rstrip()
 
 
 def _serve(layout: Layout, environ: dict[str, str], port: int, overview: str) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.operator.arrays import HOUR, MINUTE
+from backoffice.simulator.operator.tickets import CORRECTED
 from backoffice.simulator.operator.world import World
 from tests.faults.bookkeeping import balances, moved
 from tests.simulator.operator.lives import events, slices, world
@@ -40,10 +41,14 @@ def lowest_balances(lived: list[Event]) -> dict[tuple[str, str, str], int]:
 
 def assert_purses_are_booked(alive: World, lived: list[Event]) -> None:
     booked = {(kind, owner): credits - debits for (kind, owner, _), (debits, credits) in balances(lived).items()}
+    staked: dict[str, int] = defaultdict(int)
+    for bet in alive.bets[alive.bets["fate"] != CORRECTED]:
+        staked[alive.players["id"][bet["player"]].decode()] += bet["stake"]
     for player in alive.players:
         owner = player["id"].decode()
         for kind, purse in PURSES.items():
             assert booked.get((kind, owner), 0) == player[purse], (kind, owner)
+        assert booked.get(("open_bets", owner), 0) == staked[owner]
         assert booked.get(("pending_withdrawals", owner), 0) == (
             player["withdrawal_amount"] if player["withdrawal_id"] else 0
         )

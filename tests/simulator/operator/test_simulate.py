@@ -1,7 +1,10 @@
 """``manage.py simulate`` against real servers: the same bytes for the same seed, clean books, and no slice lost."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,9 @@ from django.test import override_settings
 
 from tests.simulator.cluster import held, own_topics
 from tests.simulator.operator.lives import RECORDS
-from tests.spine import Spine
+from tests.spine import Spine, kill, until
 
+ROOT = Path(__file__).parents[3]
 START = "2026-01-05T18:00:00Z"
 
 
@@ -28,7 +32,7 @@ def simulate(**options: object) -> dict[str, Any]:
     """Run the command here; what its last line says."""
     out = StringIO()
     usual = {"seed": 7, "rate": 4, "players": 150, "start": START, "speed": "max", "seconds": 3_600}
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in (usual | options).items()]
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in (usual | options).items() if value is not None]
     call_command("simulate", *words, stdout=out)
     told: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
     return told
@@ -65,6 +69,45 @@ def test_a_slice_that_was_sent_and_not_saved_is_sent_again_and_stored_once(spine
 
     assert_clean(spine)
     assert spine.value("SELECT count(*) FROM streams_repeat") > 100
+
+
+def test_killed_in_the_middle_of_the_day_it_goes_on_without_loss(spine: Spine, tmp_path: Path) -> None:
+    state = tmp_path / "operator.state"
+    with live(spine, state) as process:
+        until(lambda: state.exists() and spine.ends() != {}, "a first slice")
+        first = state.stat().st_mtime_ns
+        until(lambda: state.stat().st_mtime_ns > first, "slices")
+        kill(process)
+    told = simulate(state=state, start=None, speed=1, seconds=3)
+
+    assert told["events"] > 0
+    assert_clean(spine)
+
+
+def test_asked_to_end_it_ends_with_everything_in_kafka(spine: Spine, tmp_path: Path) -> None:
+    state = tmp_path / "operator.state"
+    with live(spine, state) as process:
+        until(state.exists, "a first slice")
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    told = json.loads(out.splitlines()[-1])
+    assert told["events"] == sum(spine.ends().values())
+
+
+@contextmanager
+def live(spine: Spine, state: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The command in a process of its own, in step with the clock; killed in the end if it still runs."""
+    command = [sys.executable, "manage.py", "simulate", "--seed=7", "--rate=100", "--players=200", f"--state={state}"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=spine.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            kill(process)
 
 
 def test_a_month_of_history_is_stored_and_adds_up(spine: Spine) -> None:
