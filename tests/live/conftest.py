@@ -5,9 +5,11 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 from django.test import override_settings
+from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 
 from tests import databases
+from tests.live.chromium import chromium
 from tests.live.web import Web
 
 
@@ -33,6 +35,15 @@ def web(house: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
             yield started
         finally:
             started.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Playwright keeps an event loop in this thread, in which Django would refuse to read its tables.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with chromium() as browser:
+            yield browser
 
 
 def _environ(database_url: str, prefix: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import base64
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,6 @@ from backoffice.live import frames
 from backoffice.live.board import Board, Rows
 from backoffice.localstack.layout import PROJECT
 from backoffice.metrics.models import Window
-from tests.live.chromium import chromium
 from tests.live.web import Person, Web
 from trading.models import Market, Outcome, SportEvent
 
@@ -34,15 +32,6 @@ REPLAY = """async ([module, scripts]) => {
     return [Object.fromEntries(topic.rows), gaps];
   });
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch:
-        # Playwright keeps an event loop in this thread, in which Django would refuse to read its tables.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        with chromium() as browser:
-            yield browser
 
 
 def script(rng: random.Random) -> tuple[list[Any], Rows]:

@@ -1,6 +1,5 @@
 """The page at / in a real Chromium, with all of Pitboss behind it: numbers move, and recover after kills."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from backoffice.localstack.layout import PROJECT
 from backoffice.localstack.stack import Stack
-from tests.live.chromium import chromium
 from tests.live.match import MARKET, NAME, Match
 from tests.live.web import Person, Web
 from tests.spine import Spine, until
@@ -20,22 +18,12 @@ from tests.spine import Spine, until
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("own_stack"), pytest.mark.timeout(420)]
 
 PATIENCE_MS = 60_000
-LAPTOP, PHONE = (1280, 800), (390, 844)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Playwright keeps an event loop in this thread, in which Django would refuse to read its tables.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with chromium() as browser:
-        yield browser
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @contextmanager
-def opened(browser: Browser, web: Web, person: Person, size: tuple[int, int] = LAPTOP) -> Iterator[Page]:
+def opened(browser: Browser, web: Web, person: Person) -> Iterator[Page]:
     """The page after signing in with name and password; nothing that it loads may break its own rules."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     broken: list[str] = []
