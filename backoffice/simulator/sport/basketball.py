@@ -66,7 +66,8 @@ class Side(NamedTuple):
 class Basketball:
     """``rates`` are the chances of home and away to score in a step, after each piece of news: an array (news, 2).
 
-    ``points`` is an array (steps + 1, 2) of the score after each step; ``sides`` are the markets after the winner.
+    ``points`` is an array (steps + 1, 2) of the score after each step. ``sides`` are the columns of the ``Side``s, one
+    for each market after the winner.
     """
 
     timeline: Timeline
@@ -75,7 +76,7 @@ class Basketball:
     rates: Floats
     points: NDArray[np.int64]
     steps: tuple[int, ...]
-    sides: tuple[Side, ...]
+    sides: tuple[Ints, Ints, Floats]
     wins_overtime: bool
 
     def shares(self, at: int) -> Shares:
@@ -83,7 +84,7 @@ class Basketball:
         played = bisect_right(self.steps, at)
         sums = _sums_to_come(rates, played)
         now = np.array([self._now(period, played) for period in _PERIODS])
-        period, value, line = (np.array(column) for column in zip(*self.sides, strict=True))
+        period, value, line = self.sides
         over, hit = _over_and_hit(sums, _PLACES[period, value], line - now[period, value])
         win = np.stack([over, np.maximum(1 - over - hit, 0.0)], axis=1)
         win[win < _NEGLIGIBLE] = 0.0
@@ -127,11 +128,13 @@ def basketball(
     )  # fmt: skip
     sides, offers = _offered(names, level * np.array(means), lambda kind: margin_of(rates, kind))
     board = laid_out(fixture_id, offers)
-    decided = np.array([end, *(_decision(side, points, steps) for side in sides)], dtype=np.int64)
+    winner_known = NEVER if is_abandoned else end
+    decided = np.array([winner_known, *(_decision(side, points, steps) for side in sides)], dtype=np.int64)
     wins_overtime = rng.random() < scoring[-1, 0] / scoring[-1].sum()
+    period, value, line = zip(*sides, strict=True)
     return Basketball(
-        timeline, board, np.where(decided <= end, decided, NEVER) if is_abandoned else decided,
-        scoring, points, steps, sides, wins_overtime,
+        timeline, board, np.where(decided <= end, decided, NEVER), scoring, points, steps,
+        (np.array(period), np.array(value), np.array(line)), wins_overtime,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,10 +58,9 @@ def test_a_window_shows_what_lives_in_it(start: int, length: int) -> None:
     assert shown == calendar.fixtures(begin, end)
 
 
-def _everything(known: list[Fixture] = []) -> list[Fixture]:  # noqa: B006 - made once for all examples
-    if not known:
-        known += Calendar(seed=7, fixtures_per_day=4).fixtures(START - 4 * DAY, START + 16 * DAY)
-    return known
+@cache
+def _everything() -> list[Fixture]:
+    return Calendar(seed=7, fixtures_per_day=4).fixtures(START - 4 * DAY, START + 16 * DAY)
 
 
 def test_a_week_has_its_shape() -> None:

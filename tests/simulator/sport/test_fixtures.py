@@ -1,6 +1,10 @@
 """Any fixture at any moment: what is quoted adds up, what is decided is certain, what is told is in order."""
 
+import random
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
@@ -8,10 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backoffice.simulator.sport.fixture import Fixture
+from backoffice.simulator.sport.basketball import basketball
+from backoffice.simulator.sport.fixture import Course, Fixture
+from backoffice.simulator.sport.football import football
 from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST
 from backoffice.simulator.sport.quotes import OPEN, RESULTS, SUSPENDED, VOID, WON, Quotes
-from backoffice.simulator.sport.rates import MINUTE, SECOND
+from backoffice.simulator.sport.racing import racing
+from backoffice.simulator.sport.rates import DAY, MINUTE, SECOND, rates_on
+from backoffice.simulator.sport.tennis import tennis
 from tests.simulator.sport.fixtures import SPORTS, featured, first, one_of_each, week
 
 moments = st.tuples(st.sampled_from(week()), st.floats(0, 1)).map(
@@ -124,14 +132,41 @@ def test_all_that_the_contract_knows_happens() -> None:
     }  # fmt: skip
 
 
-def test_markets_of_an_abandoned_match_are_void_unless_they_were_decided() -> None:
-    abandoned = [fixture for fixture in week() if fixture.is_abandoned and fixture.sport in ("tennis", "football")]
-    assert abandoned
-    for fixture in abandoned:
+@pytest.mark.parametrize("sport", SPORTS)
+def test_markets_of_an_abandoned_fixture_are_void_unless_they_were_decided(sport: str) -> None:
+    kept = 0
+    for seed in range(12):
+        fixture = abandoned(sport, seed)
         results = fixture.results()
-        assert np.array_equal(results.is_cancelled, fixture.course.decided > fixture.ends_at)
+        rows = fixture.course.board.market_of
+        assert fixture.is_abandoned
         assert results.is_cancelled[0]
+        assert np.array_equal(results.is_cancelled, fixture.course.decided > fixture.ends_at)
+        assert (results.void_factor[results.is_cancelled[rows]] == 1_000).all()
         assert (results.known_at <= fixture.settled_at).all()
+        assert set(results.dead_heat_factor.tolist()) == {1_000}
+        told = {update.market.id: update.status for update in fixture.updates(0, fixture.settled_at + 1, 0)}
+        ends = ["cancelled" if is_cancelled else "settled" for is_cancelled in results.is_cancelled]
+        assert [told[market.id] for market in fixture.markets] == ends
+        kept += ends.count("settled")
+    assert (kept > 0) == (sport != "horse_racing")
+
+
+def abandoned(sport: str, seed: int) -> Fixture:
+    """A fixture of rates by which none is ever finished."""
+    rates = rates_on(date(2026, 1, 1))
+    play = replace(rates.plays[sport], abandoned_chance=1.0)
+    rates = replace(
+        rates, plays={**rates.plays, sport: play}, racing=replace(rates.racing, non_runner_chance=0.0)
+    )  # fmt: skip
+    rng, pair, when = random.Random(seed), ("Home", "Away"), (10 * DAY, 9 * DAY)
+    courses: dict[str, Callable[[], Course]] = {
+        "football": lambda: football(rng, "f", pair, (0.1, 0.0), 1.0, *when, rates, is_featured=True),
+        "basketball": lambda: basketball(rng, "b", pair, (0.1, 0.0), 1.0, *when, rates),
+        "tennis": lambda: tennis(rng, "t", pair, (0.01, 0.0), *when, rates),
+        "horse_racing": lambda: racing(rng, "r", list("abcdefgh"), *when, rates),
+    }
+    return Fixture("one", seed, sport, "Cup", "One", False, courses[sport](), play, rates.greatest_chance)
 
 
 def test_a_goal_stops_bets_and_makes_prices_jump() -> None:
