@@ -23,7 +23,7 @@ from bench.crew import crew
 from bench.figures import Figures
 from bench.stand import Stand
 
-LIVE_PLAYERS, LIVE_RATE = 40_000, 5_000.0
+LIVE_PLAYERS, LIVE_RATE, LIVE_FEED_RATE = 40_000, 5_000.0, 200.0
 HISTORY_PLAYERS, HISTORY_RATE = 2_500, 3.0
 PATIENCE_SECONDS = 600.0
 
@@ -31,16 +31,18 @@ PATIENCE_SECONDS = 600.0
 def run(figures: Figures, stand: Stand, *, quick: bool) -> None:
     ids = {record: stand.registry.register(record) for topic in TOPICS.values() for record in topic.records}
     sender = Sender(settings.KAFKA, stand.prefix, Signal())
-    live = _world(LIVE_PLAYERS // (20 if quick else 1), LIVE_RATE / (20 if quick else 1), timedelta(hours=2))
-    live.feed_rate = 200.0 / (20 if quick else 1)
+    size = 0.01 if quick else 1.0
+    live = _world(round(LIVE_PLAYERS * size), LIVE_RATE * size, timedelta(hours=2))
+    live.feed_rate = LIVE_FEED_RATE * size
     _lived(live, sender, ids, SECOND, 2)
-    events, seconds = _lived(live, sender, ids, SECOND, 3 if quick else 20)
+    events, seconds = _lived(live, sender, ids, SECOND, 2 if quick else 20)
     figures.rate("SIM", "simulator rate, live (CPU of one core)", events, [seconds])
-    past = _world(HISTORY_PLAYERS, HISTORY_RATE, timedelta(days=30))
+    size = 0.1 if quick else 1.0
+    past = _world(round(HISTORY_PLAYERS * size), HISTORY_RATE * size, timedelta(days=30))
     _lived(past, sender, ids, 4 * HOUR, 2)
-    events, seconds = _lived(past, sender, ids, 4 * HOUR, 2 if quick else 20)
+    events, seconds = _lived(past, sender, ids, 4 * HOUR, 1 if quick else 20)
     figures.rate("SIM", "simulator rate, history (CPU of one core)", events, [seconds])
-    _backfill(figures, stand, past, sender, ids, slices=2 if quick else 30)
+    _backfill(figures, stand, past, sender, ids, slices=1 if quick else 30)
 
 
 def _backfill(figures: Figures, stand: Stand, past: World, sender: Sender, ids: dict[str, int], *, slices: int) -> None:

@@ -12,7 +12,7 @@ from backoffice.simulator.operator.state import load
 from backoffice.simulator.operator.world import World
 
 # What the whole way through Kafka and the projections takes in a second, with some room.
-HISTORY_RATE = 45_000
+HISTORY_RATE = 35_000
 # The share of the rate that players cause; the rest are moves of prices.
 PLAY_SHARE = 0.7
 FEWEST_PLAYERS, MOST_PLAYERS = 100, 100_000
