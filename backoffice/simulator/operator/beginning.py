@@ -15,6 +15,9 @@ from backoffice.simulator.operator.world import World
 HISTORY_RATE = 35_000
 # The share of the rate that players cause; the rest are moves of prices.
 PLAY_SHARE = 0.7
+# What the feeds and the price lists say in a day of history, and what share of the time is the players' all the same.
+MARKET_EVENTS_A_DAY = 14_000
+LEAST_HISTORY_SHARE = 0.2
 FEWEST_PLAYERS, MOST_PLAYERS = 100, 100_000
 
 
@@ -48,14 +51,12 @@ def begin(wanted: Wanted, state: Path | None, say: Callable[[str], object]) -> t
 
 def _new(wanted: Wanted, say: Callable[[str], object]) -> World:
     rate = wanted.rate * PLAY_SHARE
-    if wanted.history:
-        affordable = HISTORY_RATE * wanted.history_seconds / (wanted.history / SECOND)
-        if rate > affordable:
-            rate = affordable
-            say(
-                f"{wanted.history / DAY:g} days of history at {rate:.3g} player events a second instead of"
-                f" {wanted.rate:g}: fewer players, so that it takes no longer than {wanted.history_seconds:g} s."
-            )
+    if wanted.history and rate > (affordable := _affordable_rate(wanted)):
+        say(
+            f"{wanted.history / DAY:g} days of history at {affordable:.3g} player events a second instead of"
+            f" {rate:.3g}: fewer players, so that it takes no longer than about {wanted.history_seconds:g} s."
+        )
+        rate = affordable
     players = wanted.players or _players_for(rate)
     return World(
         seed=wanted.seed,
@@ -64,6 +65,12 @@ def _new(wanted: Wanted, say: Callable[[str], object]) -> World:
         level=level_for(rate, players),
         faults=wanted.faults,
     )
+
+
+def _affordable_rate(wanted: Wanted) -> float:
+    """Player events a second of history, beside what the markets say in it, that can be stored in the time given."""
+    events = HISTORY_RATE * wanted.history_seconds - MARKET_EVENTS_A_DAY * wanted.history / DAY
+    return max(events, LEAST_HISTORY_SHARE * HISTORY_RATE * wanted.history_seconds) / (wanted.history / SECOND)
 
 
 def _players_for(rate: float) -> int:
