@@ -11,11 +11,11 @@ def stored(spine: Spine, stream: str) -> int:
     return int(spine.value(query, stream))
 
 
-def gone_on(spine: Spine, stream: str) -> None:
+def gone_on(spine: Spine, stream: str, timeout: float = 60.0) -> None:
     """Wait until the stream has stored more than it has now; Postgres may be just coming back."""
     until(lambda: _read(spine, stream) is not None, "Postgres answers")
     since = stored(spine, stream)
-    until(lambda: (_read(spine, stream) or 0) > since, f"{stream} goes on")
+    until(lambda: (_read(spine, stream) or 0) > since, f"{stream} goes on", timeout)
 
 
 def _read(spine: Spine, stream: str) -> int | None:

@@ -83,7 +83,8 @@ def test_a_worker_that_starts_without_the_registry_waits_for_it(faulty_spine: Sp
         registry.kill()
         assert stored(spine, "wallet") == before
         registry.start()
-        gone_on(spine, "wallet")
+        # The registry answers 500 for up to half a minute after its start.
+        gone_on(spine, "wallet", timeout=120)
         assert second.poll() is None
     spine.drain()
 

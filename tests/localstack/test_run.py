@@ -37,7 +37,7 @@ MANAGE = """
 import sys, time
 
 print("manage", *sys.argv[1:], flush=True)
-if sys.argv[1] == "generate":
+if sys.argv[1] == "simulate":
     time.sleep(60)
 """
 
@@ -72,7 +72,7 @@ def test_a_killed_worker_comes_back_and_ctrl_c_ends_everything(
     run = start("run", cwd=project)
     run.says("Pitboss is ready: http://127.0.0.1:")
     assert (
-        run.said.index("manage migrate") < run.said.index("manage topics --apply") < run.said.index("manage generate")
+        run.said.index("manage migrate") < run.said.index("manage topics --apply") < run.said.index("manage simulate")
     )
     address = next(word for word in run.said.split() if word.startswith("http://127.0.0.1:"))
     assert urllib.request.urlopen(address, timeout=5).status == 200
@@ -82,6 +82,7 @@ def test_a_killed_worker_comes_back_and_ctrl_c_ends_everything(
     os.kill(worker, signal.SIGKILL)
 
     wait_until(lambda: pids("worker-1") not in (None, worker))
+    assert run.said.count("manage feed") == 1
     assert start("run", cwd=project).ends() == 1
     assert run.process.poll() is None
     run.process.send_signal(signal.SIGINT)
