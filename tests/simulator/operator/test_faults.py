@@ -155,7 +155,7 @@ def test_planted_players_do_what_they_are_there_for_and_all_others_what_they_did
     assert all(event.body["occurred_at"] >= ONSET for event in theirs)
     assert {event.body["player_id"] for event in theirs if event.record == record} == planted
     assert {metric for metric, _ in metrics(changed(usual, after))} <= {
-        "events", "deposits_completed", "deposits_declined", "bets", "stakes", "ggr",
+        "events", "deposits_completed", "deposits_declined", "bets", "stakes", "ggr", "ggr_hour", "ggr_day",
     }  # fmt: skip
 
 
