@@ -3,15 +3,11 @@
 import json
 import logging
 import math
-import signal
 import time
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event as Signal
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
+from backoffice.kernel.stopping import stopping
 from trading.feeds import providers
 from trading.feeds.adapter import Adapter, Malformed
 from trading.feeds.pacing import Pace
@@ -65,7 +62,7 @@ class Command(BaseCommand):
             raise CommandError("Which recording? Name a FILE, or give --demo.")
         try:
             file.open("rb").close()
-            with _stopping() as stop:
+            with stopping() as stop:
                 self._feed(file, options, stop)
         except OSError as error:
             raise CommandError(f"{file} cannot be read ({error.strerror}); name a recording that can.") from error
@@ -133,22 +130,6 @@ def _nothing_in(file: Path, totals: Totals) -> str:
     return (
         f"{file} holds no message ({totals.malformed} lines are malformed); name a recording of the provider's stream."
     )
-
-
-@contextmanager
-def _stopping() -> Iterator[Signal]:
-    """A signal that SIGINT and SIGTERM set, in place of what they did before."""
-    stop = Signal()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _speed(text: str) -> float:

@@ -13,14 +13,14 @@ from django.core.management.base import BaseCommand, CommandError
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
+from backoffice.kernel.stopping import stopping
+from backoffice.simulator.arguments import count, moment, rate
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import mixed
 from backoffice.simulator.generator import PLAYERS, generate
 from backoffice.simulator.pacing import AsFastAsPossible, AtRate
 from backoffice.simulator.producing import Totals, produce, schema_ids
-from backoffice.simulator.stopping import stopping
 
-NOW = "now"
 DEFAULT_START = "2026-01-01T00:00:00Z"
 
 
@@ -30,15 +30,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seed", type=int, required=True)
-        parser.add_argument("--rate", type=_rate, required=True, help="events a second, of real and of made-up time")
+        parser.add_argument("--rate", type=rate, required=True, help="events a second, of real and of made-up time")
         parser.add_argument(
             "--max", action="store_true", help="as fast as possible; the rate is that of made-up time only"
         )
-        parser.add_argument("--events", type=_count, help="how many, bad messages not counted (default: endless)")
-        parser.add_argument("--players", type=_count, default=PLAYERS)
+        parser.add_argument("--events", type=count, help="how many, bad messages not counted (default: endless)")
+        parser.add_argument("--players", type=count, default=PLAYERS)
         parser.add_argument("--garbage", type=_share, default=0.0, help="share of bad messages, such as 0.001")
         parser.add_argument(
-            "--start", type=_start, default=DEFAULT_START, help="an ISO time, or: now (events in real time)"
+            "--start", type=moment, default=DEFAULT_START, help="an ISO time, or: now (events in real time)"
         )
 
     def handle(self, **options: Any) -> None:
@@ -94,33 +94,6 @@ def _events(options: dict[str, Any]) -> Iterator[Event]:
         players=options["players"],
         clock=None if start else SystemClock(),
     )
-
-
-def _start(text: str) -> datetime | None:
-    """None for now."""
-    if text == NOW:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text} is no ISO time such as {DEFAULT_START}") from error
-    if moment.tzinfo is None:
-        raise ArgumentTypeError(f"{text} has no time zone; write {text}Z for UTC")
-    return moment
-
-
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 < rate <= 1_000_000:
-        raise ArgumentTypeError("a rate is above 0 and at most a million a second")
-    return rate
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ArgumentTypeError("at least 1")
-    return count
 
 
 def _share(text: str) -> float:

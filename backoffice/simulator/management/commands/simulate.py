@@ -13,6 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
+from backoffice.kernel.stopping import stopping
+from backoffice.simulator.arguments import count, moment, rate
 from backoffice.simulator.durations import SECOND, duration
 from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator.beginning import Wanted, begin
@@ -21,7 +23,6 @@ from backoffice.simulator.operator.progress import Progress
 from backoffice.simulator.operator.running import Time, come_back, run
 from backoffice.simulator.operator.world import World
 from backoffice.simulator.producing import Sender, schema_ids
-from backoffice.simulator.stopping import stopping
 
 MAX = "max"
 MOST_HISTORY = 365 * 86_400 * SECOND
@@ -33,11 +34,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seed", type=int, required=True)
-        parser.add_argument("--rate", type=_rate, required=True, help="events a second of simulated time, on average")
+        parser.add_argument("--rate", type=rate, required=True, help="events a second of simulated time, on average")
         parser.add_argument("--seconds", type=_seconds, help="of simulated time (default: endless)")
-        parser.add_argument("--players", type=_count, help="how many there are (default: by the rate)")
+        parser.add_argument("--players", type=count, help="how many there are (default: by the rate)")
         parser.add_argument("--speed", type=_speed, default=1.0, help="times as fast as the clock, or: max")
-        parser.add_argument("--start", type=_start, help="an ISO time, or: now (default)")
+        parser.add_argument("--start", type=moment, help="an ISO time, or: now (default)")
         parser.add_argument("--backfill", type=_duration, help="history before the start, such as 30d; done once")
         parser.add_argument("--backfill-seconds", type=_seconds, default=120.0, help="what it may take, about")
         parser.add_argument("--state", type=Path, help="a file from which the next start goes on")
@@ -104,26 +105,6 @@ def _wanted(options: dict[str, Any], time: Time) -> Wanted:
     )
 
 
-def _start(text: str) -> datetime | None:
-    """None for now."""
-    if text == "now":
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text} is no ISO time such as 2026-01-01T00:00:00Z") from error
-    if moment.tzinfo is None:
-        raise ArgumentTypeError(f"{text} has no time zone; write {text}Z for UTC")
-    return moment
-
-
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 < rate <= 1_000_000:
-        raise ArgumentTypeError("a rate is above 0 and at most a million a second")
-    return rate
-
-
 def _speed(text: str) -> float | None:
     """None for as fast as possible."""
     if text == MAX:
@@ -139,13 +120,6 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < 1e9:
         raise ArgumentTypeError("seconds are above 0")
     return seconds
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ArgumentTypeError("at least 1")
-    return count
 
 
 def _duration(text: str) -> int:
