@@ -1,9 +1,12 @@
-"""Spans of time as people type them: 30d, 12h, 5m, 90s."""
+"""Spans of time in microseconds, and as people type them: 30d, 12h, 5m, 90s."""
 
 import re
 
 SECOND = 1_000_000
-_UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3_600 * SECOND, "d": 86_400 * SECOND}
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 
 
 def duration(text: str) -> int:

@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 from backoffice.simulator.bets import MILLION
 from backoffice.simulator.book import Fixture, Market, Outcome, shares
-
-MINUTE = 60 * MILLION
-DAY = 24 * 60 * MINUTE
+from backoffice.simulator.durations import DAY, MINUTE
 
 
 class Sport(NamedTuple):

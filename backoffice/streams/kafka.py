@@ -1,5 +1,8 @@
 """Kafka clients as the streams need them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
@@ -45,17 +48,17 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
     return protocols is None or "consumer" in protocols.value
 
 
-def producer(settings: dict[str, str]) -> Producer:
+def producer(settings: Mapping[str, Any]) -> Producer:
     """An idempotent producer: nothing lost, nothing doubled by its own retries, order kept in each partition."""
     return Producer(
-        CLIENT
-        | {
+        {
+            **CLIENT,
             "enable.idempotence": "true",
             "acks": "all",
             "compression.type": "lz4",
             "linger.ms": "5",
             "partitioner": "murmur2_random",
             "delivery.timeout.ms": "120000",
+            **settings,
         }
-        | settings
     )

@@ -24,8 +24,8 @@ class Sink(Protocol):
     def start(self, provider_time: int) -> None:
         """What is published from now on begins at this moment of the provider's clock (milliseconds)."""
 
-    def publish(self, updates: Iterable[Update], stop: Signal) -> None:
-        """Take the updates, unless that would take long and ``stop`` is set."""
+    def publish(self, updates: Iterable[Update]) -> None:
+        """Take the updates."""
 
     def serve(self) -> None:
         """Do what is due while there is nothing to publish."""
@@ -81,7 +81,7 @@ class Play:
             if stop.is_set():
                 break
         if self.is_started:
-            self._sink.publish(self._gate.shut(), stop)
+            self._sink.publish(self._gate.shut())
 
     def _taken(self, lines: Iterator[bytes]) -> Iterator[Taken]:
         """What the messages say, in their order; malformed ones are counted, empty lines are nothing."""
@@ -101,7 +101,7 @@ class Play:
         if self._heard is not None and any(update["is_in_play"] for update in updates):
             self._is_skipping = False
             self._wait(self._heard, stop)
-            self._sink.publish(self._gate.all(), stop)
+            self._sink.publish(self._gate.all())
 
     def _tell(self, taken: Taken, stop: Signal) -> None:
         """Publish what the message says as soon as it is due, and before that the silence that it ends."""
@@ -109,7 +109,7 @@ class Play:
             self._keep_watch(taken.at, taken.heartbeat, stop)
             if not self._wait(taken.at, stop):
                 return
-        self._sink.publish(self._gate.let_through(taken), stop)
+        self._sink.publish(self._gate.let_through(taken))
 
     def _keep_watch(self, at: int, heartbeat: int | None, stop: Signal) -> None:
         """Suspend where nothing came for two heartbeats, at the moment when that was known.
@@ -121,7 +121,7 @@ class Play:
             return
         self._totals.silences += 1
         if self._wait(before + SILENT_HEARTBEATS * heartbeat, stop):
-            self._sink.publish(self._gate.shut(), stop)
+            self._sink.publish(self._gate.shut())
 
     def _wait(self, at: int, stop: Signal) -> bool:
         """Wait for a moment of the recording; whether it came."""

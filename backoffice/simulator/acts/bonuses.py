@@ -1,8 +1,8 @@
 """Bonuses are granted, used, and end as cash or as nothing."""
 
 from backoffice.simulator.accounts import Account, Bonus
+from backoffice.simulator.durations import DAY
 from backoffice.simulator.events import players, wallet
-from backoffice.simulator.fixtures import DAY
 from backoffice.simulator.world import World
 
 _VALID_FOR = 7 * DAY

@@ -4,8 +4,8 @@ from backoffice.simulator.accounts import Account, Bonus
 from backoffice.simulator.acts.bonuses import emit_credit, emit_use, review, use
 from backoffice.simulator.acts.payments import start_deposit
 from backoffice.simulator.brands import GAMES, Game
+from backoffice.simulator.durations import MINUTE
 from backoffice.simulator.events import rounds, wallet
-from backoffice.simulator.fixtures import MINUTE
 from backoffice.simulator.world import World
 
 _STAKES = (20, 50, 50, 100, 100, 200, 500, 1_000)

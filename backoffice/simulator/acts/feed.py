@@ -3,8 +3,9 @@
 from backoffice.simulator.bets import BILLION, Result
 from backoffice.simulator.book import LADDER_STEP, LOWEST_ODDS, Fixture, Market, Outcome, drift, overround, remove
 from backoffice.simulator.brands import HOUSE, STAFF
+from backoffice.simulator.durations import MINUTE
 from backoffice.simulator.events import markets, operations
-from backoffice.simulator.fixtures import MINUTE, new_fixture
+from backoffice.simulator.fixtures import new_fixture
 from backoffice.simulator.results import cancelled_results, draw_results
 from backoffice.simulator.world import World
 

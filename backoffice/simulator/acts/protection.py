@@ -5,9 +5,9 @@ from datetime import timedelta
 from backoffice.simulator.accounts import Account, Exclusion, Limit
 from backoffice.simulator.acts.sessions import end_session
 from backoffice.simulator.brands import STAFF
+from backoffice.simulator.durations import DAY
 from backoffice.simulator.events import players
 from backoffice.simulator.events.envelope import moment
-from backoffice.simulator.fixtures import DAY
 from backoffice.simulator.world import Document, World
 
 _MOST_EXCLUDED = 0.1

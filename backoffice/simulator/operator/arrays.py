@@ -17,11 +17,6 @@ Array = npt.NDArray[Any]
 
 ID = "S36"
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-
 
 def shares(weights: Any) -> Floats:
     """The weights as cumulative shares along the last axis, for ``searchsorted``; the last is exactly 1."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from backoffice.simulator.durations import DAY, HOUR, SECOND
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import DAY, HOUR, SECOND, Ints, Rows
+from backoffice.simulator.operator.arrays import Ints, Rows
 from backoffice.simulator.operator.identities import identity
 from backoffice.simulator.operator.people import CLOSED, made, owners
 from backoffice.simulator.operator.protection import set_first_limits
@@ -17,11 +18,11 @@ _CLOSING = 0.02
 
 def found(world: World) -> None:
     """The players that are there from the beginning; their accounts are older than everything else."""
-    numbers = np.arange(world.wanted)
+    numbers = np.arange(world.wanted_now())
     keys = world.chance.keys("founding", numbers)
     age = world.chance.uniform("age of account", keys, numbers) ** 1.5 * FOUNDING_DAYS * DAY
     at = np.sort(world.now - HOUR - age.astype(np.int64))
-    world.numbers = world.wanted
+    world.numbers = len(numbers)
     who = world.join(made(world.chance, numbers, at))
     # Those who came long ago and still come are the ones who stay.
     world.players["lapses_at"] = np.maximum(world.players["lapses_at"], world.now + (at % (90 * DAY)))
@@ -35,7 +36,7 @@ def found(world: World) -> None:
 def register(world: World) -> None:
     """New players of this slice; each of them stays for a first visit."""
     span = world.slice
-    mean = world.wanted * rates.GROWTH * (span.end - span.start) / DAY
+    mean = world.wanted_now() * (rates.RENEWAL + world.growing()) * (span.end - span.start) / DAY
     count = world.chance.count("arrivals", span.start, mean)
     if count:
         numbers = np.arange(world.numbers, world.numbers + count)

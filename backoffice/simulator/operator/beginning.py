@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import expm1, log
 from pathlib import Path
 
 from backoffice.kernel.errors import Rejected
-from backoffice.simulator.operator.arrays import DAY, SECOND
+from backoffice.simulator.durations import DAY, SECOND
+from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.running import level_for
 from backoffice.simulator.operator.state import load
@@ -53,8 +55,8 @@ def _new(wanted: Wanted, say: Callable[[str], object]) -> World:
     rate = wanted.rate * PLAY_SHARE
     if wanted.history and rate > (affordable := _affordable_rate(wanted)):
         say(
-            f"{wanted.history / DAY:g} days of history at {affordable:.3g} player events a second instead of"
-            f" {rate:.3g}: fewer players, so that it takes no longer than about {wanted.history_seconds:g} s."
+            f"{wanted.history / DAY:g} days of history, growing up to {affordable:.3g} player events a second instead"
+            f" of {rate:.3g}: fewer players, so that it takes no longer than about {wanted.history_seconds:g} s."
         )
         rate = affordable
     players = wanted.players or _players_for(rate)
@@ -63,14 +65,29 @@ def _new(wanted: Wanted, say: Callable[[str], object]) -> World:
         now=wanted.start - wanted.history,
         wanted=players,
         level=level_for(rate, players),
+        growth=_growth(wanted),
+        grown_at=wanted.start,
         faults=wanted.faults,
     )
 
 
 def _affordable_rate(wanted: Wanted) -> float:
-    """Player events a second of history, beside what the markets say in it, that can be stored in the time given."""
+    """Player events a second at the end of the history that can be stored in the time given, with all before them.
+
+    What the markets say in it takes its share of the time. Newcomers play from their first day on.
+    """
     events = HISTORY_RATE * wanted.history_seconds - MARKET_EVENTS_A_DAY * wanted.history / DAY
-    return max(events, LEAST_HISTORY_SHARE * HISTORY_RATE * wanted.history_seconds) / (wanted.history / SECOND)
+    most = max(events, LEAST_HISTORY_SHARE * HISTORY_RATE * wanted.history_seconds)
+    growth = _growth(wanted)
+    grown = growth * wanted.history / DAY
+    mean = -expm1(-grown) / grown
+    newcomers = 1 + growth / rates.MEAN_VISITS
+    return most / (wanted.history / SECOND) / (mean * newcomers)
+
+
+def _growth(wanted: Wanted) -> float:
+    """By how much a day, as an exponent, the operator grows over its history."""
+    return min(rates.GROWTH, log(rates.MOST_GROWN) / (wanted.history / DAY)) if wanted.history else 0.0
 
 
 def _players_for(rate: float) -> int:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from backoffice.simulator.brands import CHANNELS
+from backoffice.simulator.durations import MINUTE, SECOND
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import MINUTE, SECOND, Flags, Floats, Ints, Rows
+from backoffice.simulator.operator.arrays import Flags, Floats, Ints, Rows
 from backoffice.simulator.operator.bonuses import use_free_bet
 from backoffice.simulator.operator.columns import Later, Words
 from backoffice.simulator.operator.identifiers import ids

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from backoffice.simulator.operator.arrays import DAY, Flags, Ids, Ints
+from backoffice.simulator.durations import DAY
+from backoffice.simulator.operator.arrays import Flags, Ids, Ints
 from backoffice.simulator.operator.identifiers import ids
 from backoffice.simulator.operator.people import FREE_BET, MATCH, NEVER, NO_BONUS, SPINS, none, owners
 from backoffice.simulator.operator.world import World

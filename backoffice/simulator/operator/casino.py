@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backoffice.simulator.durations import SECOND
 from backoffice.simulator.operator import games, rates
-from backoffice.simulator.operator.arrays import SECOND, Flags, Floats, Ints, Keys, places, shares
+from backoffice.simulator.operator.arrays import Flags, Floats, Ints, Keys, places, shares
 from backoffice.simulator.operator.bonuses import bet_with, spin_wins
 from backoffice.simulator.operator.columns import Column, Words
 from backoffice.simulator.operator.faults import overpaid

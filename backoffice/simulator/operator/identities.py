@@ -14,7 +14,8 @@ from backoffice.simulator.brands import (
     MAIL_DOMAINS,
     STREETS,
 )
-from backoffice.simulator.operator.arrays import DAY, Floats, Ints, Rows
+from backoffice.simulator.durations import DAY
+from backoffice.simulator.operator.arrays import Floats, Ints, Rows
 from backoffice.simulator.operator.chance import Chance
 from backoffice.simulator.operator.columns import Column, Words
 from backoffice.simulator.operator.people import COUNTRY_NAMES

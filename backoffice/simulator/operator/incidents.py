@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from backoffice.simulator.durations import MINUTE, SECOND
 from backoffice.simulator.events.envelope import moment
 from backoffice.simulator.garbage import KINDS, Garbage, bad_message
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import MINUTE, SECOND, Ints, Rows
+from backoffice.simulator.operator.arrays import Ints, Rows
 from backoffice.simulator.operator.arrivals import open_accounts
 from backoffice.simulator.operator.betting import place_bets
 from backoffice.simulator.operator.due import settle_due

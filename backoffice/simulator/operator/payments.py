@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from backoffice.simulator.durations import DAY, SECOND
 from backoffice.simulator.operator import providers, rates, seasons
-from backoffice.simulator.operator.arrays import DAY, SECOND, Array, Flags, Floats, Ints
+from backoffice.simulator.operator.arrays import Array, Flags, Floats, Ints
 from backoffice.simulator.operator.bonuses import welcome
 from backoffice.simulator.operator.columns import Column, Words
 from backoffice.simulator.operator.faults import declined_by_outage, drifted

@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 
 from backoffice.simulator.brands import BRAND_WEIGHTS, BRANDS, CHANNELS, COUNTRIES, METHODS, NETWORKS
+from backoffice.simulator.durations import DAY
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import DAY, ID, Array, Flags, Floats, Ids, Ints, Keys, Rows, shares
+from backoffice.simulator.operator.arrays import ID, Array, Flags, Floats, Ids, Ints, Keys, Rows, shares
 from backoffice.simulator.operator.chance import Chance
 from backoffice.simulator.operator.columns import Words
 from backoffice.simulator.operator.identifiers import ids

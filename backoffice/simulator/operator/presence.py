@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from backoffice.simulator.durations import DAY, SECOND
 from backoffice.simulator.operator import rates, seasons
-from backoffice.simulator.operator.arrays import DAY, SECOND, Flags, Floats, Ints
+from backoffice.simulator.operator.arrays import Flags, Floats, Ints
 from backoffice.simulator.operator.columns import Words
 from backoffice.simulator.operator.due import settle_due
 from backoffice.simulator.operator.people import ACTIVE, access, harm, owners

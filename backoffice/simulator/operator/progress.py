@@ -5,7 +5,7 @@ from typing import Any
 
 from backoffice.simulator.operator.running import Time
 from backoffice.simulator.operator.world import World
-from backoffice.simulator.producing import Sender
+from backoffice.simulator.producing import CountingSender
 
 _EVERY_SECONDS = 10.0
 _BAR_EVERY_SECONDS = 0.2
@@ -15,7 +15,7 @@ _WIDTH = 40
 class Progress:
     """``out`` is a stream with ``write``, ``flush`` and ``isatty``."""
 
-    def __init__(self, out: Any, sender: Sender, time: Time) -> None:
+    def __init__(self, out: Any, sender: CountingSender, time: Time) -> None:
         self._out = out
         self._sender = sender
         self._time = time

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from backoffice.simulator.brands import STAFF
+from backoffice.simulator.durations import DAY, HOUR
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import DAY, HOUR, Flags, Ints, shares
+from backoffice.simulator.operator.arrays import Flags, Ints, shares
 from backoffice.simulator.operator.columns import Column, Words
 from backoffice.simulator.operator.identifiers import ids
 from backoffice.simulator.operator.people import COUNTRY_NAMES, NEVER, VERIFIED, is_harmed, none, owners

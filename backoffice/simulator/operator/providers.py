@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backoffice.simulator.operator.arrays import HOUR, SECOND, Floats, Ints, shares
+from backoffice.simulator.durations import HOUR, SECOND
+from backoffice.simulator.operator.arrays import Floats, Ints, shares
 from backoffice.simulator.operator.people import PROVIDER_NAMES
 
 

@@ -40,8 +40,11 @@ VISIT_MINUTES = (17.0, 0.8)
 # Days for which a player comes at all: log-normal; afterwards visits are this much rarer.
 LIFETIME_DAYS = (150.0, 1.2)
 LAPSED_VISITS = 0.04
-# New players a day, for each that is there.
-GROWTH = 0.008
+# New players a day, for each that is there, in place of those who lapse.
+RENEWAL = 0.008
+# By how much a day, as an exponent, the number of players rises in a history, and how many times at most altogether.
+GROWTH = 0.1
+MOST_GROWN = 20.0
 FAILED_LOGINS = 0.06
 
 # Stakes in euro cents: log-normal over players, and over one player's runs.

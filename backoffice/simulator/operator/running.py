@@ -6,15 +6,15 @@ from pathlib import Path
 from threading import Event as Signal
 
 from backoffice.kernel.clock import Clock
+from backoffice.simulator.durations import DAY, HOUR, MINUTE, SECOND
 from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import DAY, HOUR, MINUTE, SECOND
 from backoffice.simulator.operator.engine import advance, skip
 from backoffice.simulator.operator.incidents import bad_messages
 from backoffice.simulator.operator.slices import Slice
 from backoffice.simulator.operator.state import save
 from backoffice.simulator.operator.world import World
-from backoffice.simulator.producing import Sender
+from backoffice.simulator.producing import CountingSender
 
 # A live slice, and the longest one, in which as many events are made at once as pays off.
 LIVE = SECOND
@@ -55,8 +55,8 @@ def level_for(rate: float, players: int) -> float:
 
 
 def play_rate(world: World) -> float:
-    """The events a second that the players cause, averaged over a week."""
-    return world.level * world.wanted * rates.MEAN_VISITS * EVENTS_OF_VISIT * SECOND / DAY
+    """The events a second that the players there are now cause, averaged over a week."""
+    return world.level * world.wanted_now() * rates.MEAN_VISITS * EVENTS_OF_VISIT * SECOND / DAY
 
 
 def plan(world: World, time: Time) -> int:
@@ -76,7 +76,7 @@ def plan(world: World, time: Time) -> int:
 
 
 def run(
-    world: World, sender: Sender, schema_ids: Mapping[str, int], time: Time, rate: float,
+    world: World, sender: CountingSender, schema_ids: Mapping[str, int], time: Time, rate: float,
     *, state: Path | None, stop: Signal, told: Callable[[World], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """Live on until the end of the time, or until stopped. ``told`` is called after each slice.
@@ -102,7 +102,7 @@ def run(
         told(world)
 
 
-def come_back(world: World, sender: Sender, schema_ids: Mapping[str, int], time: Time, state: Path) -> bool:
+def come_back(world: World, sender: CountingSender, schema_ids: Mapping[str, int], time: Time, state: Path) -> bool:
     """After a time away: the slice that may have been sent but not saved is made again, and a long gap is left out.
 
     What is due in the gap is decided, nobody visits in it. False when stopped before the cluster had it.
@@ -133,12 +133,11 @@ def _reached(moment: int, time: Time, stop: Signal) -> bool:
     return not stop.is_set()
 
 
-def _sent(sender: Sender, world: World, span: Slice, schema_ids: Mapping[str, int]) -> bool:
+def _sent(sender: CountingSender, world: World, span: Slice, schema_ids: Mapping[str, int]) -> bool:
     for garbage in bad_messages(world, span, schema_ids):
         if not sender.send(garbage.topic, garbage.key, garbage.value, is_garbage=True):
             return False
-    for message in span.messages(schema_ids):
-        if not sender.send(*message):
+    for topic, keys, values in span.messages(schema_ids):
+        if sender.send_all(topic, keys, values) < len(values):
             return False
-        sender.tick()
     return sender.settle()

@@ -4,9 +4,10 @@ from functools import cache
 
 import numpy as np
 
+from backoffice.simulator.durations import DAY, HOUR
 from backoffice.simulator.events.envelope import moment
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import DAY, HOUR, Floats, Ints
+from backoffice.simulator.operator.arrays import Floats, Ints
 from backoffice.simulator.operator.people import COUNTRY_NAMES
 
 _WEEK = 7 * 24

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from backoffice.simulator.durations import MINUTE
 from backoffice.simulator.operator import rates
-from backoffice.simulator.operator.arrays import MINUTE, Ints
+from backoffice.simulator.operator.arrays import Ints
 from backoffice.simulator.operator.columns import Words
 from backoffice.simulator.operator.identifiers import ids
 from backoffice.simulator.operator.people import access, none, owners

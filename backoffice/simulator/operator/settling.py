@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from backoffice.simulator.operator.arrays import HOUR, Array, Ints, Rows
+from backoffice.simulator.durations import HOUR
+from backoffice.simulator.operator.arrays import Array, Ints, Rows
 from backoffice.simulator.operator.bonuses import review
 from backoffice.simulator.operator.columns import Column, Words
 from backoffice.simulator.operator.people import owners

@@ -20,10 +20,12 @@ from backoffice.simulator.operator.columns import Column, Words, arrow, id_colum
 from backoffice.simulator.operator.identifiers import ids
 
 
-class Message(NamedTuple):
+class Messages(NamedTuple):
+    """A topic's, in the order of time."""
+
     topic: str
-    key: bytes
-    value: bytes
+    keys: list[bytes]
+    values: list[bytes]
 
 
 class Owners(NamedTuple):
@@ -75,8 +77,8 @@ class Slice:
             )
             yield record, batch, _keys(record, batch), at
 
-    def messages(self, schema_ids: Mapping[str, int]) -> Iterator[Message]:
-        """All that is to be sent, topic by topic, in the order of time."""
+    def messages(self, schema_ids: Mapping[str, int]) -> Iterator[Messages]:
+        """All that is to be sent, topic by topic."""
         found = {record: (batch, keys, at) for record, batch, keys, at in self.batches()}
         for topic in TOPICS.values():
             records = [record for record in topic.records if record in found]
@@ -84,10 +86,8 @@ class Slice:
                 values = pa.concat_arrays([encoded(record, found[record][0], schema_ids[record]) for record in records])
                 keys = pa.concat_arrays([found[record][1] for record in records])
                 order = pa.array(np.argsort(np.concatenate([found[record][2] for record in records]), kind="stable"))
-                for key, value in zip(
-                    keys.take(order).cast(pa.binary()).to_pylist(), values.take(order).to_pylist(), strict=True
-                ):
-                    yield Message(topic.name, key, value)
+                keys = keys.take(order).cast(pa.binary())
+                yield Messages(topic.name, keys.to_pylist(), values.take(order).to_pylist())
 
     def _column(self, record: str, field: dict[str, Any], parts: list[_Part], at: Ints) -> pa.Array:
         name = field["name"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backoffice.simulator.operator.arrays import HOUR, MINUTE
+from backoffice.simulator.durations import HOUR, MINUTE
 from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.fixture import Fixture
 from backoffice.simulator.sport.quotes import OPEN, RESULTS

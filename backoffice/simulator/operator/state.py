@@ -22,8 +22,8 @@ from backoffice.simulator.operator.people import PLAYER
 from backoffice.simulator.operator.tickets import BET
 from backoffice.simulator.operator.world import World
 
-VERSION = 1
-_NUMBERS = ("seed", "now", "planned", "wanted", "level", "feed_rate", "numbers", "is_live")
+VERSION = 2
+_NUMBERS = ("seed", "now", "planned", "wanted", "level", "growth", "grown_at", "feed_rate", "numbers", "is_live")
 
 
 def save(world: World, file: Path) -> None:

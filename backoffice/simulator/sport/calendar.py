@@ -9,12 +9,13 @@ from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
+from backoffice.simulator.durations import DAY, MINUTE
 from backoffice.simulator.sport import names
 from backoffice.simulator.sport.basketball import basketball
 from backoffice.simulator.sport.fixture import Course, Fixture
 from backoffice.simulator.sport.football import football
 from backoffice.simulator.sport.racing import racing
-from backoffice.simulator.sport.rates import DAY, MINUTE, Competition, Rates, rates_on
+from backoffice.simulator.sport.rates import Competition, Rates, rates_on
 from backoffice.simulator.sport.tennis import tennis
 
 _EPOCH = date(1970, 1, 1)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backoffice.simulator.durations import MINUTE
 from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
 from backoffice.simulator.sport.football_board import (
     GOALS,
@@ -30,7 +31,7 @@ from backoffice.simulator.sport.football_board import (
     special_offers,
 )
 from backoffice.simulator.sport.payoffs import GRID
-from backoffice.simulator.sport.rates import MINUTE, Rates, margin_of
+from backoffice.simulator.sport.rates import Rates, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
 
 # The rate of goals rises in a straight line by this share over the match.

@@ -12,8 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from backoffice.simulator.durations import MINUTE
 from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
-from backoffice.simulator.sport.rates import MINUTE, Rates, Running, margin_of
+from backoffice.simulator.sport.rates import Rates, Running, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, news_moments
 
 _MATCH_BETS = 3

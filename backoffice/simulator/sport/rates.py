@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+from backoffice.simulator.durations import DAY, HOUR, MINUTE, SECOND
 
 
 @dataclass(frozen=True, slots=True)

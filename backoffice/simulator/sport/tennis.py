@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backoffice.simulator.durations import MINUTE, SECOND
 from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
-from backoffice.simulator.sport.rates import MINUTE, SECOND, Rates, margin_of
+from backoffice.simulator.sport.rates import Rates, margin_of
 from backoffice.simulator.sport.tennis_chances import (
     GAME,
     GAMES,

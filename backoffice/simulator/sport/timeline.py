@@ -4,7 +4,8 @@ import random
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from backoffice.simulator.sport.rates import DAY, HOUR, MINUTE, SECOND, Play
+from backoffice.simulator.durations import DAY, HOUR, MINUTE, SECOND
+from backoffice.simulator.sport.rates import Play
 
 # A decision that is never made: of a market that an abandoned fixture leaves open.
 NEVER = 1 << 62

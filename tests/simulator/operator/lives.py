@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
+from backoffice.simulator.durations import HOUR
 from backoffice.simulator.events.envelope import Event, microseconds
-from backoffice.simulator.operator.arrays import HOUR
 from backoffice.simulator.operator.engine import advance
 from backoffice.simulator.operator.faults import Fault
-from backoffice.simulator.operator.slices import Message, Slice
+from backoffice.simulator.operator.slices import Slice
 from backoffice.simulator.operator.world import World
 
 # A Monday.
@@ -30,8 +31,19 @@ def slices(alive: World, count: int, length: int = HOUR) -> Iterator[Slice]:
         yield advance(alive, alive.now + length)
 
 
+class Message(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes
+
+
 def messages(spans: Iterator[Slice]) -> list[Message]:
-    return [message for span in spans for message in span.messages(SCHEMA_IDS)]
+    return [
+        Message(topic, key, value)
+        for span in spans
+        for topic, keys, values in span.messages(SCHEMA_IDS)
+        for key, value in zip(keys, values, strict=True)
+    ]
 
 
 def events(spans: Iterable[Slice]) -> list[Event]:

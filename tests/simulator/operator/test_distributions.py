@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pytest
 
 from backoffice.simulator.brands import BRANDS
+from backoffice.simulator.durations import DAY, HOUR
 from backoffice.simulator.operator import games, providers, rates
-from backoffice.simulator.operator.arrays import DAY, HOUR
 from backoffice.simulator.operator.running import play_rate
 from tests.simulator.operator.lives import slices, world
 

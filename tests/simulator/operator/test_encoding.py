@@ -8,7 +8,7 @@ from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.rules import checked
-from backoffice.simulator.operator.arrays import HOUR
+from backoffice.simulator.durations import HOUR
 from backoffice.simulator.operator.slices import Slice
 from tests.simulator.operator.lives import SCHEMA_IDS, decoded, events, messages, slices, world
 

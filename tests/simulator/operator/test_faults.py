@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
+from backoffice.simulator.durations import DAY, HOUR, MINUTE
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.operator import faults, incidents
-from backoffice.simulator.operator.arrays import DAY, HOUR, MINUTE
 from backoffice.simulator.operator.faults import Fault, parsed
 from backoffice.simulator.operator.feed import PROVIDERS, SILENT
 from backoffice.simulator.operator.games import IDS

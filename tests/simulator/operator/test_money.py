@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import pytest
 
+from backoffice.simulator.durations import HOUR, MINUTE
 from backoffice.simulator.events.envelope import Event
-from backoffice.simulator.operator.arrays import HOUR, MINUTE
 from backoffice.simulator.operator.tickets import CORRECTED
 from backoffice.simulator.operator.world import World
 from tests.faults.bookkeeping import balances, moved

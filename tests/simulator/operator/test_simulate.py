@@ -120,6 +120,16 @@ def test_a_month_of_history_is_stored_and_adds_up(spine: Spine) -> None:
     assert {"BetSettled", "RoundCompleted", "WithdrawalPaid", "BonusConverted", "MarketUpdate"} <= records <= {*RECORDS}
 
 
+def test_a_day_of_ten_thousand_players_adds_up(spine: Spine) -> None:
+    """They come more seldom than players do, so that a day is not two million events; those are in the benchmark."""
+    told = simulate(players=10_000, rate=2, start="2026-01-06T00:00:00Z", seconds=86_400)
+
+    assert_clean(spine)
+    assert told["events"] > 100_000
+    assert spine.value("SELECT count(*) FROM players_player") == told["players"] >= 10_000
+    assert spine.value("SELECT sum(debits) - sum(credits) FROM wallet_balance") == 0
+
+
 def test_a_state_of_another_seed_or_a_damaged_one_is_refused(spine: Spine, tmp_path: Path) -> None:
     state = tmp_path / "operator.state"
     simulate(state=state, seconds=60)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backoffice.simulator.operator.arrays import DAY, HOUR, MINUTE
+from backoffice.simulator.durations import DAY, HOUR, MINUTE
 from backoffice.simulator.operator.engine import skip
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.state import load, save

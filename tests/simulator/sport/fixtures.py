@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import cache
 
+from backoffice.simulator.durations import DAY
 from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.fixture import Fixture
-from backoffice.simulator.sport.rates import DAY
 
 # A Monday.
 FIRST_DAY = 20_003

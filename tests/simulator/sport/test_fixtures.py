@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backoffice.simulator.durations import DAY, MINUTE, SECOND
 from backoffice.simulator.sport.basketball import basketball
 from backoffice.simulator.sport.fixture import Course, Fixture
 from backoffice.simulator.sport.football import football
 from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST
 from backoffice.simulator.sport.quotes import OPEN, RESULTS, SUSPENDED, VOID, WON, Quotes
 from backoffice.simulator.sport.racing import racing
-from backoffice.simulator.sport.rates import DAY, MINUTE, SECOND, rates_on
+from backoffice.simulator.sport.rates import rates_on
 from backoffice.simulator.sport.tennis import tennis
 from tests.simulator.sport.fixtures import SPORTS, featured, first, one_of_each, week
 

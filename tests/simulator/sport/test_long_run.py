@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from backoffice.simulator.durations import DAY, MINUTE
 from backoffice.simulator.sport.board import Floats
 from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.fixture import Fixture
 from backoffice.simulator.sport.quotes import OPEN, WON
-from backoffice.simulator.sport.rates import DAY, MINUTE
 from tests.simulator.sport.fixtures import FIRST_DAY, SPORTS
 
 # All that these tests look at is made once for each worker.

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from backoffice.simulator.durations import DAY, MINUTE
 from backoffice.simulator.sport.basketball import Basketball
 from backoffice.simulator.sport.football import Football
 from backoffice.simulator.sport.racing import racing, rank_chances
-from backoffice.simulator.sport.rates import DAY, MINUTE, rates_on
+from backoffice.simulator.sport.rates import rates_on
 from backoffice.simulator.sport.tennis_chances import (
     GAME,
     MATCH_SCORES,

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backoffice.simulator.durations import DAY, HOUR
 from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.fixture import Fixture
 from backoffice.simulator.sport.football import Football
-from backoffice.simulator.sport.rates import DAY, HOUR
 from tests.simulator.sport.fixtures import FIRST_DAY
 
 ODDS = Path(os.environ.get("PITBOSS_DATA", Path(__file__).parents[4] / "shared" / "data")) / "odds"

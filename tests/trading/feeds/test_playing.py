@@ -29,7 +29,7 @@ class Listener:
     def start(self, provider_time: int) -> None:
         self.started_at.append(provider_time - PT)
 
-    def publish(self, updates: Iterable[Update], stop: Signal) -> None:  # noqa: ARG002 - it is quick
+    def publish(self, updates: Iterable[Update]) -> None:
         for update in updates:
             market = update["market_id"].removeprefix("betfair:")
             self.told.append((round(self.clock.seconds - 100, 6), market, update["status"]))

@@ -17,11 +17,12 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
+from backoffice.streams.sending import Sender, schema_ids
 from trading.feeds import providers
 from trading.feeds.adapter import Adapter, Malformed
 from trading.feeds.pacing import Pace
 from trading.feeds.playing import Play, Totals
-from trading.feeds.publishing import Publisher, schema_id
+from trading.feeds.publishing import RECORD, TOPIC, Publisher
 from trading.feeds.recording import beside, lines
 from trading.feeds.stamping import Stamp
 
@@ -70,7 +71,8 @@ class Command(BaseCommand):
             raise CommandError(str(reason)) from reason
 
     def _feed(self, file: Path, options: dict[str, Any], stop: Signal) -> None:
-        publisher, totals, began = _publisher(stop), Totals(), time.monotonic()
+        sender, totals, began = Sender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop), Totals(), time.monotonic()
+        publisher = _publisher(sender, stop)
         if publisher is None:
             return
         while not stop.is_set():
@@ -86,7 +88,7 @@ class Command(BaseCommand):
                 raise Rejected(_nothing_in(file, totals))
             if not options["loop"]:
                 break
-        publisher.finish(stop)
+        sender.finish()
         self._conclude(totals, publisher, time.monotonic() - began)
 
     def _conclude(self, totals: Totals, publisher: Publisher, seconds: float) -> None:
@@ -102,14 +104,11 @@ def _demo(provider: str) -> Path | None:
     return file if file.is_file() else None
 
 
-def _publisher(stop: Signal) -> Publisher | None:
+def _publisher(sender: Sender, stop: Signal) -> Publisher | None:
     """None when stopped before the servers answered."""
-    schema = schema_id(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), stop)
-    if schema is None:
-        return None
-    publisher = Publisher(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, schema, Stamp(SystemClock()))
-    publisher.wait_for_topic(stop)
-    return publisher
+    ids = schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), [RECORD], stop)
+    sender.wait_for_topics([TOPIC])
+    return Publisher(sender, ids[RECORD], Stamp(SystemClock())) if ids else None
 
 
 def _adapter(provider: str, file: Path) -> Adapter:

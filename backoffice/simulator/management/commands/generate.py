@@ -19,7 +19,8 @@ from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import mixed
 from backoffice.simulator.generator import PLAYERS, generate
 from backoffice.simulator.pacing import AsFastAsPossible, AtRate
-from backoffice.simulator.producing import Totals, produce, schema_ids
+from backoffice.simulator.producing import RECORDS, CountingSender, Totals, produce
+from backoffice.streams.sending import schema_ids
 
 DEFAULT_START = "2026-01-01T00:00:00Z"
 
@@ -43,35 +44,27 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with stopping() as stop:
-            ids = self._ids(stop)
-            if not ids:
-                return
             try:
-                totals = produce(
-                    mixed(_events(options), options["garbage"], options["seed"], ids),
-                    kafka=settings.KAFKA,
-                    prefix=settings.KAFKA_TOPIC_PREFIX,
-                    ids=ids,
-                    pace=AsFastAsPossible() if options["max"] else AtRate(options["rate"]),
-                    stop=stop,
-                    report=self._progress,
-                )
+                self._generate(options, stop)
             except Rejected as reason:
                 raise CommandError(str(reason)) from reason
-        self._conclude(totals)
 
-    def _ids(self, stop: Signal) -> dict[str, int]:
-        try:
-            return schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), stop)
-        except Rejected as reason:
-            raise CommandError(str(reason)) from reason
+    def _generate(self, options: dict[str, Any], stop: Signal) -> None:
+        ids = schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), RECORDS, stop)
+        if not ids:
+            return
+        sender = CountingSender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop, self._progress)
+        messages = mixed(_events(options), options["garbage"], options["seed"], ids)
+        produce(messages, sender, ids, AsFastAsPossible() if options["max"] else AtRate(options["rate"]), stop)
+        self._conclude(sender)
 
     def _progress(self, totals: Totals) -> None:
         rate = totals.events / totals.seconds
         self.stdout.write(f"{totals.events:,} events, {totals.garbage:,} bad messages, {rate:,.0f} events/s")
         self.stdout.flush()
 
-    def _conclude(self, totals: Totals) -> None:
+    def _conclude(self, sender: CountingSender) -> None:
+        totals = sender.totals
         told = {
             "events": totals.events,
             "garbage": totals.garbage,
@@ -80,8 +73,8 @@ class Command(BaseCommand):
         }
         self.stdout.write(json.dumps(told))
         self.stdout.flush()
-        if totals.undelivered:
-            raise CommandError(f"{totals.undelivered} messages are not in Kafka; look at its log.")
+        if sender.undelivered:
+            raise CommandError(f"{sender.undelivered} messages are not in Kafka; look at its log.")
 
 
 def _events(options: dict[str, Any]) -> Iterator[Event]:

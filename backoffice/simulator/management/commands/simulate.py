@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
@@ -22,7 +23,8 @@ from backoffice.simulator.operator.faults import parsed
 from backoffice.simulator.operator.progress import Progress
 from backoffice.simulator.operator.running import Time, come_back, run
 from backoffice.simulator.operator.world import World
-from backoffice.simulator.producing import Sender, schema_ids
+from backoffice.simulator.producing import RECORDS, CountingSender
+from backoffice.streams.sending import schema_ids
 
 MAX = "max"
 MOST_HISTORY = 365 * 86_400 * SECOND
@@ -54,11 +56,11 @@ class Command(BaseCommand):
     def _simulate(self, options: dict[str, Any], stop: Signal) -> None:
         time = _time(options)
         wanted = _wanted(options, time)
-        sender = Sender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop)
-        ids = schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), stop)
+        sender = CountingSender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop)
+        ids = schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), RECORDS, stop)
         if not ids:
             return
-        sender.wait_for_topics()
+        sender.wait_for_topics(TOPICS)
         progress = Progress(self.stdout, sender, time)
         world, is_new = begin(wanted, options["state"], self.stdout.write)
         if is_new or come_back(world, sender, ids, time, options["state"]):
@@ -66,8 +68,9 @@ class Command(BaseCommand):
             run(world, sender, ids, time, wanted.rate, state=options["state"], stop=stop, told=progress.tell)
         self._conclude(world, sender)
 
-    def _conclude(self, world: World, sender: Sender) -> None:
-        totals = sender.finish()
+    def _conclude(self, world: World, sender: CountingSender) -> None:
+        sender.finish()
+        totals = sender.totals
         told = {
             "events": totals.events,
             "garbage": totals.garbage,
@@ -77,8 +80,8 @@ class Command(BaseCommand):
             "per_topic": dict(sorted(totals.per_topic.items())),
         }
         self.stdout.write(json.dumps(told))
-        if totals.undelivered:
-            raise CommandError(f"{totals.undelivered} messages are not in Kafka; look at its log.")
+        if sender.undelivered:
+            raise CommandError(f"{sender.undelivered} messages are not in Kafka; look at its log.")
 
 
 def _time(options: dict[str, Any]) -> Time:
