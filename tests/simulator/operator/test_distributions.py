@@ -1,7 +1,10 @@
 """A week of the operator has the shapes that its rates say: by hour and day, stakes, payments, returns and holds."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC
 from math import exp, sqrt
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +13,10 @@ import pytest
 
 from backoffice.simulator.brands import BRANDS
 from backoffice.simulator.durations import DAY, HOUR
+from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator import games, providers, rates
 from backoffice.simulator.operator.running import play_rate
+from backoffice.simulator.operator.sportsbook import Sportsbook
 from tests.simulator.operator.lives import slices, world
 
 PLAYERS, DAYS = 500, 7
@@ -108,6 +113,25 @@ def test_sports_hold_is_positive_and_within_its_bound(week: Week) -> None:
     assert -bound < 1 - returns.mean() < 0.35 + bound
 
 
+def test_each_sport_holds_what_its_margins_promise(week: Week) -> None:
+    """Singles settled as they came: what players get back differs by chance alone from what the quotes promised them.
+
+    Bets on one match stand or fall together, so that the bound is made of matches. Multiples keep more than this.
+    """
+    missed: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    promised: dict[str, list[float]] = defaultdict(list)
+    for sport, event, expected, returned in _singles(week):
+        missed[sport][event] += returned - expected
+        promised[sport].append(1 - expected)
+
+    assert set(promised) == {"football", "tennis", "basketball", "horse_racing"}
+    for sport, holds in promised.items():
+        sums = np.array(list(missed[sport].values()))
+        assert len(holds) > 50, sport
+        assert abs(sums.sum()) < 4 * sqrt((sums**2).sum()), sport
+        assert 0.02 < np.mean(holds) < 0.20, sport
+
+
 def test_there_are_players_of_every_brand_and_of_many_countries(week: Week) -> None:
     assert set(_counts(week["LoginSucceeded"], "brand")) == {brand.name for brand in BRANDS}
     assert len(_counts(week["LoginSucceeded"], "country")) > 8
@@ -120,6 +144,32 @@ def test_all_that_a_week_brings_has_happened(week: Week) -> None:
         "SelfExclusionChanged", "DocumentSubmitted", "LoginFailed", "MarketUpdate", "MarketPrice",
     }  # fmt: skip
     assert set(week["BetPlaced"]["kind"].to_pylist()) == {"single", "multiple", "system"}
+
+
+def _singles(week: Week) -> Iterator[tuple[str, str, float, float]]:
+    """Sport, match, what a stake of 1 was worth by the chances of the quotes, and what it gave back."""
+    sportsbook = world(PLAYERS).sportsbook
+    corrected = set(week["BetResettled"]["bet_id"].to_pylist())
+    settled = {bet["bet_id"]: bet for bet in week["BetSettled"].to_pylist() if bet["bet_id"] not in corrected}
+    for bet in week["BetPlaced"].filter(pc.equal(week["BetPlaced"]["kind"], "single")).to_pylist():
+        if bet["bet_id"] in settled:
+            leg, end = bet["legs"][0], settled[bet["bet_id"]]
+            void = end["legs"][0]["void_factor"] / 1_000
+            chance = _chance(sportsbook, leg, microseconds(bet["occurred_at"].replace(tzinfo=UTC)))
+            worth = void + (1 - void) * chance * leg["odds"] / 1_000
+            yield leg["sport"], leg["sport_event_id"], worth, end["payout"] / end["stake"]
+
+
+def _chance(sportsbook: Sportsbook, leg: dict[str, Any], at: int) -> float:
+    """That which the quotes of the moment gave the outcome."""
+    fixture = next(one for one in sportsbook.calendar.fixtures(at, at + 1) if one.id == leg["sport_event_id"])
+    quotes = fixture.quotes(at)
+    for place, (number, outcome) in enumerate(zip(quotes.market, quotes.outcome, strict=True)):
+        market = fixture.markets[number]
+        if market.id == leg["market_id"] and market.outcomes[outcome].id == leg["outcome_id"]:
+            assert quotes.odds[place] == leg["odds"]
+            return float(quotes.chance[place])
+    raise LookupError(f"{leg} was not offered")
 
 
 def _counts(table: pa.Table, column: str) -> dict[str, int]:
