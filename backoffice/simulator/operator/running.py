@@ -12,7 +12,7 @@ from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.engine import advance, skip
 from backoffice.simulator.operator.incidents import bad_messages
 from backoffice.simulator.operator.slices import Slice
-from backoffice.simulator.operator.state import save
+from backoffice.simulator.operator.state import dumped, save, write
 from backoffice.simulator.operator.world import World
 from backoffice.simulator.producing import CountingSender
 
@@ -84,22 +84,24 @@ def run(
     ``rate`` is that of all events; what the players do not cause of it are moves of prices, in history none.
 
     A slice counts once the cluster has all of it and the state is saved: stopped or killed before, the next start makes
-    the same slice again with the same ids, and the streams take what they have already for repeats.
+    the same slice again with the same ids, and the streams take what they have already for repeats. While the cluster
+    takes one slice, the next is made.
     """
+    outgoing = _Outgoing(sender, schema_ids, state)
     while not stop.is_set() and (time.end is None or world.now < time.end):
         if world.planned <= world.now:
             world.feed_rate, world.planned = _feed_rate(world, time, rate), plan(world, time)
-        if not _reached(world.planned, time, stop):
+        if world.planned > time.now() and not (outgoing.settle() and _reached(world.planned, time, stop)):
             return
         span = advance(world, world.planned)
-        if not _sent(sender, world, span, schema_ids):
+        if not (outgoing.settle() and outgoing.send(world, span)):
             return
         world.is_live = world.is_live or time.now() - world.now < GAP
         world.feed_rate = _feed_rate(world, time, rate)
         world.planned = plan(world, time)
-        if state:
-            save(world, state)
+        outgoing.keep(world)
         told(world)
+    outgoing.settle()
 
 
 def come_back(world: World, sender: CountingSender, schema_ids: Mapping[str, int], time: Time, state: Path) -> bool:
@@ -107,19 +109,56 @@ def come_back(world: World, sender: CountingSender, schema_ids: Mapping[str, int
 
     What is due in the gap is decided, nobody visits in it. False when stopped before the cluster had it.
     """
-    if world.now < world.planned <= time.now():
-        if not _sent(sender, world, advance(world, world.planned), schema_ids):
-            return False
-        world.planned = 0
-        save(world, state)
+    outgoing = _Outgoing(sender, schema_ids, state)
+    if world.now < world.planned <= time.now() and not _catch_up(world, outgoing, advance):
+        return False
     if world.is_live and not time.is_exact and time.now() - world.now > GAP:
         world.planned = time.now()
         save(world, state)
-        if not _sent(sender, world, skip(world, world.planned), schema_ids):
-            return False
-        world.planned = 0
-        save(world, state)
+        return _catch_up(world, outgoing, skip)
     return True
+
+
+@dataclass
+class _Outgoing:
+    """The slice that was sent last, and the state after it, to be saved once the cluster has all of the slice."""
+
+    sender: CountingSender
+    schema_ids: Mapping[str, int]
+    file: Path | None
+    _state: bytes | None = None
+
+    def send(self, world: World, span: Slice) -> bool:
+        """Queue what happened; False when stopped before all was queued."""
+        for garbage in bad_messages(world, span, self.schema_ids):
+            if not self.sender.send(garbage.topic, garbage.key, garbage.value, is_garbage=True):
+                return False
+        for topic, keys, values in span.messages(self.schema_ids):
+            if self.sender.send_all(topic, keys, values) < len(values):
+                return False
+        return True
+
+    def keep(self, world: World) -> None:
+        """This is the state after the slice."""
+        self._state = dumped(world) if self.file else None
+
+    def settle(self) -> bool:
+        """Wait until the cluster has all of the slice, and save the state after it; False when stopped before."""
+        if not self.sender.settle():
+            return False
+        if self.file and self._state:
+            write(self._state, self.file)
+            self._state = None
+        return True
+
+
+def _catch_up(world: World, outgoing: _Outgoing, live: Callable[[World, int], Slice]) -> bool:
+    """Live through the planned slice and save the state after it; False when stopped before the cluster had it."""
+    if not outgoing.send(world, live(world, world.planned)):
+        return False
+    world.planned = 0
+    outgoing.keep(world)
+    return outgoing.settle()
 
 
 def _feed_rate(world: World, time: Time, rate: float) -> float:
@@ -131,13 +170,3 @@ def _reached(moment: int, time: Time, stop: Signal) -> bool:
     while not stop.is_set() and (missing := moment - time.now()) > 0:
         stop.wait(min(missing / SECOND / (time.speed or 1), _WAIT_SECONDS))
     return not stop.is_set()
-
-
-def _sent(sender: CountingSender, world: World, span: Slice, schema_ids: Mapping[str, int]) -> bool:
-    for garbage in bad_messages(world, span, schema_ids):
-        if not sender.send(garbage.topic, garbage.key, garbage.value, is_garbage=True):
-            return False
-    for topic, keys, values in span.messages(schema_ids):
-        if sender.send_all(topic, keys, values) < len(values):
-            return False
-    return sender.settle()

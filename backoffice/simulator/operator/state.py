@@ -28,12 +28,22 @@ _NUMBERS = ("seed", "now", "planned", "wanted", "level", "growth", "grown_at", "
 
 def save(world: World, file: Path) -> None:
     """Write the state; it is on disk when this returns."""
+    write(dumped(world), file)
+
+
+def dumped(world: World) -> bytes:
+    """The state as it is now, as a file's content."""
     buffer = io.BytesIO()
     np.savez(buffer, head=_bytes(_head(world)), players=world.players, bets=world.bets)
     content = buffer.getvalue()
+    return hashlib.sha256(content).digest() + content
+
+
+def write(content: bytes, file: Path) -> None:
+    """Put a dumped state in the place of the one before; it is on disk when this returns."""
     beside = file.with_name(f"{file.name}.new")
     with beside.open("wb") as out:
-        out.write(hashlib.sha256(content).digest() + content)
+        out.write(content)
         out.flush()
         os.fsync(out.fileno())
     beside.replace(file)
