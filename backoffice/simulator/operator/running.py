@@ -90,15 +90,13 @@ def run(
     outgoing = _Outgoing(sender, schema_ids, state)
     while not stop.is_set() and (time.end is None or world.now < time.end):
         if world.planned <= world.now:
-            world.feed_rate, world.planned = _feed_rate(world, time, rate), plan(world, time)
+            _look_ahead(world, time, rate)
         if world.planned > time.now() and not (outgoing.settle() and _reached(world.planned, time, stop)):
             return
-        span = advance(world, world.planned)
-        if not (outgoing.settle() and outgoing.send(world, span)):
+        spans = _lived(world, time, rate)
+        if not (outgoing.settle() and all(outgoing.send(world, span) for span in spans)):
             return
         world.is_live = world.is_live or time.now() - world.now < GAP
-        world.feed_rate = _feed_rate(world, time, rate)
-        world.planned = plan(world, time)
         outgoing.keep(world)
         told(world)
     outgoing.settle()
@@ -161,8 +159,20 @@ def _catch_up(world: World, outgoing: _Outgoing, live: Callable[[World, int], Sl
     return outgoing.settle()
 
 
-def _feed_rate(world: World, time: Time, rate: float) -> float:
-    return 0.0 if world.now < time.start else max(rate - play_rate(world), 0.0)
+def _lived(world: World, time: Time, rate: float) -> list[Slice]:
+    """The planned slice; in history as many as have enough events to be sent at once: each batch has its price."""
+    spans = [advance(world, world.planned)]
+    _look_ahead(world, time, rate)
+    while world.now < time.start and sum(span.events for span in spans) < EVENTS_AT_ONCE // 2:
+        spans.append(advance(world, world.planned))
+        _look_ahead(world, time, rate)
+    return spans
+
+
+def _look_ahead(world: World, time: Time, rate: float) -> None:
+    """Settle what the next slice is."""
+    world.feed_rate = 0.0 if world.now < time.start else max(rate - play_rate(world), 0.0)
+    world.planned = plan(world, time)
 
 
 def _reached(moment: int, time: Time, stop: Signal) -> bool:
