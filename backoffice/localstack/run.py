@@ -41,6 +41,7 @@ def run(data: Path) -> int:
         with started(layout) as stack:
             addresses = _addresses(stack, port)
             (layout.run / "addresses.json").write_text(json.dumps(addresses))
+            _leave_word(layout, stack)
             environ = _environ(layout, stack, port)
             for words in (["migrate", "--verbosity", "0"], ["topics", "--apply"]):
                 _manage(words, environ)
@@ -66,6 +67,12 @@ def _environ(layout: Layout, stack: Stack, port: int) -> dict[str, str]:
     metrics.mkdir()
     ours = {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
     return defaults | os.environ | stack.environ() | ours
+
+
+def _leave_word(layout: Layout, stack: Stack) -> None:
+    """Where the servers are that were started here, for the settings of whoever works beside this run."""
+    lines = [f"{variable}={address}\n" for variable, address in stack.started().items()]
+    (layout.run / "environ").write_text("".join(lines))
 
 
 def _manage(words: list[str], environ: dict[str, str]) -> None:

@@ -56,8 +56,9 @@ class Stack:
             "KAFKA_BOOTSTRAP_SERVERS": (kafka, f"{ports.LOOPBACK}:{kafka.port}"),
             "SCHEMA_REGISTRY_URL": (registry, registry.url),
         }
-        self._environ = {variable: outside.get(variable) or address for variable, (_, address) in own.items()}
-        wanted = {server.name: server for variable, (server, _) in own.items() if not outside.get(variable)}
+        self._started = {variable: address for variable, (_, address) in own.items() if not outside.get(variable)}
+        self._environ = {variable: self._started.get(variable) or outside[variable] for variable in own}
+        wanted = {own[variable][0].name: own[variable][0] for variable in self._started}
         if registry.name in wanted:
             # The registry keeps its own database; it does not go into one that was handed in.
             wanted.setdefault(postgres.name, postgres)
@@ -67,6 +68,10 @@ class Stack:
     def environ(self) -> dict[str, str]:
         """The variables by which everything else finds the servers."""
         return dict(self._environ)
+
+    def started(self) -> dict[str, str]:
+        """The variables of the servers that were started here, and of no others."""
+        return dict(self._started)
 
     def part(self, name: str) -> Part:
         """One of postgres, redis, kafka, registry.

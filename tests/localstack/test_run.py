@@ -1,12 +1,16 @@
 """`make run` around small stand-ins for Pitboss' own processes: kept alive, ended with all they started."""
 
+import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -63,6 +67,31 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def pids(project: Path) -> Callable[[str], int | None]:
     return Children(Layout(project / ".local").apps).pid
+
+
+SAYS_WHERE = """
+import sys
+sys.path.append(sys.argv[1])
+from backoffice.settings import local
+print(local.DATABASE_URL, local.REDIS_URL, local.KAFKA["bootstrap.servers"])
+"""
+
+
+def test_what_is_typed_beside_it_finds_its_servers(start: Callable[..., Started], project: Path) -> None:
+    shutil.copytree(PROJECT / "backoffice" / "settings", project / "backoffice" / "settings")
+    run = start("run", cwd=project)
+    run.says("Pitboss is ready")
+    addresses = json.loads((project / ".local" / "run" / "addresses.json").read_text())
+
+    def said(**variables: str) -> list[str]:
+        command = [sys.executable, "-P", "-c", SAYS_WHERE, str(project)]
+        return subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.split()
+
+    database, redis, kafka = said()
+    assert urlsplit(database).netloc.rpartition("@")[2] == addresses["postgres"]
+    assert urlsplit(redis).netloc == addresses["redis"]
+    assert kafka != addresses["kafka"], "an address from outside may hold a password and is written nowhere"
+    assert said(DATABASE_URL="postgresql://elsewhere/db")[0] == "postgresql://elsewhere/db"
 
 
 def test_a_killed_worker_comes_back_and_ctrl_c_ends_everything(

@@ -20,6 +20,8 @@ from backoffice.simulator.producing import CountingSender
 LIVE = SECOND
 LONGEST = 4 * HOUR
 EVENTS_AT_ONCE = 50_000
+# A move of a price is told twice: by the provider's feed, and by the operator's own price list.
+EVENTS_OF_MOVE = 2
 # What the engine was away for longer than this is left out.
 GAP = 3 * MINUTE
 # Events of a visit and what follows from it, on average; measured, and held by a test.
@@ -64,7 +66,7 @@ def plan(world: World, time: Time) -> int:
     live = round(LIVE * (time.speed or 1))
     # A player comes at most once in a slice: the more often players come, the shorter it is.
     longest = int(LONGEST / max(world.level, 1.0))
-    at_once = min(int(EVENTS_AT_ONCE / (play_rate(world) + world.feed_rate) * SECOND), longest)
+    at_once = min(int(EVENTS_AT_ONCE / (play_rate(world) + EVENTS_OF_MOVE * world.feed_rate) * SECOND), longest)
     if world.now < time.start:
         step = min(at_once, time.start - world.now)
     elif time.is_exact:
@@ -171,7 +173,8 @@ def _lived(world: World, time: Time, rate: float) -> list[Slice]:
 
 def _look_ahead(world: World, time: Time, rate: float) -> None:
     """Settle what the next slice is."""
-    world.feed_rate = 0.0 if world.now < time.start else max(rate - play_rate(world), 0.0)
+    left = 0.0 if world.now < time.start else max(rate - play_rate(world), 0.0)
+    world.feed_rate = left / EVENTS_OF_MOVE
     world.planned = plan(world, time)
 
 
