@@ -64,6 +64,12 @@ class Findings:
         """Differences that a query counted but did not list."""
         self.by_check[check] += number
 
+    def merge(self, others: "Findings") -> None:
+        """Take in what was found beside this; it is of other topics."""
+        self.by_check.update(others.by_check)
+        self.listed += others.listed[: LISTED - len(self.listed)]
+        self._known |= others._known
+
     @property
     def total(self) -> int:
         return self.by_check.total()

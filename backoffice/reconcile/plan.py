@@ -18,8 +18,8 @@ from .log import Log, Slice
 from .models import Checked
 
 OLDER = 2_000
-# A few seconds' work on a slow machine.
-STEP = 50_000
+# Some ten seconds' work on a slow machine.
+STEP = 200_000
 
 Place = tuple[str, str, int]
 
