@@ -9,6 +9,8 @@ import { Topic } from "./rows.js";
 import { tickerPanel } from "./ticker.js";
 
 const STALE_MS = 10_000;
+// A number that was not read for so long is stale, however old it may be otherwise.
+const UNREAD_MS = 30_000;
 const AGES_EVERY_MS = 500;
 
 const root = document.querySelector("#live");
@@ -113,14 +115,16 @@ function showState() {
 }
 
 // A number is as old as the newest event in it, where the platform tells, else as its last reading. How old is too old
-// depends on how often there is something new to count.
+// depends on how often there is something new to count: at night nobody may log in for minutes.
 function showAges() {
   showState();
   repaintHealth();
   for (const element of root.querySelectorAll("[data-age]")) {
     const newest = topics.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
-    const at = newest ?? topics.get(element.dataset.age)?.at ?? null;
-    const patience = element.dataset.patience ? 1_000 * element.dataset.patience : STALE_MS;
+    const read = topics.get(element.dataset.age)?.at ?? null;
+    const at = newest ?? read;
+    const isRead = read === null || now() - read < UNREAD_MS;
+    const patience = !isRead ? 0 : element.dataset.patience ? 1_000 * element.dataset.patience : STALE_MS;
     showAge(element, at, patience, (ms) => (ms > patience ? `stale: ${age(ms)} old` : `${age(ms)} old`));
   }
   if (market) showAge(root.querySelector("#market-age"), market.fedAt(), STALE_MS, fedAge);
