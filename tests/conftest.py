@@ -69,6 +69,17 @@ def faulty_template(own_stack: Stack, django_db_blocker: DjangoDbBlocker) -> str
     return "template_faulty"
 
 
+@pytest.fixture(scope="module")
+def house(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The address of a database for all tests of a file; making one takes longer than most of them."""
+    with (
+        django_db_blocker.unblock(),
+        databases.copied(settings.DATABASE_URL, template) as name,
+        databases.default_database(databases.beside(settings.DATABASE_URL, name)),
+    ):
+        yield databases.beside(settings.DATABASE_URL, name)
+
+
 @pytest.fixture
 def faulty_spine(own_stack: Stack, faulty_template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Spine]:
     """A spine on servers that the test may stop and kill; Django's default connection leads to its database."""

@@ -6,22 +6,9 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 from playwright.sync_api import Browser
-from pytest_django import DjangoDbBlocker
 
-from tests import databases
 from tests.live.chromium import chromium
 from tests.live.web import Web
-
-
-@pytest.fixture(scope="module")
-def house(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """The address of a database for all tests of a file; making one takes longer than most of them."""
-    with (
-        django_db_blocker.unblock(),
-        databases.copied(settings.DATABASE_URL, template) as name,
-        databases.default_database(databases.beside(settings.DATABASE_URL, name)),
-    ):
-        yield databases.beside(settings.DATABASE_URL, name)
 
 
 @pytest.fixture(scope="module")
