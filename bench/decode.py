@@ -20,8 +20,8 @@ from backoffice.contracts.columns import decode_bodies
 from backoffice.contracts.definitions import canonical, schema
 from backoffice.contracts.registry import Writer
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.batch import Batch
-from backoffice.streams.decoding import Decoded, decode
+from backoffice.streams.consume.batch import Batch
+from backoffice.streams.consume.decoding import Decoded, decode
 from bench.bets import Betting
 from bench.figures import Figures
 from bench.stand import BETS, PARTITIONS, RECORDS

@@ -14,7 +14,7 @@ from uuid import UUID
 from confluent_kafka import Producer
 from django.conf import settings
 
-from backoffice.streams.kafka import producer
+from backoffice.streams.kafka.clients import producer
 from bench.bets import Betting
 from bench.crew import crew
 from bench.figures import Figures, percentile

@@ -10,8 +10,8 @@ from bench.crew import READY, say
 
 def main() -> None:
     django.setup()
-    from backoffice.streams.projection import STREAMS
     from backoffice.streams.step import LaneThread, lanes_of, spare_the_collector
+    from backoffice.streams.store.projection import STREAMS
 
     stopping = threading.Event()
     spare_the_collector()

@@ -138,7 +138,7 @@ def consumer(topic: str, number: int, count: int) -> Consumer:
     """At the end of its share of the partitions."""
     from django.conf import settings
 
-    from backoffice.streams.kafka import CONSUMER
+    from backoffice.streams.kafka.clients import CONSUMER
     from bench.stand import PARTITIONS
 
     reading = Consumer(CONSUMER | settings.KAFKA | {"group.id": f"{topic}-{number}", "auto.offset.reset": "latest"})

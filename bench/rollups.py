@@ -17,12 +17,12 @@ from backoffice.kernel.clock import SystemClock
 from backoffice.metrics.selectors import active_players_by_jurisdiction, ggr_by_day, ggr_by_hour, ggr_by_vertical
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed
 from backoffice.simulator.events.envelope import Event, moment
-from backoffice.streams.committing import Committer
-from backoffice.streams.database import connect
-from backoffice.streams.decoding import decode
-from backoffice.streams.folding import added
-from backoffice.streams.projection import STREAMS
-from backoffice.streams.rows import project
+from backoffice.streams.consume.decoding import decode
+from backoffice.streams.store.committing import Committer
+from backoffice.streams.store.database import connect
+from backoffice.streams.store.folding import added
+from backoffice.streams.store.projection import STREAMS
+from backoffice.streams.store.rows import project
 from bench.bets import LICENCES, Betting
 from bench.crew import crew
 from bench.decode import Schemas, batches

@@ -19,7 +19,7 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.kafka import CLIENT
+from backoffice.streams.kafka.clients import CLIENT
 
 PARTITIONS = 8
 BETS = "bet-events"

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics.windows import count_events
-from backoffice.streams.projection import Stream, renamed, stamped
+from backoffice.streams.store.projection import Stream, renamed, stamped
 
 compliance = Stream("compliance")
 

@@ -6,7 +6,7 @@ later event wins, whichever arrives first.
 
 from django.db import models
 
-from backoffice.streams.sources import by_source
+from backoffice.streams.tables.sources import by_source
 
 
 class Player(models.Model):

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed, count_events, track_activity
-from backoffice.streams.projection import Stream, constant, renamed, stamped
+from backoffice.streams.store.projection import Stream, constant, renamed, stamped
 
 TOPIC = "player-events"
 WHOSE = ("player_id", "brand", "jurisdiction")

@@ -22,9 +22,9 @@ from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, topic_of
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.kafka import producer
-from backoffice.streams.projection import STREAMS
+from backoffice.streams.kafka.clients import producer
 from backoffice.streams.step import LaneThread, lanes_of
+from backoffice.streams.store.projection import STREAMS
 
 PATIENCE_SECONDS = 60.0
 Ends = dict[tuple[str, int], int]

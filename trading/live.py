@@ -12,7 +12,7 @@ from backoffice.live.board import Rows
 from backoffice.live.channel import Message, publish
 from backoffice.live.frames import milliseconds
 from backoffice.live.topics import Topic, register
-from backoffice.streams.announcing import Events, after_commit
+from backoffice.streams.store.announcing import Events, after_commit
 
 from . import selectors
 from .selectors import MarketState, Quote

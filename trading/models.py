@@ -6,7 +6,7 @@ Only the feeds' limits are set by people.
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from backoffice.streams.sources import by_source
+from backoffice.streams.tables.sources import by_source
 
 
 class SportEvent(models.Model):

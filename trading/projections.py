@@ -14,7 +14,7 @@ from backoffice.metrics.windows import (
     track_activity,
     with_longer_spans,
 )
-from backoffice.streams.projection import Stream, constant, renamed, where
+from backoffice.streams.store.projection import Stream, constant, renamed, where
 
 BETS, ODDS = "bet-events", "odds-feed"
 WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")

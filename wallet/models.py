@@ -8,7 +8,7 @@ linked: they share its id and are stored all or none.
 from django.db import models
 from django.db.models import F, Q
 
-from backoffice.streams.sources import by_source
+from backoffice.streams.tables.sources import by_source
 
 
 class Account(models.Model):

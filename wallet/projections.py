@@ -16,7 +16,7 @@ from backoffice.metrics.windows import (
     track_activity,
     with_longer_spans,
 )
-from backoffice.streams.projection import Columns, Stream, constant, renamed, stamped
+from backoffice.streams.store.projection import Columns, Stream, constant, renamed, stamped
 
 from .domain import ledger
 

@@ -9,7 +9,7 @@ from django.db.models import Max
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.models import Halt, Offset
-from backoffice.streams.projection import STREAMS
+from backoffice.streams.store.projection import STREAMS
 
 # More open dead letters than this are not counted one by one.
 MANY = 10_000

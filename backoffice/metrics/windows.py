@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backoffice.contracts.catalogue import topic_of
-from backoffice.streams.projection import Stream, constant
+from backoffice.streams.store.projection import Stream, constant
 
 WINDOW = "metrics_window"
 WINDOW_KEY = ("metric", "minute", "key", "currency", "topic", "partition")

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.projection import Stream
+from backoffice.streams.store.projection import Stream
 
 from .differences import Difference, Findings
 from .facts import flatten_legs

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.kernel.errors import Poison
-from backoffice.streams.copies import copy_of
+from backoffice.streams.deadletters.copies import copy_of
 
 from .differences import Difference
 from .facts import form

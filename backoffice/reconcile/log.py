@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from backoffice.kernel.errors import Retryable
-from backoffice.streams.projection import Stream
+from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
 PATIENCE_SECONDS = 30.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.projection import STREAMS, Stream
+from backoffice.streams.store.projection import STREAMS, Stream
 
 from .differences import Difference
 from .log import Log, Slice

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from backoffice.streams.projection import Stream
+from backoffice.streams.store.projection import Stream
 
 from .differences import Difference
 from .facts import NOTHING, Form, Sums, form, table

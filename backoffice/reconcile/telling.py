@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from backoffice.streams.outbox import emit
+from backoffice.streams.outbox.emitting import emit
 
 from .differences import Difference
 from .models import Finding

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from backoffice.streams.projection import EVENT_LOG, STREAMS
+from backoffice.streams.store.projection import EVENT_LOG, STREAMS
 
 from .models import Checked
 from .plan import Place, Position

@@ -12,7 +12,7 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import Garbage
 from backoffice.simulator.pacing import Pace
-from backoffice.streams.sending import Sender
+from backoffice.streams.kafka.sending import Sender
 
 RECORDS = tuple(record for topic in TOPICS.values() for record in topic.records)
 REPORT_SECONDS = 10.0

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.fields.json import KT
 
-from .sources import by_source
+from .tables.sources import by_source
 
 
 class Offset(models.Model):

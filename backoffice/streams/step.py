@@ -15,11 +15,11 @@ from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 
 from . import telemetry
-from .kafka import lane_consumer
-from .lane import Lane, Limits, back_off
-from .projection import STREAMS
-from .reader import Reader
-from .relay import OUTBOX, Relay
+from .consume.lane import Lane, Limits, back_off
+from .consume.reader import Reader
+from .kafka.clients import lane_consumer
+from .outbox.relay import OUTBOX, Relay
+from .store.projection import STREAMS
 
 log = logging.getLogger(__name__)
 

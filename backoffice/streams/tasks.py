@@ -8,7 +8,7 @@ from django.db import connection
 
 from backoffice.kernel.clock import SystemClock
 
-from .partitions import ensure_partitions
+from .tables.partitions import ensure_partitions
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,7 @@ from django.test import override_settings
 
 from backoffice.contracts.catalogue import TOPICS, Topic, dead_letters
 from backoffice.contracts.registry import Registry
-from backoffice.streams.management.commands import topics as command
-from backoffice.streams.topics import (
+from backoffice.streams.kafka.topics import (
     Kind,
     Present,
     Standing,
@@ -24,6 +23,7 @@ from backoffice.streams.topics import (
     survey,
     wanted_configs,
 )
+from backoffice.streams.management.commands import topics as command
 from tests.spine import until
 
 Run = Callable[..., tuple[int, str]]

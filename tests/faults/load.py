@@ -14,7 +14,7 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import KINDS, bad_message
 from backoffice.simulator.generator import generate
-from backoffice.streams.kafka import producer
+from backoffice.streams.kafka.clients import producer
 from tests.spine import PATIENCE_SECONDS, Spine, produce
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

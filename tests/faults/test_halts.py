@@ -7,7 +7,7 @@ from backoffice.contracts.codec import decode, encode, frame
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
-from backoffice.streams.resuming import resume
+from backoffice.streams.consume.resuming import resume
 from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.load import some_events
 from tests.spine import Spine, until

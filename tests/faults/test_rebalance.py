@@ -3,7 +3,7 @@
 from typing import Any
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.projection import STREAMS
+from backoffice.streams.store.projection import STREAMS
 from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.groups import assignments
 from tests.faults.load import under_load

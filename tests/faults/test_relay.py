@@ -8,7 +8,7 @@ from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.localstack.stack import Stack
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.outbox import emit
+from backoffice.streams.outbox.emitting import emit
 from tests.faults.load import some_events
 from tests.faults.locks import cut_off, held, until_one_waits
 from tests.spine import Spine, kill, until

@@ -13,8 +13,8 @@ from backoffice.contracts.definitions import schema
 from backoffice.contracts.examples import MOMENT, example
 from backoffice.contracts.registry import Writer
 from backoffice.kernel.errors import Poison
-from backoffice.streams.batch import Batch
-from backoffice.streams.decoding import Decoded, decode
+from backoffice.streams.consume.batch import Batch
+from backoffice.streams.consume.decoding import Decoded, decode
 
 NOW = MOMENT + timedelta(hours=1)
 RECORDS = tuple(record for topic in TOPICS.values() for record in topic.records)

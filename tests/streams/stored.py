@@ -9,11 +9,11 @@ from zlib import crc32
 from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.kernel.clock import FixedClock
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams import offsets
-from backoffice.streams.batch import Batch
-from backoffice.streams.committing import Committer
-from backoffice.streams.database import Connection
-from backoffice.streams.projection import STREAMS, Stream
+from backoffice.streams.consume.batch import Batch
+from backoffice.streams.store import offsets
+from backoffice.streams.store.committing import Committer
+from backoffice.streams.store.database import Connection
+from backoffice.streams.store.projection import STREAMS, Stream
 from tests.streams.arriving import NOW, KnownWriters, message
 
 PARTITIONS = 3

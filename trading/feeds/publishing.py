@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import encode, frame
-from backoffice.streams.sending import Sender
+from backoffice.streams.kafka.sending import Sender
 
 from .adapter import Update
 from .stamping import Stamp

@@ -1,7 +1,7 @@
 import django.contrib.postgres.fields
 from django.db import migrations, models
 
-from backoffice.streams.partitions import CreatePartitioned
+from backoffice.streams.tables.partitions import CreatePartitioned
 
 
 class Migration(migrations.Migration):

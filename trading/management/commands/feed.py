@@ -17,7 +17,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
-from backoffice.streams.sending import Sender, schema_ids
+from backoffice.streams.kafka.sending import Sender, schema_ids
 from trading.feeds import providers
 from trading.feeds.adapter import Adapter, Malformed
 from trading.feeds.pacing import Pace

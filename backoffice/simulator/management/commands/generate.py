@@ -20,7 +20,7 @@ from backoffice.simulator.garbage import mixed
 from backoffice.simulator.generator import PLAYERS, generate
 from backoffice.simulator.pacing import AsFastAsPossible, AtRate
 from backoffice.simulator.producing import RECORDS, CountingSender, Totals, produce
-from backoffice.streams.sending import schema_ids
+from backoffice.streams.kafka.sending import schema_ids
 
 DEFAULT_START = "2026-01-01T00:00:00Z"
 

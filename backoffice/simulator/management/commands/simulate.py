@@ -24,7 +24,7 @@ from backoffice.simulator.operator.progress import Progress
 from backoffice.simulator.operator.running import Time, come_back, run
 from backoffice.simulator.operator.world import World
 from backoffice.simulator.producing import RECORDS, CountingSender
-from backoffice.streams.sending import schema_ids
+from backoffice.streams.kafka.sending import schema_ids
 
 MAX = "max"
 MOST_HISTORY = 365 * 86_400 * SECOND

@@ -13,7 +13,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
-from backoffice.streams import deadletters
+from backoffice.streams.deadletters import handling as deadletters
 from backoffice.streams.models import DeadLetter
 
 

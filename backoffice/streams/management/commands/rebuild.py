@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
-from backoffice.streams.rebuild import rebuild
+from backoffice.streams.tables.rebuild import rebuild
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
-from backoffice.streams import resuming
+from backoffice.streams.consume import resuming
 from backoffice.streams.models import Halt, Offset
 
 

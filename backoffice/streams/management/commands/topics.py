@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
-from backoffice.streams.topics import (
+from backoffice.streams.kafka.topics import (
     FOR_EVER,
     Cluster,
     Difference,

@@ -1,0 +1,63 @@
+"""One topic of one stream in one worker.
+
+A thread reads and decodes (reader.py), another writes (writer.py): the writer stores a batch while the reader prepares
+the next. Between them stands a queue of one, so that memory stays bounded. Whatever goes wrong, both forget what they
+hold and start again from the stored offsets: those, not Kafka's, say what is done.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backoffice.kernel.clock import Clock
+
+from ..store.projection import Stream
+from .decoding import Writers
+
+BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a batch may grow (messages), how long it may wait (seconds), and when a partition is halted."""
+
+    batch_size: int
+    linger: float
+    dead_letter_window: int
+    dead_letter_ratio: float
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What is fixed: who stores which topic, from which cluster, under which limits."""
+
+    stream: Stream
+    topic: str
+    records: frozenset[str]
+    prefix: str
+    kafka: dict[str, str]
+    limits: Limits
+    writers: Writers
+    clock: Clock
+
+    @property
+    def group(self) -> str:
+        return f"{self.prefix}{self.stream.name}.{self.topic}"
+
+    @property
+    def topic_name(self) -> str:
+        """The topic as the cluster knows it."""
+        return f"{self.prefix}{self.topic}"
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        return self.stream.name, self.topic
+
+
+def back_off(stopping: threading.Event) -> Iterator[None]:
+    """Go on at once, then after longer and longer waits, until told to stop."""
+    yield
+    attempt = 0
+    while not stopping.wait(BACK_OFF_SECONDS[min(attempt, len(BACK_OFF_SECONDS) - 1)]):
+        attempt += 1
+        yield

@@ -1,0 +1,1 @@
+"""Messages that could not be stored, and what a person does with them."""

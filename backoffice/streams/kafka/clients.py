@@ -1,0 +1,64 @@
+"""Kafka clients as the streams need them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from ..consume.lane import Lane
+
+CLIENT = {
+    "client.id": "pitboss",
+    # Short enough to notice a broker that came back, long enough not to hammer one that did not.
+    "reconnect.backoff.max.ms": "1000",
+    "topic.metadata.refresh.interval.ms": "30000",
+}
+CONSUMER = CLIENT | {
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    # Where a stored offset is gone from the log, a person decides; it is never skipped quietly.
+    "auto.offset.reset": "error",
+    "max.poll.interval.ms": "1800000",
+    "queued.max.messages.kbytes": "65536",
+    "queued.min.messages": "50000",
+    "fetch.error.backoff.ms": "100",
+}
+KIP_848 = {"group.protocol": "consumer"}
+CLASSIC = {
+    "group.protocol": "classic",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": "6000",
+}
+
+
+def lane_consumer(lane: Lane) -> Consumer:
+    """A consumer in the lane's group, by the newest group protocol that the broker speaks."""
+    protocol = KIP_848 if speaks_kip_848(lane.kafka) else CLASSIC
+    return Consumer(CONSUMER | protocol | lane.kafka | {"group.id": lane.group})
+
+
+def speaks_kip_848(settings: dict[str, str]) -> bool:
+    """Whether the cluster's groups are kept by the new coordinator (Kafka 4.0 and later)."""
+    admin = AdminClient({**CLIENT, **settings, "log_level": 3})
+    brokers = admin.list_topics(timeout=10).brokers
+    resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
+    entries = admin.describe_configs([resource])[resource].result(timeout=10)
+    protocols = entries.get("group.coordinator.rebalance.protocols")
+    return protocols is None or "consumer" in protocols.value
+
+
+def producer(settings: Mapping[str, Any]) -> Producer:
+    """An idempotent producer: nothing lost, nothing doubled by its own retries, order kept in each partition."""
+    return Producer(
+        {
+            **CLIENT,
+            "enable.idempotence": "true",
+            "acks": "all",
+            "compression.type": "lz4",
+            "linger.ms": "5",
+            "partitioner": "murmur2_random",
+            "delivery.timeout.ms": "120000",
+            **settings,
+        }
+    )

@@ -1,0 +1,1 @@
+"""Messages to Kafka that leave with the change that they tell of."""

@@ -1,0 +1,62 @@
+"""The stored offsets: the one truth about how far a stream is. What Kafka is told is only a copy for lag tools."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ..consume.batch import Batch
+from .database import Connection
+
+
+class Fenced(Exception):  # noqa: N818 - not an error: another worker has these partitions now
+    """The offset is not where this worker left it: somebody else stored these messages."""
+
+
+def stored(connection: Connection, stream: str, topic: str) -> dict[int, int]:
+    """The next offset to store of each partition that was ever begun."""
+    rows = connection.execute(
+        "SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s", [stream, topic]
+    ).fetchall()
+    return {int(str(partition)): int(str(following)) for partition, following in rows}
+
+
+def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, int], now: datetime) -> None:
+    """Enter partitions that are new to the stream at the offset at which they start."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO streams_offset (stream, topic, partition, next, updated_at) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            [(stream, topic, partition, start, now) for partition, start in sorted(starts.items())],
+        )
+
+
+def advance(connection: Connection, stream: str, batch: Batch, now: datetime) -> None:
+    """Move each partition of the batch from the start to the end of its span, within the open transaction.
+
+    This comes before the rows: it locks the partition against a rebuild's swap, and it is the cheapest way to learn
+    that another worker was quicker. The newest event goes along: a late one does not set it back, and one ahead of the
+    clock counts as of now, or else a single wrong clock would make its topic look fresh for hours.
+
+    Raises:
+        Fenced: a partition is not at the start of its span.
+    """
+    wanted = sorted(batch.spans.items())
+    moved = connection.execute(
+        "UPDATE streams_offset SET next = span.following, updated_at = %s,"
+        " newest_at = greatest(newest_at, span.newest)"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])"
+        "  AS span (partition, start, following, newest)"
+        " WHERE stream = %s AND topic = %s AND streams_offset.partition = span.partition AND next = span.start"
+        " RETURNING span.partition",
+        [
+            now,
+            [partition for partition, _ in wanted],
+            [start for _, (start, _) in wanted],
+            [end for _, (_, end) in wanted],
+            [min(batch.newest[partition], now) if partition in batch.newest else None for partition, _ in wanted],
+            stream,
+            batch.topic,
+        ],
+    ).fetchall()
+    for partition, (start, _) in wanted:
+        if (partition,) not in moved:
+            raise Fenced(f"{batch.topic}[{partition}] is no longer at offset {start}; another worker has stored it.")

@@ -1,0 +1,1 @@
+"""The tables themselves: their partitions and indexes, and making one anew from Kafka."""

@@ -1,0 +1,232 @@
+"""A projection's table made anew from Kafka beside the live one, and swapped in while the live stream goes on.
+
+The shadow table is filled from offset zero up to what the live stream has stored. For the last few messages the live
+stream's offset rows are locked: its next transaction waits at its first statement, until the shadow has all that the
+live table has and has taken its place. People see the old rows until then, and never a part.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from psycopg import sql
+from psycopg.errors import LockNotAvailable
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.kernel.clock import Clock
+from backoffice.kernel.errors import Rejected, Retryable
+
+from ..consume.batch import Batch, DeadLetter
+from ..consume.decoding import Writers, decode
+from ..kafka.clients import CONSUMER
+from ..store.database import Connection, connect, retryable, table_shape
+from ..store.projection import STREAMS, Stream
+from ..store.rows import project
+from ..store.storing import store
+from . import shadow
+
+BATCH = 20_000
+# So many messages are read while the live stream waits; about a tenth of a second.
+LAST_STRETCH = 5_000
+SWAP_PATIENCE = "2s"
+SWAP_TRIES = 20
+
+Progress = Callable[[str, int, int], None]
+Place = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stream and one of its topics that feed the table."""
+
+    stream: Stream
+    topic: str
+
+
+@dataclass
+class Rebuild:
+    """One rebuild of one table. ``done`` is how far each partition of each source has been read."""
+
+    table: str
+    sources: list[Source]
+    connection: Connection
+    consumer: Consumer
+    writers: Writers
+    clock: Clock
+    prefix: str
+    done: dict[Place, int]
+    kept: set[str]
+
+    def run(self, progress: Progress) -> int:
+        """Build the shadow and swap it in; returns how many messages were read.
+
+        Raises:
+            Rejected: a topic no longer holds all that the table was made of, or a message cannot be read any more.
+            Retryable: Kafka, Postgres or the registry is away; the live table is untouched.
+        """
+        with retryable():
+            shadow.create(self.connection, self.table)
+            while self._behind(self._live()) > LAST_STRETCH:
+                self._catch_up(self._live(), progress)
+            self._swap_when_free(progress)
+        return sum(self.done.values())
+
+    def _live(self, *, lock: bool = False) -> dict[Place, int]:
+        """The live streams' stored offsets of all sources, in one fixed order."""
+        query = sql.SQL(
+            "SELECT stream, topic, partition, next FROM streams_offset WHERE (stream, topic) IN ({})"
+            " ORDER BY stream, topic, partition {}"
+        ).format(
+            sql.SQL(", ").join(
+                sql.SQL("({}, {})").format(sql.Literal(s.stream.name), sql.Literal(s.topic)) for s in self.sources
+            ),
+            sql.SQL("FOR UPDATE" if lock else ""),
+        )
+        rows = self.connection.execute(query).fetchall()
+        return {(str(s), str(t), int(str(p))): int(str(n)) for s, t, p, n in rows}
+
+    def _behind(self, live: dict[Place, int]) -> int:
+        return sum(end - self.done.get(place, 0) for place, end in live.items() if place[1] not in self.kept)
+
+    def _catch_up(self, live: dict[Place, int], progress: Progress) -> None:
+        for source in self.sources:
+            if source.topic in self.kept:
+                continue
+            for place, end in live.items():
+                if place[:2] == (source.stream.name, source.topic) and self.done.get(place, 0) < end:
+                    self._fill(source, place, end, progress)
+
+    def _fill(self, source: Source, place: Place, end: int, progress: Progress) -> None:
+        for batch in self._read(place, self.done.get(place, 0), end):
+            batch.dead.update(self._left_out(place, batch))
+            decoded = decode(
+                batch,
+                records=frozenset(TOPICS[source.topic].records) & source.stream.records(),
+                writers=self.writers,
+                now=self.clock.now(),
+            )
+            if decoded.dead:
+                row, dead = min(decoded.dead.items())
+                raise Rejected(
+                    f"{place[1]}[{place[2]}]@{batch.offsets[row]} was stored once and now cannot be: {dead.reason}."
+                    f" {self.table} is as it was; mend the contract or the rule and start again."
+                )
+            shapes = {self.table: table_shape(self.connection, self.table)}
+            with self.connection.transaction():
+                for rows in project(decoded.tables, source.stream, shapes, only=self.table):
+                    store(self.connection, rows, shadow.name_of(self.table))
+            self.done[place] = batch.spans[place[2]][1]
+            progress(f"{place[1]}[{place[2]}]", self.done[place], end)
+        self.done[place] = end
+
+    def _left_out(self, place: Place, batch: Batch) -> dict[int, DeadLetter]:
+        """Messages of the batch that the live stream took for dead letters or repeats: they made no row then."""
+        start, end = batch.spans[place[2]]
+        found = self.connection.execute(
+            'SELECT "offset" FROM streams_deadletter WHERE stream = %(s)s AND topic = %(t)s AND partition = %(p)s'
+            ' AND "offset" >= %(a)s AND "offset" < %(b)s'
+            ' UNION ALL SELECT "offset" FROM streams_repeat WHERE stream = %(s)s AND topic = %(t)s'
+            ' AND partition = %(p)s AND "offset" >= %(a)s AND "offset" < %(b)s',
+            {"s": place[0], "t": place[1], "p": place[2], "a": start, "b": end},
+        ).fetchall()
+        gone = {int(str(offset)) for (offset,) in found}
+        return {row: DeadLetter("left out") for row, offset in enumerate(batch.offsets) if offset in gone}
+
+    def _read(self, place: Place, start: int, end: int) -> Iterator[Batch]:
+        """The messages of one partition in [start, end), in batches."""
+        name = f"{self.prefix}{place[1]}"
+        self.consumer.assign([TopicPartition(name, place[2], start)])
+        at = start
+        while at < end:
+            batch = Batch(place[1])
+            for message in self.consumer.consume(BATCH, 1.0):
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    at = end
+                elif error is not None:
+                    raise Retryable(f"{name}[{place[2]}]: {error.str()}")
+                elif (offset := int(message.offset() or 0)) >= end:
+                    at = end
+                else:
+                    batch.add(partition=place[2], offset=offset, key=None, value=message.value(), start=at)
+            if len(batch):
+                at = max(at, batch.spans[place[2]][1])
+                yield batch
+
+    def _swap_when_free(self, progress: Progress) -> None:
+        """Swap between two long reads of the table; nobody is made to wait behind this for longer than the patience."""
+        for tries_left in reversed(range(SWAP_TRIES)):
+            done = dict(self.done)
+            try:
+                self._swap(progress)
+            except LockNotAvailable:
+                self.done = done
+                if not tries_left:
+                    raise Retryable(f"{self.table} is being read all the time; it is as it was.") from None
+            else:
+                return
+
+    def _swap(self, progress: Progress) -> None:
+        with self.connection.transaction():
+            self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(SWAP_PATIENCE)))
+            self._catch_up(self._live(lock=True), progress)
+            for topic in sorted(self.kept):
+                shadow.keep_rows(self.connection, self.table, topic)
+            shadow.swap(self.connection, self.table)
+
+
+def rebuild(
+    table: str, *, kafka: dict[str, str], prefix: str, writers: Writers, clock: Clock, progress: Progress
+) -> int:
+    """Make ``table`` anew from Kafka and swap it in; returns how many messages were read.
+
+    Raises:
+        Rejected, Retryable: as `Rebuild.run`; also when no projection writes such a table.
+    """
+    sources = sources_of(table)
+    consumer = Consumer(CONSUMER | kafka | {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true"})
+    with retryable():
+        connection = connect()
+    try:
+        kept = _cut_short(consumer, sources, prefix)
+        if kept and "topic" not in table_shape(connection, table).names:
+            raise Rejected(
+                f"{', '.join(sorted(kept))} no longer holds its first messages; {table} cannot be made"
+                " from what is left. Restore the topic, or keep the table as it is."
+            )
+        return Rebuild(table, sources, connection, consumer, writers, clock, prefix, {}, kept).run(progress)
+    except KafkaException as error:
+        raise Retryable(f"Kafka: {error}. {table} is as it was.") from error
+    finally:
+        consumer.close()
+        connection.close()
+
+
+def sources_of(table: str) -> list[Source]:
+    """Every stream and topic with a projection into the table.
+
+    Raises:
+        Rejected: there is none.
+    """
+    found = [
+        Source(stream, topic.name)
+        for stream in STREAMS.values()
+        for topic in TOPICS.values()
+        if any(p.table == table for record in topic.records if record in stream.records() for p in stream.of(record))
+    ]
+    if not found:
+        tables = sorted({p.table for s in STREAMS.values() for r in s.records() for p in s.of(r)})
+        raise Rejected(f"No projection writes {table}; there are {', '.join(tables)}.")
+    return found
+
+
+def _cut_short(consumer: Consumer, sources: list[Source], prefix: str) -> set[str]:
+    """Topics whose log does not begin at offset zero any more."""
+    short = set()
+    for topic in {source.topic for source in sources}:
+        name = f"{prefix}{topic}"
+        for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
+            low, _ = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+            if low > 0:
+                short.add(topic)
+    return short

@@ -1,0 +1,98 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backoffice.streams.consume.batch import Batch, DeadLetter
+
+Message = tuple[int, int, bytes]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Messages of up to four partitions in any order of partitions, with gaps between the offsets and after them."""
+    batch = Batch("bet-events")
+    starts = {partition: draw(st.integers(0, 50)) for partition in range(4)}
+    following = dict(starts)
+    for number, partition in enumerate(draw(st.lists(st.integers(0, 3), max_size=14))):
+        offset = following[partition] + draw(st.integers(0, 2))
+        batch.add(partition=partition, offset=offset, key=b"%d" % number, value=b"v", start=starts[partition])
+        following[partition] = offset + 1
+    for partition in draw(st.sets(st.integers(0, 3))):
+        start, end = batch.spans.get(partition, (starts[partition], starts[partition]))
+        batch.spans[partition] = (start, end + draw(st.integers(1, 3)))
+    return batch
+
+
+def messages(batch: Batch) -> list[Message]:
+    return [
+        (partition, offset, key or b"")
+        for partition, offset, key in zip(batch.partitions, batch.offsets, batch.keys, strict=True)
+    ]
+
+
+def settle_in_order(batch: Batch, parts: list[Batch]) -> None:
+    """Each part goes on where the one before ended; together they settle all that the batch settles."""
+    at = {partition: start for partition, (start, _) in batch.spans.items()}
+    for part in parts:
+        for partition, (start, end) in part.spans.items():
+            assert start == at[partition]
+            assert start < end
+            at[partition] = end
+        for partition, offset, _ in messages(part):
+            start, end = part.spans[partition]
+            assert start <= offset < end
+    assert at == {partition: end for partition, (_, end) in batch.spans.items()}
+
+
+@given(batches())
+def test_halves_are_the_batch_end_to_end(batch: Batch) -> None:
+    first, second = batch.halves()
+
+    assert messages(first) + messages(second) == messages(batch)
+    assert abs(len(first) - len(second)) <= 1
+    settle_in_order(batch, [first, second])
+
+
+@given(batches())
+def test_halving_ends_with_each_message_alone(batch: Batch) -> None:
+    parts = [batch]
+    while any(len(part) > 1 for part in parts):
+        parts = [half for part in parts for half in (part.halves() if len(part) > 1 else (part,))]
+
+    assert [found for part in parts for found in messages(part)] == messages(batch)
+    settle_in_order(batch, parts)
+
+
+@given(batches(), st.data())
+def test_until_leaves_out_one_partition_from_an_offset_on(batch: Batch, data: st.DataObject) -> None:
+    if not len(batch):
+        return
+    partition, offset, _ = data.draw(st.sampled_from(messages(batch)))
+    kept = batch.until(partition, offset)
+
+    assert messages(kept) == [found for found in messages(batch) if found[0] != partition or found[1] < offset]
+    start = batch.spans[partition][0]
+    expected = {other: span for other, span in batch.spans.items() if other != partition}
+    assert kept.spans == expected | ({partition: (start, offset)} if offset > start else {})
+
+
+def test_until_drops_the_verdicts_with_the_places_they_name() -> None:
+    batch = Batch("bet-events")
+    for offset in range(3):
+        batch.add(partition=0, offset=offset, key=None, value=b"v", start=0)
+    batch.dead[0] = DeadLetter("bad")
+    batch.repeats[1] = "BetPlaced"
+
+    kept = batch.until(0, 2)
+
+    assert (kept.dead, kept.repeats) == ({}, {})
+
+
+def test_what_lives_is_neither_dead_nor_a_repeat() -> None:
+    batch = Batch("bet-events")
+    for offset in range(4):
+        batch.add(partition=offset % 2, offset=offset, key=None, value=b"v", start=offset % 2)
+    batch.dead[0] = DeadLetter("bad")
+    batch.repeats[3] = "BetPlaced"
+
+    assert batch.living() == [1, 2]
+    assert batch.places(1) == [1, 3]

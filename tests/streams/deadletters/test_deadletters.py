@@ -1,0 +1,173 @@
+"""What a person does with a dead letter, through the commands."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from backoffice.contracts.codec import encode, frame
+from backoffice.contracts.registry import Registry
+from backoffice.simulator.events.envelope import Event
+from backoffice.simulator.generator import generate
+from backoffice.streams.kafka.clients import producer
+from backoffice.streams.outbox.relay import relay_once
+from backoffice.streams.store.database import connect
+from tests.faults.checks import reconciled
+from tests.spine import PATIENCE_SECONDS, Spine, produce
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+# The broker's limit of 1,048,588 bytes less what frames a batch of one.
+LARGEST_OF_KAFKA = 1_048_400
+
+
+@pytest.fixture
+def bet() -> Event:
+    stream = generate(seed=3, start=START, events=None, step=timedelta(milliseconds=20), players=60)
+    return next(event for event in stream if event.record == "BetPlaced")
+
+
+@pytest.fixture
+def letter(spine: Spine, bet: Event) -> int:
+    """The number of the dead letter of a bet with a negative stake."""
+    spine.send([Event(bet.record, bet.key, bet.body | {"stake": -500})])
+    spine.drain("trading")
+    return int(spine.value("SELECT id FROM streams_deadletter"))
+
+
+def test_the_list_says_what_is_wrong_and_where(spine: Spine, letter: int) -> None:
+    (line,) = said("list").splitlines()
+
+    assert str(letter) in line
+    assert "bet-events[" in line
+    assert "stake is −500; it must be at least 1 (BetPlaced.stake)" in line
+
+
+def test_one_dead_letter_is_shown_with_its_event(spine: Spine, letter: int, bet: Event) -> None:
+    shown = json.loads(said("show", str(letter)))
+
+    assert shown["event"]["bet_id"] == bet.body["bet_id"]
+    assert shown["event"]["stake"] == -500
+    assert shown["state"] == "open"
+
+
+def test_a_mended_event_is_stored(spine: Spine, letter: int, bet: Event, tmp_path: Path) -> None:
+    mended = tmp_path / "bet.json"
+    mended.write_text(json.dumps(bet.body))
+
+    said("replay", str(letter), "--reason", "the sign was wrong", "--by", "ana", "--event", str(mended))
+    relay(spine)
+    spine.drain("trading")
+
+    assert spine.rows("SELECT stake FROM trading_bet") == [(bet.body["stake"],)]
+    assert state(spine, letter) == ("replayed", "ana", "the sign was wrong")
+
+
+def test_a_replay_as_it_is_dies_again_as_a_new_dead_letter(spine: Spine, letter: int) -> None:
+    said("replay", str(letter), "--reason", "the rule was mended")
+    relay(spine)
+    spine.drain("trading")
+
+    assert spine.value("SELECT count(*) FROM streams_deadletter WHERE state = 'open' AND id <> %s", letter) == 1
+    assert spine.value("SELECT count(*) FROM trading_bet") == 0
+
+
+def test_a_discarded_one_stays_with_its_reason_and_is_not_done_twice(spine: Spine, letter: int) -> None:
+    said("discard", str(letter), "--reason", "a test of the producer", "--by", "ana")
+
+    with pytest.raises(CommandError, match="discarded already; nothing was done"):
+        said("replay", str(letter), "--reason", "after all")
+
+    assert state(spine, letter) == ("discarded", "ana", "a test of the producer")
+    assert spine.value("SELECT count(*) FROM streams_outbox WHERE topic = 'bet-events'") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("discard", "{n}", "--reason", " "), "Say why"),
+        (("discard", "999", "--reason", "x"), "There is no dead letter 999"),
+        (("replay", "{n}", "--reason", "x", "--event", "{f}"), "does not fit BetPlaced"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(
+    spine: Spine, letter: int, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    file = tmp_path / "event.json"
+    file.write_text('{"stake": "much"}')
+
+    with pytest.raises(CommandError, match=says):
+        said(*(argument.format(n=letter, f=file) for argument in arguments))
+
+    assert state(spine, letter) == ("open", "", "")
+    assert spine.value("SELECT count(*) FROM streams_outbox WHERE topic = 'bet-events'") == 0
+
+
+def test_the_dead_letter_topic_has_the_message_and_the_reason(spine: Spine, letter: int, bet: Event) -> None:
+    relay(spine)
+
+    ((key, value, headers),) = spine.read("bet-events.dlq")
+    assert key == bet.key.encode()
+    assert value == frame(spine.registry.register("BetPlaced"), encode("BetPlaced", bet.body | {"stake": -500}))
+    assert headers["topic"] == "bet-events"
+    assert "it must be at least 1" in headers["reason"]
+
+
+@pytest.mark.parametrize("where", ["value", "key"])
+def test_a_dead_letter_as_large_as_its_topic_takes_does_not_hold_up_the_others(spine: Spine, where: str) -> None:
+    large = random.Random(1).randbytes(LARGEST_OF_KAFKA)
+    message = (b"k", large) if where == "value" else (large, b"junk")
+    sender = Producer({**settings.KAFKA, "message.max.bytes": 2_000_000})
+    produce(sender, f"{spine.prefix}bet-events", *message, partition=0)
+    assert sender.flush(PATIENCE_SECONDS) == 0
+    spine.send_bytes("bet-events", [b"junk"], key=b"small", partition=0)
+    spine.drain("trading")
+
+    relay(spine)
+
+    kept = spine.rows('SELECT key, value FROM streams_deadletter ORDER BY "offset"')
+    assert [(bytes(key), bytes(value)) for key, value in kept] == [message, (b"small", b"junk")]
+    (cut_key, cut_value, headers), small = sorted(spine.read("bet-events.dlq"), key=lambda copy: copy[2]["offset"])
+    assert message[0].startswith(cut_key or b"-")
+    assert message[1].startswith(cut_value or b"-")
+    assert headers["cut_from_value_length"] == str(len(message[1]))
+    assert headers["cut_from_key_length"] == str(len(message[0]))
+    assert (small[:2], "cut_from_value_length" in small[2]) == ((b"small", b"junk"), False)
+    reconciled()
+
+
+def test_one_that_is_too_large_to_be_sent_again_is_refused(spine: Spine) -> None:
+    sender = Producer({**settings.KAFKA, "message.max.bytes": 2_000_000})
+    produce(sender, f"{spine.prefix}bet-events", b"k", random.Random(1).randbytes(LARGEST_OF_KAFKA))
+    assert sender.flush(PATIENCE_SECONDS) == 0
+    spine.drain("trading")
+    letter = int(spine.value("SELECT id FROM streams_deadletter"))
+
+    with pytest.raises(CommandError, match="larger than the 900,000 bytes"):
+        said("replay", str(letter), "--reason", "the rule was mended")
+
+    assert state(spine, letter) == ("open", "", "")
+
+
+def said(*arguments: str) -> str:
+    out = StringIO()
+    call_command("deadletters", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def relay(spine: Spine) -> None:
+    registry = Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
+    with connect() as connection:
+        while relay_once(connection, producer(settings.KAFKA), registry, spine.prefix):
+            pass
+
+
+def state(spine: Spine, letter: int) -> tuple[Any, ...]:
+    return spine.rows("SELECT state, resolved_by, note FROM streams_deadletter WHERE id = %s", letter)[0]
