@@ -15,7 +15,7 @@ def main() -> None:
 
     stopping = threading.Event()
     spare_the_collector()
-    threads = [LaneThread(lane, stopping) for lane in lanes_of(sorted(STREAMS))]
+    threads = [LaneThread(lane, sink, stopping) for lane, sink in lanes_of(sorted(STREAMS))]
     for thread in threads:
         thread.start()
     say(READY)

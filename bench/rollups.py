@@ -13,13 +13,12 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection as django_connection
 
-from backoffice.kernel.clock import SystemClock
 from backoffice.metrics.selectors import active_players_by_jurisdiction, ggr_by_day, ggr_by_hour, ggr_by_vertical
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed
 from backoffice.simulator.events.envelope import Event, moment
 from backoffice.streams.consume.decoding import decode
-from backoffice.streams.store.committing import Committer
-from backoffice.streams.store.database import connect
+from backoffice.streams.database import connect
+from backoffice.streams.store.copying import table_shape
 from backoffice.streams.store.folding import added
 from backoffice.streams.store.projection import STREAMS
 from backoffice.streams.store.rows import project
@@ -40,12 +39,12 @@ Sums = Counter[tuple[str, datetime, str, str]]
 
 
 def run(figures: Figures, stand: Stand, *, quick: bool) -> None:
-    _fold(figures, stand, repetitions=1 if quick else 9)
+    _fold(figures, repetitions=1 if quick else 9)
     _drain_and_recount(figures, stand, events=4_000 if quick else 200_000)
     _read(figures, stand, reads=20 if quick else 1_000, players=1_000 if quick else KNOWN_PLAYERS)
 
 
-def _fold(figures: Figures, stand: Stand, repetitions: int) -> None:
+def _fold(figures: Figures, repetitions: int) -> None:
     """Processor time, on columns as they come from the decoder."""
     now, schemas = datetime.now(UTC), Schemas()
     work = [
@@ -53,7 +52,7 @@ def _fold(figures: Figures, stand: Stand, repetitions: int) -> None:
     ]
     placed = [tables["BetPlaced"] for tables in work]
     with connect() as connection:
-        shapes = Committer.over(connection, STREAMS["trading"], RECORDS, stand.registry, SystemClock()).shapes
+        shapes = {table: table_shape(connection, table) for table in STREAMS["trading"].tables()}
     # The first of all pays for what Arrow loads.
     _folded(placed[0])
     one = [_timed(lambda: [_folded(table) for table in placed]) for _ in range(repetitions)]

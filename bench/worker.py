@@ -14,9 +14,9 @@ def main() -> None:
     from bench.stand import BETS
 
     stopping = threading.Event()
-    lane = next(lane for lane in lanes_of(["trading"]) if lane.topic == BETS)
+    lane, sink = next((lane, sink) for lane, sink in lanes_of(["trading"]) if lane.topic == BETS)
     spare_the_collector()
-    thread = LaneThread(lane, stopping)
+    thread = LaneThread(lane, sink, stopping)
     thread.start()
     say(READY)
     sys.stdin.read()

@@ -105,7 +105,7 @@ class Spine:
     def streaming(self, *names: str) -> Iterator[None]:
         """The named streams (default: all) stored by threads of this process, until the block ends."""
         stopping = threading.Event()
-        threads = [LaneThread(lane, stopping) for lane in lanes_of(list(names) or sorted(STREAMS))]
+        threads = [LaneThread(lane, sink, stopping) for lane, sink in lanes_of(list(names) or sorted(STREAMS))]
         for thread in threads:
             thread.start()
         try:
@@ -147,8 +147,7 @@ class Spine:
             (stream, topic, partition): end - int(stored.get((stream, topic, partition), 0))
             for stream in names or STREAMS
             for (topic, partition), end in ends.items()
-            if STREAMS[stream].records() & set(TOPICS[topic].records)
-            and end != stored.get((stream, topic, partition), 0)
+            if STREAMS[stream].records_of(topic) and end != stored.get((stream, topic, partition), 0)
         }
 
     def ends(self) -> Ends:

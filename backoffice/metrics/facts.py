@@ -56,7 +56,7 @@ def lanes() -> list[Lane]:
         (name, topic.name)
         for topic in TOPICS.values()
         for name, stream in sorted(STREAMS.items())
-        if stream.records() & set(topic.records)
+        if stream.records_of(topic.name)
     ]
 
 

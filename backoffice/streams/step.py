@@ -4,22 +4,25 @@ import gc
 import logging
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from celery import bootsteps
 from confluent_kafka import KafkaException
 
-from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 
 from . import telemetry
-from .consume.lane import Lane, Limits, back_off
+from .consume.lane import Lane, Limits
 from .consume.reader import Reader
-from .kafka.clients import lane_consumer
+from .consume.sink import P, Sink
+from .kafka.clients import group_consumer
 from .outbox.relay import OUTBOX, Relay
+from .patience import back_off
 from .store.projection import STREAMS
+from .store.sink import TableSink
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +30,8 @@ GRACE_SECONDS = 9.0
 COLLECT_AFTER = (100_000, 20, 100)
 
 
-def lanes_of(names: list[str]) -> list[Lane]:
-    """The lanes of the named streams, one for each topic that a stream has projections for.
+def lanes_of(names: list[str]) -> list[tuple[Lane, TableSink]]:
+    """The lanes of the named streams with their sinks, one for each topic that a stream has projections for.
 
     Raises:
         Rejected: there is no stream of that name.
@@ -41,20 +44,14 @@ def lanes_of(names: list[str]) -> list[Lane]:
             f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}."
         )
     registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+    clock, limits = SystemClock(), Limits(**settings.STREAMS)
     return [
-        Lane(
-            stream=STREAMS[name],
-            topic=topic.name,
-            records=frozenset(topic.records) & STREAMS[name].records(),
-            prefix=settings.KAFKA_TOPIC_PREFIX,
-            kafka=settings.KAFKA,
-            limits=Limits(**settings.STREAMS),
-            writers=registry,
-            clock=SystemClock(),
+        (
+            Lane(name, topic, settings.KAFKA_TOPIC_PREFIX, settings.KAFKA, limits, clock),
+            TableSink(STREAMS[name], topic, registry, clock),
         )
         for name in names
-        for topic in TOPICS.values()
-        if STREAMS[name].records() & set(topic.records)
+        for topic in STREAMS[name].topics()
     ]
 
 
@@ -72,15 +69,16 @@ def spare_the_collector() -> None:
 class LaneThread(threading.Thread):
     """Runs a lane; a fault nobody foresaw is logged and the lane begins anew, it never just goes silent."""
 
-    def __init__(self, lane: Lane, stopping: threading.Event) -> None:
+    def __init__(self, lane: Lane, sink: Sink[P], stopping: threading.Event) -> None:
         super().__init__(name=f"read-{lane.group}", daemon=True)
         self._lane = lane
+        self._begin = partial(Reader, lane, sink, stopping, partial(group_consumer, lane.kafka, lane.group))
         self._stopping = stopping
 
     def run(self) -> None:
         for _ in back_off(self._stopping):
             try:
-                Reader(self._lane, self._stopping, lane_consumer).run()
+                self._begin().run()
             except (Retryable, KafkaException) as error:
                 log.warning("%s cannot start: %s", self._lane.group, error)
             except Exception:
@@ -103,7 +101,7 @@ class StreamStep(bootsteps.StartStopStep):
         self.stopping.clear()
         spare_the_collector()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
-        self.threads = [LaneThread(lane, self.stopping) for lane in lanes]
+        self.threads = [LaneThread(lane, sink, self.stopping) for lane, sink in lanes]
         if OUTBOX in self.names:
             self.threads.append(Relay(self.stopping))
         for thread in self.threads:

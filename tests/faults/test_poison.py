@@ -11,9 +11,9 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import KINDS, bad_message
+from backoffice.streams.database import connect
 from backoffice.streams.kafka.clients import producer
 from backoffice.streams.outbox.relay import relay_once
-from backoffice.streams.store.database import connect
 from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.load import schema_ids, some_events
 from tests.spine import Spine

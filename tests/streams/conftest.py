@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
-from backoffice.streams.store.database import connect
+from backoffice.streams.database import connect
 from tests import databases
 from tests.streams.stored import Store
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from backoffice.contracts.catalogue import TOPICS, topic_of
+from backoffice.contracts.catalogue import topic_of
 from backoffice.kernel.clock import FixedClock
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.consume.batch import Batch
+from backoffice.streams.database import Connection
 from backoffice.streams.store import offsets
-from backoffice.streams.store.committing import Committer
-from backoffice.streams.store.database import Connection
 from backoffice.streams.store.projection import STREAMS, Stream
+from backoffice.streams.store.sink import TableSink
 from tests.streams.arriving import NOW, KnownWriters, message
 
 PARTITIONS = 3
@@ -55,22 +55,23 @@ class Store:
     connection: Connection
     writers: KnownWriters = field(default_factory=KnownWriters)
 
-    def committer(self, topic: str) -> Committer:
-        records = frozenset(TOPICS[topic].records)
-        return Committer.over(self.connection, stream_of(topic), records, self.writers, FixedClock(NOW))
+    def sink(self, stream: Stream, topic: str) -> TableSink:
+        sink = TableSink(stream, topic, self.writers, FixedClock(NOW))
+        sink.use(self.connection)
+        return sink
 
     def take(self, log: Log, rng: random.Random | None = None) -> None:
-        """Store the log from where the offsets stand: each topic as one batch, or in batches of random sizes."""
+        """Every stream stores the log from where it stands: each topic as one batch, or in batches of random sizes."""
         for topic, messages in log.items():
-            committer = self.committer(topic)
-            starts = dict.fromkeys(range(PARTITIONS), 0)
-            offsets.begin(self.connection, stream_of(topic).name, topic, starts, NOW)
-            for part in _cut(messages, rng):
-                for _ in committer.commit(committer.prepare(self._batch(topic, part))):
-                    pass
+            for stream in streams_of(topic):
+                sink = self.sink(stream, topic)
+                offsets.begin(self.connection, stream.name, topic, dict.fromkeys(range(PARTITIONS), 0), NOW)
+                for part in _cut(messages, rng):
+                    for _ in sink.commit(sink.prepare(self._batch(stream, topic, part))):
+                        pass
 
-    def _batch(self, topic: str, part: Sequence[Logged]) -> Batch:
-        starts = offsets.stored(self.connection, stream_of(topic).name, topic)
+    def _batch(self, stream: Stream, topic: str, part: Sequence[Logged]) -> Batch:
+        starts = offsets.stored(self.connection, stream.name, topic)
         batch = Batch(topic)
         for one in part:
             batch.add(
@@ -104,9 +105,9 @@ class Store:
                 self.connection.execute(f"DELETE FROM {table}".encode())
 
 
-def stream_of(topic: str) -> Stream:
-    (stream,) = (stream for stream in STREAMS.values() if stream.records() & set(TOPICS[topic].records))
-    return stream
+def streams_of(topic: str) -> list[Stream]:
+    """The streams that read a topic."""
+    return [stream for stream in STREAMS.values() if stream.records_of(topic)]
 
 
 def _cut(messages: Sequence[Logged], rng: random.Random | None) -> Iterator[Sequence[Logged]]:

@@ -7,7 +7,7 @@ from backoffice.contracts.codec import encode
 from backoffice.contracts.definitions import released
 from backoffice.kernel.ids import derived_id
 
-from ..store.database import Connection
+from ..database import Connection
 
 ALERT = "ComplianceAlert"
 

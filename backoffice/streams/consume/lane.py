@@ -5,16 +5,9 @@ the next. Between them stands a queue of one, so that memory stays bounded. What
 hold and start again from the stored offsets: those, not Kafka's, say what is done.
 """
 
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backoffice.kernel.clock import Clock
-
-from ..store.projection import Stream
-from .decoding import Writers
-
-BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -29,20 +22,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Lane:
-    """What is fixed: who stores which topic, from which cluster, under which limits."""
+    """What is fixed: which stream reads which topic, from which cluster, under which limits."""
 
-    stream: Stream
+    stream: str
     topic: str
-    records: frozenset[str]
     prefix: str
     kafka: dict[str, str]
     limits: Limits
-    writers: Writers
     clock: Clock
 
     @property
     def group(self) -> str:
-        return f"{self.prefix}{self.stream.name}.{self.topic}"
+        return f"{self.prefix}{self.stream}.{self.topic}"
 
     @property
     def topic_name(self) -> str:
@@ -51,13 +42,4 @@ class Lane:
 
     @property
     def labels(self) -> tuple[str, str]:
-        return self.stream.name, self.topic
-
-
-def back_off(stopping: threading.Event) -> Iterator[None]:
-    """Go on at once, then after longer and longer waits, until told to stop."""
-    yield
-    attempt = 0
-    while not stopping.wait(BACK_OFF_SECONDS[min(attempt, len(BACK_OFF_SECONDS) - 1)]):
-        attempt += 1
-        yield
+        return self.stream, self.topic

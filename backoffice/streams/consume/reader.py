@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Generic
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -12,14 +13,14 @@ from numpy.typing import NDArray
 from backoffice.kernel.errors import Retryable
 
 from .. import telemetry
-from ..store import offsets
-from ..store.committing import Committer, Prepared
-from ..store.database import connect, retryable
+from ..database import connect, retryable
+from ..patience import back_off
 from . import halts
 from .batch import Batch, Span
 from .gaps import Gaps
-from .lane import Lane, back_off
-from .writer import SILENCE_SECONDS, Writer
+from .lane import Lane
+from .sink import P, Sink
+from .writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +38,18 @@ LOST_LOG = (
 )
 
 
-class Reader:
+class Reader(Generic[P]):
     """Runs one lane: consumes, prepares, hands over; starts anew from the stored offsets when something went wrong."""
 
-    def __init__(self, lane: Lane, stopping: threading.Event, connect_consumer: Callable[[Lane], Consumer]) -> None:
+    def __init__(
+        self, lane: Lane, sink: Sink[P], stopping: threading.Event, connect_consumer: Callable[[], Consumer]
+    ) -> None:
         self._lane = lane
+        self._sink = sink
         self._stopping = stopping
-        connection = connect(silent_for=SILENCE_SECONDS)
-        self._committer = Committer.over(connection, lane.stream, lane.records, lane.writers, lane.clock)
-        self._consumer = connect_consumer(lane)
-        self._writer = Writer(lane, self._committer)
+        sink.open()
+        self._consumer = connect_consumer()
+        self._writer = Writer(lane, sink)
         self._owned: set[int] = set()
         self._halted: set[int] = set()
         self._positions: dict[int, int] = {}
@@ -148,12 +151,12 @@ class Reader:
             self._hold()
         self._go_on()
 
-    def _prepared(self, batch: Batch, epoch: int) -> Prepared | None:
+    def _prepared(self, batch: Batch, epoch: int) -> P | None:
         for _ in back_off(self._stopping):
             if self._is_over(epoch):
                 return None
             try:
-                return self._committer.prepare(batch)
+                return self._sink.prepare(batch)
             except Retryable as error:
                 log.warning("%s waits: %s", self._lane.group, error)
                 self._hold()
@@ -216,7 +219,7 @@ class Reader:
             self._positions[partition] = offset
 
     def _stored(self, partitions: set[int]) -> dict[int, int] | None:
-        """Where each partition goes on; waits for Postgres as long as it takes. None when told to stop meanwhile."""
+        """Where each partition goes on; waits for the sink as long as it takes. None when told to stop meanwhile."""
         for _ in back_off(self._stopping):
             try:
                 return self._read_offsets(partitions)
@@ -227,11 +230,8 @@ class Reader:
     def _read_offsets(self, partitions: set[int]) -> dict[int, int]:
         lane = self._lane
         with retryable(), connect() as connection:
-            known = offsets.stored(connection, lane.stream.name, lane.topic)
-            starts = {partition: self._first_offset(partition) for partition in partitions - known.keys()}
-            offsets.begin(connection, lane.stream.name, lane.topic, starts, lane.clock.now())
-            self._halted = halts.open_halts(connection, lane.stream.name, lane.topic)
-            return offsets.stored(connection, lane.stream.name, lane.topic)
+            self._halted = halts.open_halts(connection, lane.stream, lane.topic)
+        return self._sink.positions(partitions, self._first_offset)
 
     def _first_offset(self, partition: int) -> int:
         try:

@@ -4,45 +4,39 @@ import logging
 import queue
 import threading
 import time
+from typing import Generic
 
 from backoffice.kernel.errors import Retryable
 
 from .. import telemetry
-from ..store import announcing
-from ..store.committing import Committer, Prepared
-from ..store.database import connect, retryable
-from ..store.offsets import Fenced
+from ..database import connect, retryable
+from ..patience import back_off
 from . import halts
 from .batch import Batch, DeadLetter
 from .breaker import Breaker
-from .lane import Lane, back_off
+from .lane import Lane
+from .sink import Fenced, P, Sink
 
 log = logging.getLogger(__name__)
 
-# How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
-# lock on their offsets.
-SILENCE_SECONDS = 10
 
-_Work = tuple[int, Prepared]
-
-
-class Writer:
+class Writer(Generic[P]):
     """Stores batches of one lane in a thread of its own.
 
     ``epoch`` counts how often the reader started anew; a batch of an earlier epoch is dropped. ``rewind`` is set when
-    the reader has to start anew; ``away`` while Postgres does not answer.
+    the reader has to start anew; ``away`` while the sink does not answer.
     """
 
-    def __init__(self, lane: Lane, committer: Committer) -> None:
+    def __init__(self, lane: Lane, sink: Sink[P]) -> None:
         self.epoch = 0
         self.rewind = threading.Event()
         self.away = threading.Event()
         self.halted: set[int] = set()
         self.stored: dict[int, int] = {}
         self._lane = lane
-        self._committer = committer
+        self._sink = sink
         self._stopping = threading.Event()
-        self._inbox: queue.Queue[_Work] = queue.Queue(maxsize=1)
+        self._inbox: queue.Queue[tuple[int, P]] = queue.Queue(maxsize=1)
         self._storing = threading.Lock()
         self._breakers: dict[int, Breaker] = {}
         self._thread = threading.Thread(target=self._run, name=f"write-{lane.group}", daemon=True)
@@ -57,7 +51,7 @@ class Writer:
         """Store no further batch; the thread ends with the one that it is at."""
         self._stopping.set()
 
-    def offer(self, prepared: Prepared, wait: float) -> bool:
+    def offer(self, prepared: P, wait: float) -> bool:
         """Hand over a batch; False when there is no room within ``wait`` seconds."""
         try:
             self._inbox.put((self.epoch, prepared), timeout=wait)
@@ -82,7 +76,7 @@ class Writer:
             while not self._stopping.is_set():
                 self._take()
         finally:
-            self._committer.connection.close()
+            self._sink.close()
 
     def _take(self) -> None:
         try:
@@ -93,14 +87,14 @@ class Writer:
             if epoch == self.epoch:
                 self._store(epoch, prepared)
 
-    def _store(self, epoch: int, prepared: Prepared) -> None:
+    def _store(self, epoch: int, prepared: P) -> None:
         try:
             self._commit(epoch, self._trimmed(prepared))
         except Fenced as fenced:
             log.info("%s starts anew: %s", self._lane.group, fenced)
             self.rewind.set()
         except Retryable as error:
-            log.warning("%s waits for Postgres: %s", self._lane.group, error)
+            log.warning("%s waits for its sink: %s", self._lane.group, error)
             self._reconnect()
             self.rewind.set()
         except Exception:
@@ -110,12 +104,11 @@ class Writer:
             self._reconnect()
             self.rewind.set()
 
-    def _commit(self, epoch: int, prepared: Prepared) -> None:
+    def _commit(self, epoch: int, prepared: P) -> None:
         began = time.monotonic()
-        for part in self._committer.commit(prepared):
+        for part in self._sink.commit(prepared):
             telemetry.COMMIT_SECONDS.labels(*self._lane.labels).observe(time.monotonic() - began)
             self._committed(part.batch)
-            announcing.announce(part.decoded.tables)
             self._halt_on_late(part.batch)
             if self._stopping.is_set() or epoch != self.epoch:
                 self.rewind.set()
@@ -130,7 +123,7 @@ class Writer:
         telemetry.REPEATS.labels(*labels).inc(len(part.repeats))
         telemetry.BATCH_SIZE.labels(*labels).observe(len(part))
 
-    def _trimmed(self, prepared: Prepared) -> Prepared:
+    def _trimmed(self, prepared: P) -> P:
         """The batch without what comes after the dead letter that halts a partition; that partition is halted."""
         batch = prepared.batch
         for partition in sorted({batch.partitions[row] for row in batch.dead}):
@@ -142,7 +135,7 @@ class Writer:
                 row = places[tripped]
                 self._halt(partition, batch.offsets[row], batch.dead[row])
                 batch = batch.until(partition, batch.offsets[row])
-                prepared = self._committer.prepare(batch)
+                prepared = self._sink.prepare(batch)
                 batch = prepared.batch
         return prepared
 
@@ -167,7 +160,7 @@ class Writer:
         with retryable(), connect() as connection:
             is_new = halts.halt(
                 connection,
-                stream=self._lane.stream.name,
+                stream=self._lane.stream,
                 topic=self._lane.topic,
                 partition=partition,
                 offset=offset,
@@ -187,14 +180,13 @@ class Writer:
         )
 
     def _reconnect(self) -> None:
-        """A new connection, however long that takes; the old one may be in any state."""
-        self._committer.connection.close()
+        """Open the sink anew, however long that takes."""
         self.away.set()
         for _ in back_off(self._stopping):
             try:
-                self._committer.connection = connect(silent_for=SILENCE_SECONDS)
+                self._sink.open()
             except Retryable as error:
-                log.warning("%s: Postgres is away: %s", self._lane.group, error)
+                log.warning("%s: its sink is away: %s", self._lane.group, error)
             else:
                 break
         self.away.clear()

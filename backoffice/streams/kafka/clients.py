@@ -6,8 +6,6 @@ from typing import Any
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from ..consume.lane import Lane
-
 CLIENT = {
     "client.id": "pitboss",
     # Short enough to notice a broker that came back, long enough not to hammer one that did not.
@@ -32,10 +30,10 @@ CLASSIC = {
 }
 
 
-def lane_consumer(lane: Lane) -> Consumer:
-    """A consumer in the lane's group, by the newest group protocol that the broker speaks."""
-    protocol = KIP_848 if speaks_kip_848(lane.kafka) else CLASSIC
-    return Consumer(CONSUMER | protocol | lane.kafka | {"group.id": lane.group})
+def group_consumer(settings: dict[str, str], group: str) -> Consumer:
+    """A consumer in a group, by the newest group protocol that the broker speaks."""
+    protocol = KIP_848 if speaks_kip_848(settings) else CLASSIC
+    return Consumer(CONSUMER | protocol | settings | {"group.id": group})
 
 
 def speaks_kip_848(settings: dict[str, str]) -> bool:

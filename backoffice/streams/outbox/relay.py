@@ -10,9 +10,9 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 
 from .. import telemetry
-from ..consume.lane import back_off
+from ..database import Connection, connect, retryable
 from ..kafka.clients import producer
-from ..store.database import Connection, connect, retryable
+from ..patience import back_off
 
 log = logging.getLogger(__name__)
 

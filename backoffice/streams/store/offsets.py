@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ..consume.batch import Batch
-from .database import Connection
-
-
-class Fenced(Exception):  # noqa: N818 - not an error: another worker has these partitions now
-    """The offset is not where this worker left it: somebody else stored these messages."""
+from ..consume.sink import Fenced
+from ..database import Connection
 
 
 def stored(connection: Connection, stream: str, topic: str) -> dict[int, int]:

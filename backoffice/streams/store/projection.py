@@ -25,6 +25,8 @@ from enum import Enum
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backoffice.contracts.catalogue import TOPICS
+
 Columns = Callable[[pa.Table], pa.Table]
 
 
@@ -81,6 +83,17 @@ class Stream:
 
     def records(self) -> set[str]:
         return {projection.record for projection in self.projections}
+
+    def records_of(self, topic: str) -> frozenset[str]:
+        """Those of the topic's records that the stream takes."""
+        return frozenset(TOPICS[topic].records) & self.records()
+
+    def topics(self) -> list[str]:
+        """The topics that the stream reads, in the order of the catalogue."""
+        return [topic for topic in TOPICS if self.records_of(topic)]
+
+    def tables(self) -> set[str]:
+        return {EVENT_LOG} | {projection.table for projection in self.projections}
 
     def without_log(self, *records: str) -> None:
         """Keep no row for each event of these: all that they change is the newest version of something."""

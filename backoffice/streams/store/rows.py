@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from .database import copy_bytes
+from .copying import copy_bytes
 from .folding import added, distinct, newest
 from .projection import Effect, Projection, Stream, constant
 

@@ -10,7 +10,8 @@ from zlib import crc32
 import pyarrow as pa
 from psycopg import sql
 
-from .database import Connection, copy_in, has_lists, parameters_of, type_names
+from ..database import Connection
+from .copying import copy_in, has_lists, parameters_of, type_names
 from .projection import Effect
 from .rows import Rows
 

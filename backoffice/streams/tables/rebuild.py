@@ -18,8 +18,9 @@ from backoffice.kernel.errors import Rejected, Retryable
 
 from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import Writers, decode
+from ..database import Connection, connect, retryable
 from ..kafka.clients import CONSUMER
-from ..store.database import Connection, connect, retryable, table_shape
+from ..store.copying import table_shape
 from ..store.projection import STREAMS, Stream
 from ..store.rows import project
 from ..store.storing import store

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from ..store.database import Connection
+from ..database import Connection
 from .partitions import immutability
 
 SUFFIX = "__new"

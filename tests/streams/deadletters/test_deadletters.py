@@ -17,9 +17,9 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
+from backoffice.streams.database import connect
 from backoffice.streams.kafka.clients import producer
 from backoffice.streams.outbox.relay import relay_once
-from backoffice.streams.store.database import connect
 from tests.faults.checks import reconciled
 from tests.spine import PATIENCE_SECONDS, Spine, produce
 

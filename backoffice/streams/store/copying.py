@@ -1,27 +1,16 @@
-"""The stream's own connection to Postgres: binary COPY in, and what the driver's errors mean for a batch."""
+"""Columns into Postgres: the types of a table, and binary COPY."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from uuid import UUID
 
-import psycopg
 import pyarrow as pa
-from django.db import connections
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg import sql
 
 from backoffice.contracts.columns import ID
-from backoffice.kernel.errors import Retryable
 
-Connection = psycopg.Connection[tuple[object, ...]]
-
-# A machine that loses its power says no goodbye: each side asks the other, and gives it up after some ten seconds.
-_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-_SESSION = (
-    "SET client_min_messages = warning; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;"
-    " SET tcp_keepalives_count = 3; SET tcp_user_timeout = '10s'"
-)
+from ..database import Connection
 
 _TYPES = {
     "uuid": ID,
@@ -38,28 +27,6 @@ _TYPES = {
     "text[]": pa.list_(pa.string()),
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
-
-
-def connect(*, silent_for: int = 0) -> Connection:
-    """A connection with the settings of Django's default database, outside its own connection handling.
-
-    With ``silent_for`` (seconds) the server takes a transaction back when nothing is heard of it for so long.
-    """
-    parameters = connections["default"].get_connection_params()
-    known = {k: v for k, v in parameters.items() if k not in ("context", "cursor_factory")}
-    with retryable():
-        connection = psycopg.connect(**(_KEEPALIVE | known), autocommit=True, application_name="pitboss-stream")
-        connection.execute(f"{_SESSION}; SET idle_in_transaction_session_timeout = '{silent_for:d}s'")
-        return connection
-
-
-@contextmanager
-def retryable() -> Iterator[None]:
-    """The database being away, or its refusing for a reason that passes, is Retryable."""
-    try:
-        yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise Retryable(str(error).strip()) from error
 
 
 def table_shape(connection: Connection, table: str) -> pa.Schema:

@@ -1,8 +1,8 @@
-"""One batch into Postgres: its rows, its dead letters and its offsets in one transaction."""
+"""The tables as a sink: a batch's rows, its dead letters and its offsets in one transaction."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -13,19 +13,25 @@ from psycopg import sql
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.kernel.clock import Clock
+from backoffice.kernel.errors import Retryable
 
 from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import Decoded, Writers, decode
+from ..database import Connection, connect, retryable
 from ..deadletters.copies import copy_of
-from . import offsets
-from .database import Connection, copy_bytes, copy_in, retryable, table_shape
-from .projection import EVENT_LOG, Stream
+from . import announcing, offsets
+from .copying import copy_bytes, copy_in, table_shape
+from .projection import Stream
 from .rows import Rows, Shapes, fact_rows, project
 from .storing import store
 
+# How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
+# lock on their offsets.
+SILENCE_SECONDS = 10
+
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRows:
     """A batch ready to be written: decoded, checked, projected; or why its rows could not be made (a sum too great)."""
 
     batch: Batch
@@ -33,69 +39,81 @@ class Prepared:
     rows: list[Rows] | pa.ArrowInvalid
 
 
-@dataclass
-class Committer:
-    """Writes batches of one stream; holds its connection and the shapes of its tables.
+class TableSink:
+    """Stores the batches of one stream from one topic into its tables, over a connection of its own.
 
-    Raises (every method):
-        Retryable: Postgres or the registry is away; nothing was written, and the same batch can be tried again.
+    Raises (every method): as any sink; Retryable while Postgres or the registry is away.
     """
 
-    stream: Stream
-    records: frozenset[str]
-    connection: Connection
-    shapes: Shapes
-    writers: Writers
-    clock: Clock
+    def __init__(self, stream: Stream, topic: str, writers: Writers, clock: Clock) -> None:
+        self._stream, self._topic = stream, topic
+        self._records = stream.records_of(topic)
+        self._writers, self._clock = writers, clock
+        self._connection: Connection | None = None
+        self._shapes: Shapes = {}
 
-    @classmethod
-    def over(
-        cls, connection: Connection, stream: Stream, records: frozenset[str], writers: Writers, clock: Clock
-    ) -> "Committer":
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            raise Retryable("The sink is not open.")
+        return self._connection
+
+    def open(self) -> None:
+        self.close()
+        self.use(connect(silent_for=SILENCE_SECONDS))
+
+    def use(self, connection: Connection) -> None:
+        """Store over this connection from now on."""
         with retryable():
-            tables = {EVENT_LOG} | {p.table for p in stream.projections}
-            shapes = {table: table_shape(connection, table) for table in tables}
-            connection.rollback()
-        return cls(stream, records, connection, shapes, writers, clock)
+            self._shapes = {table: table_shape(connection, table) for table in self._stream.tables()}
+        self._connection = connection
 
-    def prepare(self, batch: Batch) -> Prepared:
-        """Everything that needs no database."""
-        decoded = decode(batch, records=self.records, writers=self.writers, now=self.clock.now())
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, int]:
+        # A connection of its own: the reading thread asks, while the writing one may be in a transaction.
+        name, topic = self._stream.name, self._topic
+        with retryable(), connect() as connection:
+            known = offsets.stored(connection, name, topic)
+            starts = {partition: first(partition) for partition in set(partitions) - known.keys()}
+            offsets.begin(connection, name, topic, starts, self._clock.now())
+            return offsets.stored(connection, name, topic)
+
+    def prepare(self, batch: Batch) -> PreparedRows:
+        decoded = decode(batch, records=self._records, writers=self._writers, now=self._clock.now())
         batch = replace(batch, dead=batch.dead | decoded.dead, newest=decoded.newest())
         try:
-            rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self.stream, self.shapes)
+            rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self._stream, self._shapes)
             for made in rows:
                 # Encoded here, while the writer's transaction runs, and not within it.
                 _ = made.sent
         except pa.ArrowInvalid as error:
             rows = error
-        return Prepared(batch, decoded, rows)
+        return PreparedRows(batch, decoded, rows)
 
-    def commit(self, prepared: Prepared) -> Iterator[Prepared]:
-        """Write the batch; yields each part of it that was committed (one, unless a message had to be isolated).
-
-        Raises:
-            Fenced: another worker has a partition of the batch; nothing was written.
-        """
+    def commit(self, prepared: PreparedRows) -> Iterator[PreparedRows]:
         try:
             self._write(prepared)
         except (psycopg.DataError, psycopg.IntegrityError, pa.ArrowInvalid) as error:
             yield from self._commit_without_the_bad(prepared, error)
             return
+        announcing.announce(prepared.decoded.tables)
         yield prepared
 
-    def _write(self, prepared: Prepared) -> None:
-        now, batch = self.clock.now(), prepared.batch
+    def _write(self, prepared: PreparedRows) -> None:
+        now, batch = self._clock.now(), prepared.batch
         if isinstance(prepared.rows, pa.ArrowInvalid):
             raise prepared.rows
         with retryable(), self.connection.transaction():
-            offsets.advance(self.connection, self.stream.name, batch, now)
+            offsets.advance(self.connection, self._stream.name, batch, now)
             for rows in prepared.rows:
                 store(self.connection, rows)
             self._store_dead(batch, now)
             self._store_repeats(batch, now)
 
-    def _commit_without_the_bad(self, prepared: Prepared, error: Exception) -> Iterator[Prepared]:
+    def _commit_without_the_bad(self, prepared: PreparedRows, error: Exception) -> Iterator[PreparedRows]:
         """Leave out repeats if there are any; else halve until the message that Postgres refuses is alone."""
         batch = prepared.batch
         if isinstance(error, psycopg.errors.UniqueViolation):
@@ -114,7 +132,7 @@ class Committer:
         for half in batch.halves():
             yield from self.commit(self.prepare(half))
 
-    def _known(self, prepared: Prepared) -> tuple[dict[int, str], dict[int, DeadLetter]]:
+    def _known(self, prepared: PreparedRows) -> tuple[dict[int, str], dict[int, DeadLetter]]:
         """Messages whose event is stored already (or comes twice in the batch), and those whose id another has."""
         repeats: dict[int, str] = {}
         clashes: dict[int, DeadLetter] = {}
@@ -128,10 +146,10 @@ class Committer:
                         clashes[row] = DeadLetter(_clash(key, records[row]), None, records[row], late=True)
         return repeats, clashes
 
-    def _facts(self, prepared: Prepared) -> Iterator[tuple[str, tuple[str, ...], pa.Table]]:
+    def _facts(self, prepared: PreparedRows) -> Iterator[tuple[str, tuple[str, ...], pa.Table]]:
         """For each table of facts its key, and of the batch's rows for it the key, event id and message."""
         rows: dict[tuple[str, tuple[str, ...]], list[pa.Table]] = defaultdict(list)
-        for fact, made in fact_rows(prepared.decoded.tables, self.stream, self.shapes):
+        for fact, made in fact_rows(prepared.decoded.tables, self._stream, self._shapes):
             rows[fact.table, fact.key].append(made.select([*dict.fromkeys([*fact.key, "event_id"]), "row"]))
         for (table, key), parts in rows.items():
             yield table, key, pa.concat_tables(parts)
@@ -175,11 +193,11 @@ class Committer:
                     "INSERT INTO streams_deadletter"
                     " (stream, topic, partition, \"offset\", record, schema_id, reason, key, value, died_at, state)"
                     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')",
-                    [self.stream.name, *position, dead.record, dead.schema_id, dead.reason,
+                    [self._stream.name, *position, dead.record, dead.schema_id, dead.reason,
                      batch.keys[row], batch.values[row], now],
                 )  # fmt: skip
                 headers = dict(zip(("topic", "partition", "offset"), map(str, position), strict=True))
-                headers |= {"stream": self.stream.name, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
+                headers |= {"stream": self._stream.name, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
                 copy = copy_of(batch.keys[row], batch.values[row])
                 cursor.execute(
                     "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
@@ -193,13 +211,13 @@ class Committer:
             cursor.executemany(
                 "INSERT INTO streams_repeat VALUES (%s, %s, %s, %s, %s, %s)",
                 [
-                    (self.stream.name, batch.topic, batch.partitions[row], batch.offsets[row], record, now)
+                    (self._stream.name, batch.topic, batch.partitions[row], batch.offsets[row], record, now)
                     for row, record in sorted(batch.repeats.items())
                 ],
             )
 
 
-def _records(prepared: Prepared) -> dict[int, str]:
+def _records(prepared: PreparedRows) -> dict[int, str]:
     """The record type of each message of the batch."""
     return {row: record for record, table in prepared.decoded.tables.items() for row in table["row"].to_pylist()}
 

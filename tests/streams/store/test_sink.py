@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from backoffice.kernel.ids import uuid7
-from backoffice.streams.store.offsets import Fenced
+from backoffice.streams.consume.sink import Fenced
+from backoffice.streams.store.projection import STREAMS
 from tests.streams.arriving import NOW, batch_of, event_of, message
 from tests.streams.stored import Store, log_of_values
 
@@ -109,9 +110,9 @@ def test_who_comes_too_late_writes_nothing(store: Store) -> None:
     before = store.contents()
     late = batch_of(BETS, [bet(*ids(3)[1:])])
 
-    committer = store.committer(BETS)
+    sink = store.sink(STREAMS["trading"], BETS)
     with pytest.raises(Fenced, match=r"bet-events\[0\] is no longer at offset 0"):
-        list(committer.commit(committer.prepare(late)))
+        list(sink.commit(sink.prepare(late)))
 
     assert store.contents() == before
     assert next_offsets(store)[0] == (0, 1)

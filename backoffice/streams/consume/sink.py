@@ -1,0 +1,54 @@
+"""Where the batches of a lane go: Postgres tables, a state in memory with checkpoints, files of a lake.
+
+The sink alone says how far a lane is. It moves that together with what it stores, all or nothing, and refuses where
+somebody else has moved it meanwhile; so a batch has its effect once, whatever is killed on the way.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol, TypeVar
+
+from .batch import Batch
+
+
+class Fenced(Exception):  # noqa: N818 - not an error: another worker has these partitions now
+    """The offset is not where this worker left it: somebody else stored these messages."""
+
+
+class Prepared(Protocol):
+    """A batch made ready to be stored, with the verdicts on its messages."""
+
+    @property
+    def batch(self) -> Batch: ...
+
+
+P = TypeVar("P", bound=Prepared)
+
+
+class Sink(Protocol[P]):
+    """Stores the batches of one lane.
+
+    ``positions`` and ``prepare`` are called by the reading thread, all others by the writing one; ``prepare`` by both.
+
+    Raises (every method): Retryable while what it needs is away; nothing was stored, and the same can be tried again.
+    """
+
+    def open(self) -> None:
+        """Connect, or connect anew: whatever stood open may be in any state."""
+
+    def close(self) -> None: ...
+
+    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, int]:
+        """The next offset to store of each of the partitions; of one that is new, ``first`` says where it begins."""
+        ...
+
+    def prepare(self, batch: Batch) -> P:
+        """Everything that can be done before the transaction: decode, check, project."""
+        ...
+
+    def commit(self, prepared: P) -> Iterator[P]:
+        """Store the batch and move its offsets; yields each part that was stored, one unless a message was isolated.
+
+        Raises:
+            Fenced: a partition is not where the batch begins; nothing was stored.
+        """
+        ...
