@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry import (
 )
 from confluent_kafka.schema_registry.common._httpx_compat import httpx
 
+from backoffice.contracts.address import Address, address
 from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.columns import framed
 from backoffice.contracts.definitions import NAMESPACE, canonical, released, schema, schema_text
@@ -51,9 +52,10 @@ class Registry:
     """
 
     def __init__(self, url: str, prefix: str = "", timeout: float = TIMEOUT) -> None:
-        self._url = url
+        found = address(url)
+        self._name = found.name
         self._prefix = prefix
-        self._client = SchemaRegistryClient({"url": url, "timeout": timeout, "max.retries": 0})
+        self._client = _client(found, timeout)
         self._ids: dict[str, int] = {}
         self._writers: dict[int, Writer] = {}
 
@@ -123,16 +125,23 @@ class Registry:
             self._writers[schema_id] = _writer(schema_id, found.schema_str)
         return self._writers[schema_id]
 
+    def reach(self) -> None:
+        """
+        Raises:
+            Retryable: the registry is away.
+        """
+        self._ask(lambda: self._client.get_subjects(offset=0, limit=1))
+
     def _register(self, subject: str, text: str) -> int:
         schema_id = self._ask(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
         if schema_id is None:
-            raise Retryable(f"The schema registry at {self._url} takes no schemas; correct SCHEMA_REGISTRY_URL.")
+            raise Retryable(f"The schema registry at {self._name} takes no schemas; correct SCHEMA_REGISTRY_URL.")
         return int(schema_id)
 
     def _guard(self, subject: str) -> None:
         """Demand FULL_TRANSITIVE of a subject, whether it has a schema already or not."""
         if self._ask(lambda: self._client.set_config(subject, _FULL_TRANSITIVE)) is None:
-            raise Retryable(f"The schema registry at {self._url} guards no subjects; correct SCHEMA_REGISTRY_URL.")
+            raise Retryable(f"The schema registry at {self._name} guards no subjects; correct SCHEMA_REGISTRY_URL.")
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         """The registry's answer; None when it says that there is no such thing."""
@@ -144,7 +153,7 @@ class Registry:
             raise self._refusal(error) from error
         except httpx.HTTPError as error:
             raise Retryable(
-                f"The schema registry at {self._url} does not answer ({type(error).__name__}); "
+                f"The schema registry at {self._name} does not answer ({type(error).__name__}); "
                 "start it or correct SCHEMA_REGISTRY_URL."
             ) from error
 
@@ -154,8 +163,22 @@ class Registry:
             return Rejected(f"The schema registry refuses the schema as {why}: {error.error_message}")
         told = f"HTTP {error.http_status_code}, {error.error_message or 'without a reason'}"
         return Retryable(
-            f"The schema registry at {self._url} fails ({told}); look at it, or correct SCHEMA_REGISTRY_URL."
+            f"The schema registry at {self._name} fails ({told}); look at it, or correct SCHEMA_REGISTRY_URL."
         )
+
+
+def _client(found: Address, timeout: float) -> SchemaRegistryClient:
+    """A client that asks its server directly, or through the proxy that its address names."""
+    # With a proxy named it does not look for one in the environment, where it may fail over what it finds.
+    named = {"proxy": found.proxy or found.name}
+    client = SchemaRegistryClient({**found.client, **named, "timeout": timeout, "max.retries": 0})
+    rest = client._rest_client
+    rest.session.close()
+    # A proxy of the person's shell is not asked, for loopback least of all; the client has no setting for that.
+    rest.session = httpx.Client(
+        verify=rest.verify, auth=rest.auth, timeout=timeout, proxy=found.proxy, trust_env=False
+    )  # fmt: skip
+    return client
 
 
 def _is_unknown(error: SchemaRegistryError) -> bool:

@@ -1,8 +1,8 @@
 """Whether the web process lives, and whether all it needs answers."""
 
 from collections.abc import Callable
+from functools import cache
 
-import httpx2
 import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -10,7 +10,9 @@ from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 
+from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.errors import Retryable
 
 from . import machine
 from .facts import read_topics
@@ -48,7 +50,7 @@ def answers() -> dict[str, str]:
 def _answer(probe: Callable[[], object]) -> str:
     try:
         probe()
-    except (Error, redis.RedisError, KafkaException, httpx2.HTTPError) as error:
+    except (Error, redis.RedisError, KafkaException, Retryable) as error:
         return f"away: {type(error).__name__}"
     return "ok"
 
@@ -68,7 +70,12 @@ def _kafka() -> None:
 
 
 def _registry() -> None:
-    httpx2.get(f"{settings.SCHEMA_REGISTRY_URL}/subjects?offset=0&limit=1", timeout=TIMEOUT).raise_for_status()
+    _registry_at(settings.SCHEMA_REGISTRY_URL).reach()
+
+
+@cache
+def _registry_at(url: str) -> Registry:
+    return Registry(url, timeout=TIMEOUT)
 
 
 PROBES: dict[str, Callable[[], None]] = {

@@ -1,13 +1,17 @@
 """Settings shared by all environments. The environment is read here and nowhere else."""
 
+import os
 from pathlib import Path
 
 import environ
 from celery.schedules import crontab
 
+from . import servers
+
 ROOT = Path(__file__).resolve().parents[2]
 
 env = environ.Env()
+servers.forget_libpq(os.environ)
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
 DEBUG = env.bool("DEBUG", default=False)
@@ -15,22 +19,11 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 DATABASE_URL = env.str("DATABASE_URL", default="postgresql://127.0.0.1:5432/pitboss")
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-SCHEMA_REGISTRY_URL = env.str("SCHEMA_REGISTRY_URL", default="http://127.0.0.1:8081")
+SCHEMA_REGISTRY_URL = servers.registry(env.str("SCHEMA_REGISTRY_URL", default="http://127.0.0.1:8081"), os.environ)
+KAFKA = servers.kafka(os.environ)
 # Data recorded elsewhere, for development; it is no part of the project and may not be there.
 RECORDED_DATA = Path(env.str("PITBOSS_DATA", default=str(ROOT.parent / "shared" / "data")))
 KAFKA_TOPIC_PREFIX = env.str("KAFKA_TOPIC_PREFIX", default="")
-
-_KAFKA_VARIABLES = {
-    "bootstrap.servers": "KAFKA_BOOTSTRAP_SERVERS",
-    "security.protocol": "KAFKA_SECURITY_PROTOCOL",
-    "sasl.mechanisms": "KAFKA_SASL_MECHANISM",
-    "sasl.username": "KAFKA_SASL_USERNAME",
-    "sasl.password": "KAFKA_SASL_PASSWORD",
-    "ssl.ca.location": "KAFKA_SSL_CA_LOCATION",
-}
-KAFKA: dict[str, str] = {"bootstrap.servers": "127.0.0.1:9092"} | {
-    option: env.str(variable) for option, variable in _KAFKA_VARIABLES.items() if env.str(variable, default="")
-}
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -90,14 +83,12 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
-    "default": env.db_url_config(DATABASE_URL)
-    | {
-        # Rebuilds and partition swaps change tables under prepared statements, which then fail; plain ones do not.
-        "OPTIONS": {"prepare_threshold": None, "connect_timeout": 5},
-        "CONN_HEALTH_CHECKS": True,
-    }
-}
+DATABASES = {"default": servers.database(DATABASE_URL) | {"CONN_HEALTH_CHECKS": True}}
+DATABASES["default"]["OPTIONS"] = {
+    # Rebuilds and partition swaps change tables under prepared statements, which then fail; plain ones do not.
+    "prepare_threshold": None,
+    "connect_timeout": 5,
+} | DATABASES["default"]["OPTIONS"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "live"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -111,7 +102,8 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
 
-CELERY_BROKER_URL = REDIS_URL
+_BROKER = servers.redis_broker(REDIS_URL)
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _BROKER.url, _BROKER.tls
 CELERY_TASK_DEFAULT_QUEUE = f"{KAFKA_TOPIC_PREFIX}celery"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from django.db import connections
@@ -11,10 +12,16 @@ from backoffice.kernel.errors import Retryable
 Connection = psycopg.Connection[tuple[object, ...]]
 
 # A machine that loses its power says no goodbye: each side asks the other, and gives it up after some ten seconds.
-_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+_DEFAULTS: dict[str, Any] = {
+    "application_name": "pitboss-stream",
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 _SESSION = (
-    "SET client_min_messages = warning; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;"
-    " SET tcp_keepalives_count = 3; SET tcp_user_timeout = '10s'"
+    "SET client_min_messages = warning; SET timezone = 'UTC'; SET tcp_keepalives_idle = 5;"
+    " SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '10s'"
 )
 
 
@@ -26,7 +33,7 @@ def connect(*, silent_for: int = 0) -> Connection:
     parameters = connections["default"].get_connection_params()
     known = {k: v for k, v in parameters.items() if k not in ("context", "cursor_factory")}
     with retryable():
-        connection = psycopg.connect(**(_KEEPALIVE | known), autocommit=True, application_name="pitboss-stream")
+        connection = psycopg.connect(**(_DEFAULTS | known), autocommit=True)
         connection.execute(f"{_SESSION}; SET idle_in_transaction_session_timeout = '{silent_for:d}s'")
         return connection
 
