@@ -8,7 +8,7 @@ class TradingConfig(AppConfig):
         from backoffice.metrics import silence
 
         from . import projections, selectors  # noqa: F401 - importing registers projections
-        from .live import register_topics
+        from .live import register_publications
 
         silence.register("feeds", selectors.feeds)
-        register_topics()
+        register_publications()

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from backoffice.access.roles import COMPLIANCE, OPERATIONS, TRADER, grant
 from backoffice.kernel.clock import SystemClock
 from backoffice.live.board import Rows
-from backoffice.live.channel import Message, publish
+from backoffice.live.bus import Message, publish
 from backoffice.live.frames import milliseconds
-from backoffice.live.topics import Topic, register
+from backoffice.live.publications import Publication, register
 from backoffice.streams.store.announcing import Events, after_commit
 
 from . import selectors
@@ -112,10 +112,10 @@ def tell(events: Events) -> None:
         publish(message)
 
 
-def register_topics() -> None:
-    register(Topic("prices:", SEE_MARKETS, prices, each=("status",)))
-    register(Topic("featured", SEE_MARKETS, featured, every=5.0))
-    register(Topic("ticker", SEE_BETS, ticker, least=0.25))
+def register_publications() -> None:
+    register(Publication("prices:", SEE_MARKETS, prices, each=("status",)))
+    register(Publication("featured", SEE_MARKETS, featured, every=5.0))
+    register(Publication("ticker", SEE_BETS, ticker, least=0.25))
     grant(SEE_MARKETS, TRADER, OPERATIONS)
     grant(SEE_BETS, TRADER, COMPLIANCE)
     after_commit(tell)

@@ -1,4 +1,4 @@
-"""The rows of one topic: what is true now, what subscribers were told, and the changes between the two. Pure."""
+"""The rows of one publication: what is true now, what subscribers were told, and the changes between the two. Pure."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field

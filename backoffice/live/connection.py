@@ -14,7 +14,7 @@ from backoffice.kernel.errors import Rejected
 
 from . import frames, telemetry
 from .hub import Hub, may_see
-from .outbox import Outbox
+from .sendqueue import SendQueue
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 SIGNED_OUT = 4401
 NOT_ALLOWED = 4403
 LONGEST_MESSAGE = 4_096
-MOST_TOPICS = 32
+MOST_PUBLICATIONS = 32
 LAST_WORD_SECONDS = 1.0
 
 
@@ -37,7 +37,7 @@ def live_socket(hub: Hub) -> Callable[[Message, Receive, Send], Awaitable[None]]
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         await receive()
         visitor = await _visitor(hub, scope["cookies"])
-        if visitor is None or not may_see(visitor, hub.topics.values()):
+        if visitor is None or not may_see(visitor, hub.publications.values()):
             # Closing before accepting is what ASGI calls answering 403.
             await send({"type": "websocket.close"})
             return
@@ -62,10 +62,10 @@ class Connection:
 
     def __init__(self, hub: Hub, visitor: Visitor, send: Send) -> None:
         self.visitor = visitor
-        self.outbox = Outbox(hub.snapshot)
+        self.queue = SendQueue(hub.snapshot)
         self._hub = hub
         self._send = send
-        self._topics: set[str] = set()
+        self._publications: set[str] = set()
         self._code = 0
         self._ended = asyncio.Event()
 
@@ -88,13 +88,13 @@ class Connection:
                 await asyncio.wait_for(self._send({"type": "websocket.close", "code": self._code}), LAST_WORD_SECONDS)
 
     def revisit(self, visitor: Visitor | None) -> None:
-        """End it with the session or the last permission, and a topic with the permission for it."""
-        if visitor is None or not may_see(visitor, self._hub.topics.values()):
+        """End it with the session or the last permission, and a publication with the permission for it."""
+        if visitor is None or not may_see(visitor, self._hub.publications.values()):
             self._code = SIGNED_OUT if visitor is None else NOT_ALLOWED
             self._ended.set()
         elif visitor != self.visitor:
             self.visitor = visitor
-            for name in sorted(self._topics):
+            for name in sorted(self._publications):
                 self._subscribe(name)
 
     async def _listen(self, receive: Receive) -> None:
@@ -103,40 +103,40 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            await self._send({"type": "websocket.send", "bytes": await self.outbox.next()})
+            await self._send({"type": "websocket.send", "bytes": await self.queue.next()})
 
     async def _wait_for_the_end(self) -> None:
         await self._ended.wait()
 
     def _heard(self, text: str | bytes) -> None:
-        """``{"subscribe": [topic, …]}``, ``unsubscribe`` likewise; ``resync`` asks for a snapshot after a gap."""
+        """``{"subscribe": [publication, …]}``, ``unsubscribe`` likewise; ``resync`` asks for a snapshot after a gap."""
         try:
             acts = _parsed(text)
         except Rejected as refused:
-            self.outbox.put("", frames.refused("", str(refused)))
+            self.queue.put("", frames.refused("", str(refused)))
             return
         for act, names in acts.items():
             for name in names:
                 if act == "unsubscribe":
                     self._unsubscribe(name)
-                elif act == "subscribe" or name in self._topics:
+                elif act == "subscribe" or name in self._publications:
                     self._subscribe(name)
 
     def _subscribe(self, name: str) -> None:
         try:
-            if len(self._topics | {name}) > MOST_TOPICS:
-                raise Rejected(f"One socket watches {MOST_TOPICS} topics at most; unsubscribe from some.")
+            if len(self._publications | {name}) > MOST_PUBLICATIONS:
+                raise Rejected(f"One socket watches {MOST_PUBLICATIONS} publications at most; unsubscribe from some.")
             if not self._hub.subscribe(self, name):
                 raise Rejected("Your role does not see this; ask whoever administers the roles.")
         except Rejected as refused:
             self._unsubscribe(name)
-            self.outbox.put("", frames.refused(name, str(refused)))
+            self.queue.put("", frames.refused(name, str(refused)))
         else:
-            self._topics.add(name)
+            self._publications.add(name)
 
     def _unsubscribe(self, name: str) -> None:
-        self._topics.discard(name)
-        self._hub.unsubscribe(self.outbox, name)
+        self._publications.discard(name)
+        self._hub.unsubscribe(self.queue, name)
 
 
 def _parsed(text: str | bytes) -> dict[str, list[str]]:
@@ -146,7 +146,9 @@ def _parsed(text: str | bytes) -> dict[str, list[str]]:
     except orjson.JSONDecodeError:
         acts = None
     if not isinstance(acts, dict) or not acts.keys() <= {"subscribe", "unsubscribe", "resync"}:
-        raise Rejected('Send {"subscribe": [topic, …]}, "unsubscribe" or "resync" likewise, in 4,096 bytes at most.')
+        raise Rejected(
+            'Send {"subscribe": [publication, …]}, "unsubscribe" or "resync" likewise, in 4,096 bytes at most.'
+        )
     if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in acts.values()):
-        raise Rejected("Topics are given as a list of names.")
+        raise Rejected("Publications are given as a list of names.")
     return acts

@@ -1,4 +1,4 @@
-"""All that is live in one web process: one Redis subscription, one feed for each topic that somebody watches."""
+"""All that is live in one web process: one Redis subscription, a broadcast of what somebody watches."""
 
 import asyncio
 import logging
@@ -12,11 +12,11 @@ from django.db import DatabaseError, connections
 
 from backoffice.kernel.clock import Clock
 
-from . import channel, frames
+from . import bus, frames
 from .board import Row, Rows
-from .feed import Feed
-from .outbox import Outbox
-from .topics import TOPICS, Topic, find
+from .broadcast import Broadcast
+from .publications import PUBLICATIONS, Publication, find
+from .sendqueue import SendQueue
 from .visitors import Visitor, visitors
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 class Socket(Protocol):
     """What the hub knows of an open socket."""
 
-    outbox: Outbox
+    queue: SendQueue
     visitor: Visitor
 
     def revisit(self, visitor: Visitor | None) -> None:
@@ -42,9 +42,9 @@ class Hub:
     """Lives in one event loop; begins with the first socket."""
 
     def __init__(self, clock: Clock) -> None:
-        self.topics: dict[str, Topic] = TOPICS | {"live": Topic("live", "", self._conditions)}
+        self.publications: dict[str, Publication] = PUBLICATIONS | {"live": Publication("live", "", self._conditions)}
         self._clock = clock
-        self._feeds: dict[str, Feed] = {}
+        self._broadcasts: dict[str, Broadcast] = {}
         self._sockets: set[Socket] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="live-read")
@@ -62,61 +62,61 @@ class Hub:
 
     def leave(self, socket: Socket) -> None:
         self._sockets.discard(socket)
-        for name in list(self._feeds):
-            self.unsubscribe(socket.outbox, name)
+        for name in list(self._broadcasts):
+            self.unsubscribe(socket.queue, name)
 
     def subscribe(self, socket: Socket, name: str) -> bool:
-        """Send the topic's snapshot and then its changes; False where the visitor may not see it.
+        """Send the publication's snapshot and then its changes; False where the visitor may not see it.
 
         Raises:
-            Rejected: there is no such topic.
+            Rejected: there is no such publication.
         """
-        topic, argument = find(name, self.topics)
-        if not socket.visitor.may(topic.permission):
+        publication, argument = find(name, self.publications)
+        if not socket.visitor.may(publication.permission):
             return False
-        if name not in self._feeds:
-            self._feeds[name] = self._started(name, topic, argument)
-        self._feeds[name].subscribers.add(socket.outbox)
-        socket.outbox.want_snapshot(name)
+        if name not in self._broadcasts:
+            self._broadcasts[name] = self._started(name, publication, argument)
+        self._broadcasts[name].subscribers.add(socket.queue)
+        socket.queue.want_snapshot(name)
         return True
 
-    def unsubscribe(self, outbox: Outbox, name: str) -> None:
-        """A topic that nobody watches is not read any more."""
-        outbox.forget(name)
-        feed = self._feeds.get(name)
-        if feed is None:
+    def unsubscribe(self, queue: SendQueue, name: str) -> None:
+        """A publication that nobody watches is not read any more."""
+        queue.forget(name)
+        broadcast = self._broadcasts.get(name)
+        if broadcast is None:
             return
-        feed.subscribers.discard(outbox)
-        if not feed.subscribers:
-            self._feeds.pop(name).stop()
+        broadcast.subscribers.discard(queue)
+        if not broadcast.subscribers:
+            self._broadcasts.pop(name).stop()
 
     def snapshot(self, name: str) -> bytes | None:
-        feed = self._feeds.get(name)
-        return feed.snapshot() if feed else None
+        broadcast = self._broadcasts.get(name)
+        return broadcast.snapshot() if broadcast else None
 
     def _begin(self) -> None:
         if not self._tasks:
-            listening = channel.listen(self._heard, self._redis_reached, self._redis_lost)
+            listening = bus.listen(self._heard, self._redis_reached, self._redis_lost)
             self._tasks = [asyncio.create_task(listening), asyncio.create_task(self._keep_looking())]
 
-    def _started(self, name: str, topic: Topic, argument: str) -> Feed:
-        read = partial(self._in_thread, partial(topic.read, argument))
-        feed = Feed(name, topic, read, self._cannot_read, self._clock)
-        feed.start()
-        return feed
+    def _started(self, name: str, publication: Publication, argument: str) -> Broadcast:
+        read = partial(self._in_thread, partial(publication.read, argument))
+        broadcast = Broadcast(name, publication, read, self._cannot_read, self._clock)
+        broadcast.start()
+        return broadcast
 
     def _heard(self, data: bytes) -> None:
         for name, updates in orjson.loads(data).items():
             if updates is None:
                 self._doubt(name)
-            elif name in self._feeds:
-                self._feeds[name].fold(updates)
+            elif name in self._broadcasts:
+                self._broadcasts[name].fold(updates)
 
     def _doubt(self, name: str) -> None:
-        """Have the topic read anew; ``prices:*`` are all that begin so, ``*`` is everything."""
-        for known, feed in self._feeds.items():
+        """Have the publication read anew; ``prices:*`` are all that begin so, ``*`` is everything."""
+        for known, broadcast in self._broadcasts.items():
             if known == name or (name.endswith("*") and known.startswith(name[:-1])):
-                feed.doubt()
+                broadcast.doubt()
 
     def _redis_reached(self) -> None:
         self._since("redis", state="connected", why="")
@@ -130,7 +130,7 @@ class Hub:
         self._doubt("live")
 
     def _cannot_read(self, name: str, why: str) -> None:
-        key, was = f"topic {name}", f"topic {name}" in self._state
+        key, was = f"publication {name}", f"publication {name}" in self._state
         if why:
             self._since(key, state="unread", why=why)
         else:
@@ -150,7 +150,7 @@ class Hub:
         return dict(self._state)
 
     async def _keep_looking(self) -> None:
-        """Sockets close when their session ends, topics when their permission does."""
+        """Sockets close when their session ends, publications when their permission does."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             keys = {socket.visitor.session_key for socket in self._sockets}
@@ -175,6 +175,6 @@ def _reading(read: Callable[[], Result]) -> Result:
         raise
 
 
-def may_see(visitor: Visitor, topics: Collection[Topic]) -> bool:
+def may_see(visitor: Visitor, publications: Collection[Publication]) -> bool:
     """Whether there is anything at all for this visitor."""
-    return any(topic.permission and visitor.may(topic.permission) for topic in topics)
+    return any(publication.permission and visitor.may(publication.permission) for publication in publications)

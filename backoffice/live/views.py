@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from backoffice.kernel.money import MINOR_DIGITS
 
-from .topics import TOPICS
+from .publications import PUBLICATIONS
 
 
 @require_safe
@@ -20,12 +20,14 @@ from .topics import TOPICS
 @login_required
 def page(request: HttpRequest) -> HttpResponse:
     """The numbers that this person's role sees; 403 where it sees none."""
-    topics = [name for name, topic in TOPICS.items() if request.user.has_perm(topic.permission)]
-    if not topics:
+    publications = [name for name, publication in PUBLICATIONS.items() if request.user.has_perm(publication.permission)]
+    if not publications:
         raise PermissionDenied("None of your roles sees the live numbers; ask whoever administers the roles.")
     # Two is what the page takes for granted.
     digits = json.dumps({currency: digits for currency, digits in MINOR_DIGITS.items() if digits != 2})
-    return render(request, "live/page.html", {"topics": topics, "roles": _roles(request), "minor_digits": digits})
+    return render(
+        request, "live/page.html", {"publications": publications, "roles": _roles(request), "minor_digits": digits}
+    )
 
 
 def _roles(request: HttpRequest) -> str:

@@ -6,6 +6,6 @@ class MetricsConfig(AppConfig):
     label = "metrics"
 
     def ready(self) -> None:
-        from .live import register_topics
+        from .live import register_publications
 
-        register_topics()
+        register_publications()

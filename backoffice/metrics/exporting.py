@@ -14,20 +14,20 @@ from prometheus_client.registry import Collector
 
 from backoffice.kernel.clock import SystemClock
 
-from .facts import TopicFacts, read_topics
+from .progress import TopicProgress, read_topics
 from .silence import Source, read_sources
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """`/metrics`. While Postgres is away the facts are left out, and ``pitboss_facts_readable`` is 0."""
     response: HttpResponse = ExportToDjangoView(request)
-    facts = CollectorRegistry()
-    facts.register(Facts())
-    response.write(generate_latest(facts))
+    numbers = CollectorRegistry()
+    numbers.register(StandingNumbers())
+    response.write(generate_latest(numbers))
     return response
 
 
-class Facts(Collector):
+class StandingNumbers(Collector):
     """Newest event, open dead letters and halted partitions of each topic; what is heard of each feed."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
@@ -40,7 +40,7 @@ class Facts(Collector):
         return [readable, *found]
 
 
-def _of_topics(topics: list[TopicFacts]) -> Iterator[GaugeMetricFamily]:
+def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
     newest, dead, halted = (
         GaugeMetricFamily(f"pitboss_stream_{name}", told, labels=("stream", "topic"))
         for name, told in (
@@ -49,12 +49,12 @@ def _of_topics(topics: list[TopicFacts]) -> Iterator[GaugeMetricFamily]:
             ("halted_partitions", "Partitions that wait for a person."),
         )
     )
-    for facts in topics:
-        lane = (facts.stream, facts.topic)
-        if facts.newest_at is not None:
-            newest.add_metric(lane, facts.newest_at.timestamp())
-        dead.add_metric(lane, facts.dead_letters)
-        halted.add_metric(lane, len(facts.halted))
+    for progress in topics:
+        labels = (progress.stream, progress.topic)
+        if progress.newest_at is not None:
+            newest.add_metric(labels, progress.newest_at.timestamp())
+        dead.add_metric(labels, progress.dead_letters)
+        halted.add_metric(labels, len(progress.halted))
     yield from (newest, dead, halted)
 
 

@@ -15,7 +15,7 @@ from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 
 from . import machine
-from .facts import read_topics
+from .progress import read_topics
 from .silence import read_sources
 
 TIMEOUT = 2.0

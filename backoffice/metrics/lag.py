@@ -7,12 +7,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from backoffice.streams.models import Offset
 
-from .facts import Lane
+from .progress import StreamTopic
 
 TIMEOUT = 2.0
 
 
-def read_lag(admin: AdminClient, prefix: str) -> dict[Lane, int]:
+def read_lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int]:
     """Messages not stored yet, for each stream and topic of which any partition was ever begun.
 
     Raises:
@@ -20,7 +20,7 @@ def read_lag(admin: AdminClient, prefix: str) -> dict[Lane, int]:
     """
     stored = list(Offset.objects.values_list("stream", "topic", "partition", "next"))
     ends = _ends(admin, {TopicPartition(f"{prefix}{topic}", partition) for _, topic, partition, _ in stored})
-    lag: Counter[Lane] = Counter()
+    lag: Counter[StreamTopic] = Counter()
     for stream, topic, partition, following in stored:
         lag[stream, topic] += max(0, ends[TopicPartition(f"{prefix}{topic}", partition)] - following)
     return dict(lag)

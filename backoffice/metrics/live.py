@@ -1,4 +1,4 @@
-"""The platform's health and the operator's figures as live topics."""
+"""The platform's health and the operator's figures as live publications."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -14,7 +14,7 @@ from backoffice.access.roles import ROLES, grant
 from backoffice.kernel.clock import SystemClock
 from backoffice.live.board import Row, Rows, Value
 from backoffice.live.frames import milliseconds
-from backoffice.live.topics import Topic, register
+from backoffice.live.publications import Publication, register
 
 from . import selectors
 from .selectors import Outcomes
@@ -105,7 +105,7 @@ def _admin(kafka: tuple[tuple[str, str], ...]) -> AdminClient:
     return AdminClient(dict(kafka))
 
 
-def register_topics() -> None:
-    register(Topic("health", SEE, health, every=1.0))
-    register(Topic("figures", SEE, figures, every=1.0))
+def register_publications() -> None:
+    register(Publication("health", SEE, health, every=1.0))
+    register(Publication("figures", SEE, figures, every=1.0))
     grant(SEE, *ROLES)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from .facts import TopicFacts
+from .progress import TopicProgress
 from .silence import Source
 from .status import Status
 
@@ -15,7 +15,7 @@ def as_document(status: Status) -> dict[str, Any]:
     return {
         "at": status.at.isoformat(),
         "events_per_second": status.events_per_second,
-        "topics": [topic(facts, status.at) | {"lag": _lag(facts, status)} for facts in status.topics],
+        "topics": [topic(progress, status.at) | {"lag": _lag(progress, status)} for progress in status.topics],
         "lag": None if lag is None else status.lag,
         "dead_letters": status.dead_letters,
         "halted": status.halted,
@@ -32,15 +32,15 @@ def as_document(status: Status) -> dict[str, Any]:
     }
 
 
-def topic(facts: TopicFacts, now: datetime) -> dict[str, Any]:
+def topic(progress: TopicProgress, now: datetime) -> dict[str, Any]:
     return {
-        "stream": facts.stream,
-        "topic": facts.topic,
-        "newest_at": None if facts.newest_at is None else facts.newest_at.isoformat(),
-        "freshness_seconds": _seconds(facts.newest_at, now),
-        "stored_seconds_ago": _seconds(facts.stored_at, now),
-        "dead_letters": facts.dead_letters,
-        "halted": list(facts.halted),
+        "stream": progress.stream,
+        "topic": progress.topic,
+        "newest_at": None if progress.newest_at is None else progress.newest_at.isoformat(),
+        "freshness_seconds": _seconds(progress.newest_at, now),
+        "stored_seconds_ago": _seconds(progress.stored_at, now),
+        "dead_letters": progress.dead_letters,
+        "halted": list(progress.halted),
     }
 
 
@@ -60,8 +60,8 @@ def source(found: Source, now: datetime) -> dict[str, Any]:
     }
 
 
-def _lag(facts: TopicFacts, status: Status) -> int | None:
-    return None if status.lag_by_topic is None else status.lag_by_topic.get((facts.stream, facts.topic))
+def _lag(progress: TopicProgress, status: Status) -> int | None:
+    return None if status.lag_by_topic is None else status.lag_by_topic.get((progress.stream, progress.topic))
 
 
 def _seconds(at: datetime | None, now: datetime) -> float | None:

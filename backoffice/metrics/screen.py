@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from backoffice.kernel.money import MINOR_DIGITS
 
-from .facts import TopicFacts
+from .progress import TopicProgress
 from .selectors import Amount, Outcomes
 from .silence import Silent, Source
 from .status import Status
@@ -16,7 +16,7 @@ NARROW = 80
 WIDE = 120
 _GAP = "  "
 _LABEL = 17
-_FACTS = 52
+_OVERVIEW = 52
 _AGE = 8
 _CURRENCY = 5
 
@@ -29,10 +29,10 @@ def as_screen(status: Status | None, parts: Mapping[str, str], width: int = NARR
     if status is None:
         return "\n".join([*_parts(parts, width), "Postgres does not answer, and so there are no numbers."])
     if width >= WIDE:
-        health = [*_topics(status), "", *_sources(status, width - _FACTS - len(_GAP))]
-        blocks = [_beside(_facts(status, parts, _FACTS), health, _FACTS), _money(status, width)]
+        health = [*_topics(status), "", *_sources(status, width - _OVERVIEW - len(_GAP))]
+        blocks = [_beside(_overview(status, parts, _OVERVIEW), health, _OVERVIEW), _money(status, width)]
     else:
-        blocks = [_facts(status, parts, width), _topics(status), _sources(status, width), _money(status, width)]
+        blocks = [_overview(status, parts, width), _topics(status), _sources(status, width), _money(status, width)]
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -53,7 +53,7 @@ def _lasting(span: timedelta) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
-def _facts(status: Status, parts: Mapping[str, str], width: int) -> list[str]:
+def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]:
     told = {
         "events_per_second": ("Events", f"{status.events_per_second:,.1f} a second, last full minute"),
         "active_players": ("Active, 15 min", _sums("players", status.active_players)),
@@ -63,18 +63,18 @@ def _facts(status: Status, parts: Mapping[str, str], width: int) -> list[str]:
     }
     lines = [f"{f'{status.at:%Y-%m-%d %H:%M:%S} UTC':<{width - _AGE}}{'age':>{_AGE}}", *_parts(parts, width)]
     for name, (label, text) in told.items():
-        lines += _fact(label, text, age(status.as_of[name], status.at), width)
+        lines += _line(label, text, age(status.as_of[name], status.at), width)
     halted = ", ".join(status.halted)
-    return lines + _fact("! HALTED" if halted else "Halted", halted or "none", "now", width)
+    return lines + _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
 
 
 def _parts(parts: Mapping[str, str], width: int) -> list[str]:
     away = [name for name, said in parts.items() if said != "ok"]
     text = ", ".join(f"{name} {said}" for name, said in parts.items())
-    return _fact("! Parts" if away else "Parts", text, "now", width)
+    return _line("! Parts" if away else "Parts", text, "now", width)
 
 
-def _fact(label: str, text: str, old: str, width: int) -> list[str]:
+def _line(label: str, text: str, old: str, width: int) -> list[str]:
     room = width - _LABEL - _AGE - 1
     first, *rest = wrap(text, room) or [""]
     return [f"{label:<{_LABEL}}{first:<{room + 1}}{old:>{_AGE}}", *(" " * _LABEL + line for line in rest)]
@@ -103,20 +103,20 @@ def _share(outcomes: Outcomes) -> str:
 
 def _topics(status: Status) -> list[str]:
     head = ("", "Stream", "Topic", "Newest", "Stored", "Lag now", "Dead now")
-    rows = [head, *(_topic(facts, status) for facts in status.topics)]
+    rows = [head, *(_topic(progress, status) for progress in status.topics)]
     return [f"{m:<2}{s:<11}{t:<19}{n:>8}{o:>8}{lag:>9}{d:>9}" for m, s, t, n, o, lag, d in rows]
 
 
-def _topic(facts: TopicFacts, status: Status) -> tuple[str, ...]:
-    lag = None if status.lag_by_topic is None else status.lag_by_topic.get((facts.stream, facts.topic))
+def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:
+    lag = None if status.lag_by_topic is None else status.lag_by_topic.get((progress.stream, progress.topic))
     return (
-        "!" if facts.halted or facts.dead_letters else "",
-        facts.stream,
-        facts.topic,
-        age(facts.newest_at, status.at),
-        age(facts.stored_at, status.at),
+        "!" if progress.halted or progress.dead_letters else "",
+        progress.stream,
+        progress.topic,
+        age(progress.newest_at, status.at),
+        age(progress.stored_at, status.at),
         "?" if lag is None else f"{lag:,}",
-        f"{facts.dead_letters:,}",
+        f"{progress.dead_letters:,}",
     )
 
 

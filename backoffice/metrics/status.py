@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 from django.db.models import Sum
 
 from . import selectors
-from .facts import Lane, TopicFacts, read_topics
 from .lag import read_lag
 from .models import Window
+from .progress import StreamTopic, TopicProgress, read_topics
 from .selectors import Amount, Outcomes
 from .silence import Source, read_sources
 
@@ -37,8 +37,8 @@ class Status:
     """
 
     at: datetime
-    topics: tuple[TopicFacts, ...]
-    lag_by_topic: dict[Lane, int] | None
+    topics: tuple[TopicProgress, ...]
+    lag_by_topic: dict[StreamTopic, int] | None
     sources: tuple[Source, ...]
     events_per_second: float
     ggr: dict[tuple[str, str], int]
@@ -63,7 +63,9 @@ class Status:
 
     @property
     def halted(self) -> list[str]:
-        return [f"{facts.stream}: {facts.topic}[{number}]" for facts in self.topics for number in facts.halted]
+        return [
+            f"{progress.stream}: {progress.topic}[{number}]" for progress in self.topics for number in progress.halted
+        ]
 
 
 def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
@@ -95,15 +97,15 @@ def _this_minute(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0)
 
 
-def _lag(admin: AdminClient, prefix: str) -> dict[Lane, int] | None:
+def _lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int] | None:
     try:
         return read_lag(admin, prefix)
     except KafkaException:
         return None
 
 
-def _as_of(now: datetime, topics: tuple[TopicFacts, ...]) -> dict[str, datetime | None]:
-    newest = {facts.topic: facts.newest_at for facts in topics}
+def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:
+    newest = {progress.topic: progress.newest_at for progress in topics}
     asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "sources"), now)
     rolling = {name: _furthest_behind([newest.get(topic) for topic in made_of]) for name, made_of in MADE_OF.items()}
     return asked | {"events_per_second": _this_minute(now)} | rolling

@@ -12,7 +12,7 @@ class Gap(Exception):  # noqa: N818 - what happened, not an error
 
 
 class Client:
-    """One topic: its rows, and the number of the last frame."""
+    """One publication: its rows, and the number of the last frame."""
 
     def __init__(self) -> None:
         self.rows: Rows = {}

@@ -24,18 +24,18 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 MODULE = PROJECT / "backoffice" / "live" / "static" / "live" / "rows.js"
 # Takes each script's frames in, as page.js does: where there is a gap, it goes on with the next snapshot.
 REPLAY = """async ([module, scripts]) => {
-  const { Topic } = await import(`data:text/javascript;base64,${module}`);
+  const { Publication } = await import(`data:text/javascript;base64,${module}`);
   return scripts.map((frames) => {
-    const topic = new Topic("t");
+    const publication = new Publication("t");
     let gaps = 0;
-    for (const frame of frames) if (topic.take(frame) === null) gaps += 1;
-    return [Object.fromEntries(topic.rows), gaps];
+    for (const frame of frames) if (publication.take(frame) === null) gaps += 1;
+    return [Object.fromEntries(publication.rows), gaps];
   });
 }"""
 
 
 def script(rng: random.Random) -> tuple[list[Any], Rows]:
-    """Frames of a topic, some of them lost on the way, and the rows that the server has in the end."""
+    """Frames of a publication, some of them lost on the way, and the rows that the server has in the end."""
     board, sent = Board(), [frames.snapshot("t", 0, {}, at=AT, now=AT)]
     for _ in range(rng.randrange(1, 30)):
         rows: Rows = {rng.choice("abcd"): {"odds": rng.randrange(3), rng.choice("xy"): None} for _ in range(3)}

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from backoffice.live.board import Rows, Value
-from backoffice.live.channel import publish
+from backoffice.live.bus import publish
 from backoffice.live.connection import NOT_ALLOWED, SIGNED_OUT
 from tests.live.web import Person, Watcher, Web
 from tests.spine import until
@@ -43,7 +43,7 @@ def test_a_snapshot_comes_first_and_then_what_changes(web: Web) -> None:
     with web.socket(Person("trader")) as socket:
         watcher = Watcher(socket, "prices:match-1", "live")
         watcher.until(lambda: watcher.rows("live").get("redis", {}).get("state") == "connected", "Redis is heard")
-        watcher.until(lambda: watcher.topics["prices:match-1"].seq is not None, "the snapshot is there")
+        watcher.until(lambda: watcher.publications["prices:match-1"].seq is not None, "the snapshot is there")
         assert watcher.rows("prices:match-1") == {}
 
         publish({"prices:match-1": [market("m", 1, status="open", back=2_000)], "prices:match-2": [market("n", 1)]})
@@ -51,7 +51,7 @@ def test_a_snapshot_comes_first_and_then_what_changes(web: Web) -> None:
         publish({"prices:match-1": [market("m", 2, status="open", back=2_100)]})
 
         frame: dict[str, Any] = {}
-        while frame.get("type") != "diff" or frame["topic"] != "prices:match-1":
+        while frame.get("type") != "diff" or frame["publication"] != "prices:match-1":
             frame = watcher.take()
         assert frame["set"] == {"m": {"back": 2_100, "version": 2}}
         assert watcher.rows("prices:match-1") == {"m": {"name": "m", "status": "open", "back": 2_100, "version": 2}}
@@ -62,10 +62,10 @@ def test_a_role_is_sent_nothing_that_it_may_not_see(web: Web) -> None:
         watcher = Watcher(socket, "prices:match-3", "ticker")
         publish({"prices:match-3": [market("m", 1)]})
 
-        watcher.until(lambda: watcher.refused and watcher.topics["ticker"].seq is not None, "it is answered")
+        watcher.until(lambda: watcher.refused and watcher.publications["ticker"].seq is not None, "it is answered")
 
         assert list(watcher.refused) == ["prices:match-3"]
-        assert watcher.topics["prices:match-3"].seq is None
+        assert watcher.publications["prices:match-3"].seq is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_is_no_message_is_refused_and_the_socket_stays(web: Web, text: str)
         watcher.until(lambda: watcher.frames > seen, "the socket lives")
 
 
-def test_an_unknown_topic_and_too_many_are_refused(web: Web) -> None:
+def test_an_unknown_publication_and_too_many_are_refused(web: Web) -> None:
     with web.socket(Person("trader")) as socket:
         watcher = Watcher(socket, "nothing", "prices:", *(f"prices:{number}" for number in range(33)))
         watcher.until(lambda: len(watcher.refused) == 3, "three are refused")
@@ -135,20 +135,20 @@ def test_the_socket_closes_when_session_or_role_ends(web: Web, end: Callable[[Pe
         assert closed.value.rcvd.code == code
 
 
-def test_a_topic_ends_with_the_permission_for_it(web: Web) -> None:
+def test_a_publication_ends_with_the_permission_for_it(web: Web) -> None:
     person = Person("trader")
     with web.socket(person) as socket:
         watcher = Watcher(socket, "ticker", "live")
-        watcher.until(lambda: watcher.topics["ticker"].seq is not None, "the ticker is there")
+        watcher.until(lambda: watcher.publications["ticker"].seq is not None, "the ticker is there")
 
         person.user.groups.set([Group.objects.get(name="operations")])
 
         watcher.until(lambda: "ticker" in watcher.refused, "the ticker ends")
-        seen = watcher.topics["ticker"].seq
+        seen = watcher.publications["ticker"].seq
         publish({"ticker": None})
         frames = watcher.frames
         watcher.until(lambda: watcher.frames > frames + 3, "the others go on")
-        assert watcher.topics["ticker"].seq == seen
+        assert watcher.publications["ticker"].seq == seen
 
 
 EVENTS = [f"slow-{number}" for number in range(20)]
@@ -183,13 +183,13 @@ def has(watcher: Watcher, event: str, version: int) -> bool:
 
 def test_a_slow_reader_takes_no_memory_delays_nobody_and_has_everything_when_it_reads_again(web: Web) -> None:
     lay_down_markets()
-    topics = [f"prices:{event}" for event in EVENTS]
+    publications = [f"prices:{event}" for event in EVENTS]
     slow_line = sockets.create_connection(("127.0.0.1", web.port))
     slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 16_384)
     person = Person("trader")
     # The library reads ahead into a queue; so small a queue stops it at once.
     with web.socket(person, sock=slow_line, max_queue=1, ping_interval=None) as slow, web.socket(person) as quick:
-        reader, watcher = Watcher(slow, *topics), Watcher(quick, topics[0])
+        reader, watcher = Watcher(slow, *publications), Watcher(quick, publications[0])
         before, version = web.memory(), 0
         while "pitboss_live_slow_readers_total 0.0" in web.get("/metrics"):
             version += 1
@@ -212,7 +212,7 @@ def test_a_lost_message_is_made_good_by_the_next_reading(web: Web) -> None:
     """Postgres is the truth: what it does not have goes away again."""
     with web.socket(Person("trader")) as socket:
         watcher = Watcher(socket, "prices:match-9")
-        watcher.until(lambda: watcher.topics["prices:match-9"].seq is not None, "the snapshot is there")
+        watcher.until(lambda: watcher.publications["prices:match-9"].seq is not None, "the snapshot is there")
         publish({"prices:match-9": [market("ghost", 1)]})
         watcher.until(lambda: "ghost" in watcher.rows("prices:match-9"), "the message is taken in")
 

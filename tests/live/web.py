@@ -96,14 +96,14 @@ class Person:
 
 
 class Watcher:
-    """A client of the protocol on a socket, with all its topics."""
+    """A client of the protocol on a socket, with all its publications."""
 
-    def __init__(self, socket: ClientConnection, *topics: str) -> None:
-        self.topics = {name: Client() for name in topics}
+    def __init__(self, socket: ClientConnection, *publications: str) -> None:
+        self.publications = {name: Client() for name in publications}
         self.refused: dict[str, str] = {}
         self.frames = 0
         self._socket = socket
-        self.say(subscribe=list(topics))
+        self.say(subscribe=list(publications))
 
     def say(self, **acts: list[str]) -> None:
         self._socket.send(orjson.dumps(acts).decode())
@@ -115,16 +115,16 @@ class Watcher:
         frame: dict[str, Any] = orjson.loads(data)
         self.frames += 1
         if frame["type"] == "refused":
-            self.refused[frame["topic"]] = frame["why"]
+            self.refused[frame["publication"]] = frame["why"]
             return frame
         try:
-            self.topics[frame["topic"]].take(data)
+            self.publications[frame["publication"]].take(data)
         except Gap:
-            self.say(resync=[frame["topic"]])
+            self.say(resync=[frame["publication"]])
         return frame
 
-    def rows(self, topic: str) -> dict[str, dict[str, Any]]:
-        return self.topics[topic].rows
+    def rows(self, publication: str) -> dict[str, dict[str, Any]]:
+        return self.publications[publication].rows
 
     def until(self, condition: Any, what: str) -> None:
         def met() -> bool:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backoffice.metrics.facts import TopicFacts
+from backoffice.metrics.progress import TopicProgress
 from backoffice.metrics.screen import age, as_screen
 from backoffice.metrics.selectors import Amount, Outcomes
 from backoffice.metrics.silence import Silent, Source
@@ -23,8 +23,8 @@ def ago(**passed: float) -> datetime:
 
 def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) -> Status:
     """An hour of eight currencies with amounts as large as they get."""
-    bet_events = TopicFacts("trading", "bet-events", ago(seconds=4), ago(seconds=1), 0, ())
-    rounds = TopicFacts("wallet", "game-rounds", ago(seconds=45), ago(seconds=2), 0, ())
+    bet_events = TopicProgress("trading", "bet-events", ago(seconds=4), ago(seconds=1), 0, ())
+    rounds = TopicProgress("wallet", "game-rounds", ago(seconds=45), ago(seconds=2), 0, ())
     return Status(
         at=NOW,
         topics=(bet_events, rounds),
@@ -80,9 +80,9 @@ def test_nothing_is_marked_while_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"topics": (TopicFacts("trading", "bet-events", NOW, NOW, 7, ()),)}, "! trading    bet-events"),
+        ({"topics": (TopicProgress("trading", "bet-events", NOW, NOW, 7, ()),)}, "! trading    bet-events"),
         (
-            {"topics": (TopicFacts("trading", "bet-events", NOW, NOW, 0, (2,)),)},
+            {"topics": (TopicProgress("trading", "bet-events", NOW, NOW, 0, (2,)),)},
             "! HALTED         trading: bet-events[2]",
         ),
         ({"sources": (Source("northfeed", NOW, timedelta(minutes=1), 33, 1, (MARKET,)),)}, "! northfeed"),

@@ -55,7 +55,7 @@ class ByCurrency {
   }
 }
 
-export function figuresPanel(root, topic) {
+export function figuresPanel(root, publication) {
   const element = (id) => root.querySelector(`#${id}`);
   const revenue = new ByCurrency(element("ggr"));
   const stakes = new ByCurrency(element("stake"));
@@ -70,12 +70,12 @@ export function figuresPanel(root, topic) {
     number((row) => count(row.players), (row) => row.players),
   ]);
   const paint = (quiet) => {
-    const players = section(topic.rows, "active");
-    const logins = topic.rows.get("logins") ?? {};
+    const players = section(publication.rows, "active");
+    const logins = publication.rows.get("logins") ?? {};
     const tile = (id, value) => write(element(id), count(value), value, quiet);
-    revenue.show(section(topic.rows, "ggr"), (row) => row.amount, quiet);
-    stakes.show(section(topic.rows, "stake"), (row) => row.mean, quiet);
-    payments.show(section(topic.rows, "payments"), quiet);
+    revenue.show(section(publication.rows, "ggr"), (row) => row.amount, quiet);
+    stakes.show(section(publication.rows, "stake"), (row) => row.mean, quiet);
+    payments.show(section(publication.rows, "payments"), quiet);
     active.show(players, quiet);
     tile("players", players.reduce((sum, [, row]) => sum + row.players, 0));
     tile("logins-ok", logins.succeeded);
@@ -84,11 +84,11 @@ export function figuresPanel(root, topic) {
   return () => soon(paint);
 }
 
-// Facts that have their place; every other one of the health topic gets a line of its own, whatever it is.
+// Facts that have their place; every other one of the health publication gets a line of its own, whatever it is.
 const PLACED = ["events_per_second", "dead_letters", "halted", "lag", "lag_by_topic", "topics", "sources", "as_of"];
 
 // Returns what to call when rows have changed, and what to call as time goes by: freshness ages without any news.
-export function healthPanel(root, topic, now) {
+export function healthPanel(root, publication, now) {
   const table = (id, columns) => new Table(root.querySelector(`#${id}`), columns);
   const streams = table("streams", [
     name((row) => row.parts.join(" · ")),
@@ -103,10 +103,10 @@ export function healthPanel(root, topic, now) {
   ]);
   const facts = table("facts", [name((row) => row.label), number((row) => row.shown, (row) => row.value)]);
   const paint = (quiet) => {
-    tiles(root, topic.rows, quiet);
-    streams.show(lanes(topic.rows, now()), quiet);
-    showOrHide(root, "sources", sources, section(topic.rows, "sources").filter(([, row]) => "watched" in row), quiet);
-    showOrHide(root, "facts", facts, [...topic.rows].flatMap(([key, row]) => factLines(key, row)), quiet);
+    tiles(root, publication.rows, quiet);
+    streams.show(lanes(publication.rows, now()), quiet);
+    showOrHide(root, "sources", sources, section(publication.rows, "sources").filter(([, row]) => "watched" in row), quiet);
+    showOrHide(root, "facts", facts, [...publication.rows].flatMap(([key, row]) => factLines(key, row)), quiet);
   };
   return () => soon(paint);
 }

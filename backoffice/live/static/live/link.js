@@ -1,4 +1,4 @@
-// The socket: one connection for all topics of the page, kept up for as long as the page is open.
+// The socket: one connection for all publications of the page, kept up for as long as the page is open.
 
 const SILENCE_MS = 8_000;
 const SHORTEST_WAIT_MS = 500;
@@ -9,7 +9,7 @@ const NOT_ALLOWED = 4403;
 const decoder = new TextDecoder();
 
 export class Link {
-  #topics = new Set();
+  #publications = new Set();
   #socket = null;
   #failures = 0;
   #answers = false;
@@ -27,12 +27,12 @@ export class Link {
   }
 
   subscribe(name) {
-    this.#topics.add(name);
+    this.#publications.add(name);
     this.#send({ subscribe: [name] });
   }
 
   unsubscribe(name) {
-    this.#topics.delete(name);
+    this.#publications.delete(name);
     this.#send({ unsubscribe: [name] });
   }
 
@@ -51,7 +51,7 @@ export class Link {
     this.#socket = socket;
     this.#watch();
     socket.onopen = () => {
-      this.#send({ subscribe: [...this.#topics] });
+      this.#send({ subscribe: [...this.#publications] });
     };
     socket.onmessage = (event) => {
       // Only a server that sends something is there.

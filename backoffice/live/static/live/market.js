@@ -11,7 +11,7 @@ export class MarketPanel {
   #root;
   #watch;
   #featured = null;
-  #topic = null;
+  #publication = null;
   #marketId = "";
   #chosen = false;
   #suspensions = 0;
@@ -19,7 +19,7 @@ export class MarketPanel {
   #runners;
   #picker;
 
-  // `watch(name, onChange)` subscribes to a topic and returns it; `forget(name)` ends that.
+  // `watch(name, onChange)` subscribes to a publication and returns it; `forget(name)` ends that.
   constructor(root, { watch, forget }) {
     this.#root = root;
     this.#watch = { watch, forget };
@@ -31,7 +31,7 @@ export class MarketPanel {
   // Stay with a match until it is over; but a real one is always worth more than a simulated one.
   feature(featured) {
     const row = featured.rows.get("market");
-    const market = this.#topic?.rows.get(this.#marketId);
+    const market = this.#publication?.rows.get(this.#marketId);
     const isBetter = row && (!this.#featured || (row.real && !this.#featured.real));
     const isOver = !market || OVER.includes(market.status);
     if (row && row.event === this.#featured?.event) this.#featured = row;
@@ -41,14 +41,14 @@ export class MarketPanel {
 
   // How long ago the feed last said something of this market, or null where none is shown.
   fedAt() {
-    return this.#topic?.rows.get(this.#marketId)?.at ?? null;
+    return this.#publication?.rows.get(this.#marketId)?.at ?? null;
   }
 
   #turnTo(featured) {
-    if (this.#topic) this.#watch.forget(this.#topic.name);
+    if (this.#publication) this.#watch.forget(this.#publication.name);
     this.#featured = featured;
     this.#chosen = false;
-    this.#topic = this.#watch.watch(`prices:${featured.event}`, (changes) => this.#changed(changes));
+    this.#publication = this.#watch.watch(`prices:${featured.event}`, (changes) => this.#changed(changes));
     this.#show(featured.market);
   }
 
@@ -76,7 +76,7 @@ export class MarketPanel {
   }
 
   #paint = (quiet) => {
-    const market = this.#topic?.rows.get(this.#marketId);
+    const market = this.#publication?.rows.get(this.#marketId);
     this.#root.querySelector("#market-body").hidden = !market;
     this.#root.querySelector("#no-market").hidden = Boolean(market);
     if (!market) return;
@@ -105,7 +105,7 @@ export class MarketPanel {
   }
 
   #quotes(market) {
-    return [...this.#topic.rows]
+    return [...this.#publication.rows]
       .filter(([, row]) => row.market === this.#marketId)
       .sort(([one], [other]) => byId.compare(one, other))
       .map(([key, row]) => [key, { ...row, currency: market.currency, isOpen: market.status === "open" }]);
@@ -113,7 +113,7 @@ export class MarketPanel {
 
   // The markets of the match to choose from; rebuilt only when there are others.
   #pick() {
-    const markets = [...this.#topic.rows].filter(([, row]) => row.market === undefined);
+    const markets = [...this.#publication.rows].filter(([, row]) => row.market === undefined);
     const signature = markets.map(([key]) => key).join(" ");
     if (this.#picker.dataset.markets !== signature) {
       markets.sort(([one], [other]) => byId.compare(one, other));

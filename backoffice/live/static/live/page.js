@@ -1,11 +1,11 @@
-// Puts the page together: one link, the topics that this role sees, and the panels that show them.
+// Puts the page together: one link, the publications that this role sees, and the panels that show them.
 
 import { figuresPanel, healthPanel } from "./figures.js";
 import { age } from "./format.js";
 import { Link } from "./link.js";
 import { MarketPanel, fedAge } from "./market.js";
 import { write } from "./paint.js";
-import { Topic } from "./rows.js";
+import { Publication } from "./rows.js";
 import { tickerPanel } from "./ticker.js";
 
 const STALE_MS = 10_000;
@@ -14,8 +14,8 @@ const UNREAD_MS = 30_000;
 const AGES_EVERY_MS = 500;
 
 const root = document.querySelector("#live");
-const seen = new Set(root.dataset.topics.split(" "));
-const topics = new Map();
+const seen = new Set(root.dataset.publications.split(" "));
+const publications = new Map();
 const listeners = new Map();
 let connection = "connecting";
 let retryAt = 0;
@@ -30,7 +30,7 @@ const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${loca
     retryAt = performance.now() + wait;
     if (state === "connecting") {
       clockKnown = false;
-      for (const topic of topics.values()) topic.forgetPlace();
+      for (const publication of publications.values()) publication.forgetPlace();
     }
     showState();
   },
@@ -38,41 +38,41 @@ const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${loca
 
 function take(frame) {
   if (frame.type === "refused") {
-    console.warn(frame.topic, frame.why);
+    console.warn(frame.publication, frame.why);
     return;
   }
   const ahead = Date.now() - frame.now;
   clockAhead = clockKnown ? Math.min(clockAhead, ahead) : ahead;
   clockKnown = true;
-  const topic = topics.get(frame.topic);
-  if (!topic) return;
-  const isFirst = topic.at === null;
-  const changes = topic.take(frame);
-  if (changes === null) link.resync(topic.name);
-  else if (changes.length) listeners.get(topic.name)(changes);
+  const publication = publications.get(frame.publication);
+  if (!publication) return;
+  const isFirst = publication.at === null;
+  const changes = publication.take(frame);
+  if (changes === null) link.resync(publication.name);
+  else if (changes.length) listeners.get(publication.name)(changes);
   if (isFirst) showAges();
 }
 
 function watch(name, onChange) {
-  const topic = new Topic(name);
-  topics.set(name, topic);
+  const publication = new Publication(name);
+  publications.set(name, publication);
   listeners.set(name, onChange);
   link.subscribe(name);
-  return topic;
+  return publication;
 }
 
 function forget(name) {
-  topics.delete(name);
+  publications.delete(name);
   listeners.delete(name);
   link.unsubscribe(name);
 }
 
-// A panel is made for its topic, and the topic tells the panel of changes; returns what repaints it.
+// A panel is made for its publication, and the publication tells the panel of changes; returns what repaints it.
 function panel(name, make) {
   let changed = () => {};
   if (!seen.has(name)) return changed;
-  const topic = watch(name, () => changed());
-  changed = make(root, topic, now);
+  const publication = watch(name, () => changed());
+  changed = make(root, publication, now);
   return changed;
 }
 
@@ -97,10 +97,10 @@ function state() {
     const seconds = Math.ceil(Math.max(0, retryAt - performance.now()) / 1000);
     return ["lost", connection === "waiting" ? `No connection; next attempt in ${seconds} s` : "Connecting"];
   }
-  const conditions = [...topics.get("live").rows];
-  const unread = conditions.filter(([, row]) => row.state === "unread").map(([key]) => key.replace("topic ", ""));
+  const conditions = [...publications.get("live").rows];
+  const unread = conditions.filter(([, row]) => row.state === "unread").map(([key]) => key.replace("publication ", ""));
   if (unread.length) return ["degraded", `Cannot be read: ${unread.join(", ")}`];
-  const redis = topics.get("live").rows.get("redis");
+  const redis = publications.get("live").rows.get("redis");
   if (redis && redis.state !== "connected") {
     return ["degraded", redis.state === "away" ? "Redis is away: updates every 2 s only" : "Live, waiting for Redis"];
   }
@@ -120,8 +120,8 @@ function showAges() {
   showState();
   repaintHealth();
   for (const element of root.querySelectorAll("[data-age]")) {
-    const newest = topics.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
-    const read = topics.get(element.dataset.age)?.at ?? null;
+    const newest = publications.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
+    const read = publications.get(element.dataset.age)?.at ?? null;
     const at = newest ?? read;
     const isRead = read === null || now() - read < UNREAD_MS;
     const patience = !isRead ? 0 : element.dataset.patience ? 1_000 * element.dataset.patience : STALE_MS;

@@ -1,6 +1,6 @@
-// The rows of one topic as this page knows them: snapshot, numbered changes, and the gap that makes it ask again.
+// The rows of one publication as this page knows them: snapshot, numbered changes, and the gap that makes it ask again.
 
-export class Topic {
+export class Publication {
   constructor(name) {
     this.name = name;
     this.rows = new Map();

@@ -14,21 +14,21 @@ const COLUMNS = [
   { className: "what", text: brand, hint: brand },
 ];
 
-export function tickerPanel(root, topic) {
+export function tickerPanel(root, publication) {
   const table = new Table(root.querySelector("#bets"), COLUMNS);
   const button = root.querySelector("#pause-bets");
   let paused = null;
   const paint = (quiet) => {
     if (paused) {
-      const fresh = [...topic.rows.keys()].filter((key) => !paused.has(key)).length;
+      const fresh = [...publication.rows.keys()].filter((key) => !paused.has(key)).length;
       button.textContent = fresh ? `Go on (${count(fresh)} new)` : "Go on";
       return;
     }
-    const newestFirst = [...topic.rows].sort(([one, a], [other, b]) => b.at - a.at || (one < other ? 1 : -1));
+    const newestFirst = [...publication.rows].sort(([one, a], [other, b]) => b.at - a.at || (one < other ? 1 : -1));
     table.show(newestFirst, quiet, { markNew: true });
   };
   button.addEventListener("click", () => {
-    paused = paused ? null : new Set(topic.rows.keys());
+    paused = paused ? null : new Set(publication.rows.keys());
     button.textContent = paused ? "Go on" : "Pause";
     button.setAttribute("aria-pressed", String(Boolean(paused)));
     soon(paint);

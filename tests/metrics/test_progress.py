@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import REGISTRY
 
-from backoffice.metrics.facts import TopicFacts, read_topics
+from backoffice.metrics.progress import TopicProgress, read_topics
 from backoffice.simulator.events.envelope import Event, microseconds
 from backoffice.simulator.generator import generate
 from backoffice.streams import telemetry
@@ -38,15 +38,15 @@ def store(spine: Spine, *events: Event) -> datetime | None:
     return of("bet-events").newest_at
 
 
-def of(topic: str) -> TopicFacts:
-    (facts,) = [facts for facts in read_topics() if facts.topic == topic]
-    return facts
+def of(topic: str) -> TopicProgress:
+    (progress,) = [progress for progress in read_topics() if progress.topic == topic]
+    return progress
 
 
 def test_before_the_first_event_a_topic_has_no_freshness(spine: Spine) -> None:
-    facts = of("bet-events")
+    progress = of("bet-events")
 
-    assert (facts.newest_at, facts.stored_at, facts.freshness(NOW)) == (None, None, None)
+    assert (progress.newest_at, progress.stored_at, progress.freshness(NOW)) == (None, None, None)
 
 
 def test_the_newest_event_counts_whatever_comes_after_it(spine: Spine) -> None:
@@ -91,7 +91,7 @@ def test_dead_letters_and_halts_are_told_by_topic(spine: Spine) -> None:
     halt("wallet", "game-rounds", 1)
 
     with CaptureQueriesContext(connection) as queries:
-        found = {facts.topic: (facts.dead_letters, facts.halted) for facts in read_topics()}
+        found = {progress.topic: (progress.dead_letters, progress.halted) for progress in read_topics()}
 
     assert {topic: told for topic, told in found.items() if any(told)} == {
         "bet-events": (1, ()), "game-rounds": (1, (1,)),

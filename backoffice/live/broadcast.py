@@ -1,4 +1,4 @@
-"""One topic in one web process: reads snapshots, folds updates, and writes one frame for all who watch."""
+"""One publication in one web process: reads snapshots, folds updates, and writes one frame for all who watch."""
 
 import asyncio
 import logging
@@ -9,9 +9,9 @@ from backoffice.kernel.clock import Clock
 
 from . import frames, telemetry
 from .board import Board, Rows
-from .channel import Updates
-from .outbox import Outbox
-from .topics import Topic
+from .bus import Updates
+from .publications import Publication
+from .sendqueue import SendQueue
 
 log = logging.getLogger(__name__)
 
@@ -21,24 +21,24 @@ FLUSH_SECONDS = 0.1
 MESSAGE_SECONDS = 0.25
 
 
-class Feed:
+class Broadcast:
     """``read`` gives the whole snapshot; ``fails`` is told why it could not be read, or an empty text once it could."""
 
     def __init__(
         self,
         name: str,
-        topic: Topic,
+        publication: Publication,
         read: Callable[[], Awaitable[Rows]],
         fails: Callable[[str, str], None],
         clock: Clock,
     ) -> None:
         self.name = name
-        self.subscribers: set[Outbox] = set()
-        self._topic = topic
+        self.subscribers: set[SendQueue] = set()
+        self._publication = publication
         self._read = read
         self._fails = fails
         self._clock = clock
-        self._board = Board(topic.each)
+        self._board = Board(publication.each)
         self._at: datetime | None = None
         self._told_at: datetime | None = None
         self._snapshot: bytes | None = None
@@ -76,7 +76,7 @@ class Feed:
             self._task.cancel()
 
     async def _run(self) -> None:
-        """Until cancelled; a fault nobody foresaw is logged and the feed begins anew, it never just goes silent."""
+        """Until cancelled; after a fault that nobody foresaw it begins anew, it never just goes silent."""
         while True:
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -84,15 +84,15 @@ class Feed:
                     tasks.create_task(self._keep_flushing())
             except* Exception:
                 log.exception("%s failed; it begins anew", self.name)
-            await asyncio.sleep(self._topic.every)
+            await asyncio.sleep(self._publication.every)
 
     async def _keep_reading(self) -> None:
         while True:
             self._doubted.clear()
             await self._read_once()
-            await asyncio.sleep(self._topic.least)
+            await asyncio.sleep(self._publication.least)
             try:
-                await asyncio.wait_for(self._doubted.wait(), self._topic.every)
+                await asyncio.wait_for(self._doubted.wait(), self._publication.every)
             except TimeoutError:
                 continue
 
@@ -103,11 +103,11 @@ class Feed:
             rows = await self._read()
         except Exception as error:
             # Whatever it is, who watches is told, and it is tried again.
-            telemetry.READ_FAILURES.labels(self._topic.name).inc()
+            telemetry.READ_FAILURES.labels(self._publication.name).inc()
             log.debug("%s cannot be read", self.name, exc_info=True)
             self._fails(self.name, str(error).strip().partition("\n")[0] or type(error).__name__)
             return
-        if self._topic.each and self._at is not None:
+        if self._publication.each and self._at is not None:
             await asyncio.sleep(MESSAGE_SECONDS)
         self._board.replace(rows)
         self._at = max(began, self._at or began)
@@ -131,8 +131,8 @@ class Feed:
         if not written and self._at != self._told_at:
             written = [frames.same(self.name, self._board.seq, at=self._at, now=now)]
         self._told_at, self._snapshot = self._at, None
-        for outbox in self.subscribers:
+        for queue in self.subscribers:
             if is_first:
-                outbox.wake()
+                queue.wake()
             for frame in written:
-                outbox.put(self.name, frame)
+                queue.put(self.name, frame)

@@ -1,7 +1,7 @@
 """The one Redis channel between workers and web processes. What is lost on it is made good by the next snapshot.
 
-A message is a JSON object from the names of topics to what changed in them: a list of ``[leader, {key: row}]`` (see
-`Board.fold`), or null: "read it anew". ``prices:*`` means all topics that begin so.
+A message is a JSON object from the names of publications to what changed in them: a list of ``[leader, {key: row}]``
+(see `Board.fold`), or null: "read it anew". ``prices:*`` means all publications that begin so.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ SILENCE_SECONDS = 3.0
 BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
-def channel_name() -> str:
+def name() -> str:
     """Installations that share a Redis are told apart as on a shared Kafka."""
     return f"{settings.KAFKA_TOPIC_PREFIX}live"
 
 
 def publish(message: Message) -> bool:
     """Tell the web processes; False where Redis is away and the message is dropped. Takes a quarter second at most."""
-    return _publisher(settings.REDIS_URL).publish(channel_name(), orjson.dumps(message))
+    return _publisher(settings.REDIS_URL).publish(name(), orjson.dumps(message))
 
 
 class Publisher:
@@ -105,7 +105,7 @@ async def _subscribed(hear: Callable[[bytes], None], reached: Callable[[], None]
         settings.REDIS_URL, socket_connect_timeout=SILENCE_SECONDS, retry=AsyncRetry(NoBackoff(), 0)
     )
     async with client, client.pubsub() as subscription:
-        await subscription.subscribe(channel_name())
+        await subscription.subscribe(name())
         heard_at = time.monotonic()
         while True:
             message = await subscription.get_message(timeout=1.0)

@@ -9,8 +9,8 @@ from . import telemetry
 ROOM = 64
 
 
-class Outbox:
-    """``snapshot`` gives the present snapshot of a topic, or None where its first reading is not done yet."""
+class SendQueue:
+    """``snapshot`` gives the present snapshot of a publication, or None where its first reading is not done yet."""
 
     def __init__(self, snapshot: Callable[[str], bytes | None]) -> None:
         self._snapshot = snapshot
@@ -21,28 +21,28 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def put(self, topic: str, frame: bytes) -> None:
-        """Send the frame after the others, unless the topic waits for a snapshot that will hold it anyway."""
-        if topic in self._behind:
+    def put(self, publication: str, frame: bytes) -> None:
+        """Send the frame after the others, unless the publication waits for a snapshot that will hold it anyway."""
+        if publication in self._behind:
             return
         if len(self._frames) >= ROOM:
             telemetry.SLOW_READERS.inc()
             self._behind |= dict.fromkeys(name for name, _ in self._frames if name)
             self._frames.clear()
-            if topic in self._behind:
+            if publication in self._behind:
                 return
-        self._frames.append((topic, frame))
+        self._frames.append((publication, frame))
         self._filled.set()
 
-    def want_snapshot(self, topic: str) -> None:
-        """Send the whole topic as soon as all that waits is sent; its frames that wait would only repeat it."""
-        self._frames = deque(waiting for waiting in self._frames if waiting[0] != topic)
-        self._behind[topic] = None
+    def want_snapshot(self, publication: str) -> None:
+        """Send the whole publication as soon as all that waits is sent; its frames that wait would only repeat it."""
+        self._frames = deque(waiting for waiting in self._frames if waiting[0] != publication)
+        self._behind[publication] = None
         self._filled.set()
 
-    def forget(self, topic: str) -> None:
-        self._frames = deque(waiting for waiting in self._frames if waiting[0] != topic)
-        self._behind.pop(topic, None)
+    def forget(self, publication: str) -> None:
+        self._frames = deque(waiting for waiting in self._frames if waiting[0] != publication)
+        self._behind.pop(publication, None)
 
     def wake(self) -> None:
         """A snapshot that was not there may be there now."""
@@ -59,8 +59,8 @@ class Outbox:
             await self._filled.wait()
 
     def _next_snapshot(self) -> bytes | None:
-        for topic in self._behind:
-            if snapshot := self._snapshot(topic):
-                del self._behind[topic]
+        for publication in self._behind:
+            if snapshot := self._snapshot(publication):
+                del self._behind[publication]
                 return snapshot
         return None

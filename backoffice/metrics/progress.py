@@ -14,11 +14,11 @@ from backoffice.streams.store.projection import STREAMS
 # More open dead letters than this are not counted one by one.
 MANY = 10_000
 
-Lane = tuple[str, str]
+StreamTopic = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class TopicFacts:
+class TopicProgress:
     """One topic in the stream that stores it.
 
     ``newest_at`` is when the event happened that is the latest of those stored, ``stored_at`` when the stream last
@@ -38,7 +38,7 @@ class TopicFacts:
         return None if self.newest_at is None else now - self.newest_at
 
 
-def read_topics() -> list[TopicFacts]:
+def read_topics() -> list[TopicProgress]:
     """All of the catalogue that some stream stores, in its order. Three statements."""
     stored = {
         (stream, topic): (newest, updated)
@@ -47,10 +47,13 @@ def read_topics() -> list[TopicFacts]:
         )
     }
     dead, halted = _open_dead_letters(), _halted()
-    return [TopicFacts(*lane, *stored.get(lane, (None, None)), dead[lane], tuple(halted[lane])) for lane in lanes()]
+    return [
+        TopicProgress(*place, *stored.get(place, (None, None)), dead[place], tuple(halted[place]))
+        for place in stream_topics()
+    ]
 
 
-def lanes() -> list[Lane]:
+def stream_topics() -> list[StreamTopic]:
     """Which stream stores which topic."""
     return [
         (name, topic.name)
@@ -60,7 +63,7 @@ def lanes() -> list[Lane]:
     ]
 
 
-def _open_dead_letters() -> Counter[Lane]:
+def _open_dead_letters() -> Counter[StreamTopic]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT stream, topic, count(*) FROM (SELECT stream, topic FROM streams_deadletter WHERE state = 'open'"
@@ -70,8 +73,8 @@ def _open_dead_letters() -> Counter[Lane]:
         return Counter({(stream, topic): count for stream, topic, count in cursor.fetchall()})
 
 
-def _halted() -> dict[Lane, list[int]]:
-    found: dict[Lane, list[int]] = defaultdict(list)
+def _halted() -> dict[StreamTopic, list[int]]:
+    found: dict[StreamTopic, list[int]] = defaultdict(list)
     for stream, topic, partition in Halt.objects.filter(resumed_at=None).values_list("stream", "topic", "partition"):
         found[stream, topic].append(partition)
     return found
