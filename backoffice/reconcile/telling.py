@@ -3,14 +3,11 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from backoffice.streams.outbox.emitting import emit
+from backoffice.streams.outbox.alerts import raise_alert
 
 from .differences import Difference
 from .models import Finding
-
-ALERT = "ComplianceAlert"
 
 
 def tell(differences: Sequence[Difference], now: datetime) -> None:
@@ -25,18 +22,18 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
             },
         )
         if is_new:
-            emit(ALERT, _alert(difference, now), key="all", now=now)
+            _alert(difference, now)
         else:
             Finding.objects.filter(pk=found.pk).update(last_seen_at=now)
 
 
-def _alert(difference: Difference, now: datetime) -> dict[str, Any]:
-    finding = str(difference.fingerprint())
+def _alert(difference: Difference, now: datetime) -> None:
     at = f"{difference.topic}[{difference.partition}] {difference.record} {difference.offsets or difference.where}"
-    return {
-        "event_id": finding, "occurred_at": now, "brand": "all", "jurisdiction": "MT", "alert_id": finding,
-        "player_id": None, "kind": "reconcile_difference", "severity": "critical", "queue": "platform",
-        "status": "opened", "rule": f"reconcile_{difference.check}", "rule_version": 1,
-        "summary": f"{at}: {difference.says}"[:1000],
-        "evidence": json.dumps(difference.as_json(), default=str)[:100_000],
-    }  # fmt: skip
+    raise_alert(
+        "reconcile_difference",
+        f"{at}: {difference.says}",
+        rule=f"reconcile_{difference.check}",
+        evidence=difference.as_json(),
+        alert_id=difference.fingerprint(),
+        now=now,
+    )

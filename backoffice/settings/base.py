@@ -25,6 +25,8 @@ KAFKA = servers.kafka(os.environ)
 # Data recorded elsewhere, for development; it is no part of the project and may not be there.
 RECORDED_DATA = Path(env.str("PITBOSS_DATA", default=str(ROOT.parent / "shared" / "data")))
 KAFKA_TOPIC_PREFIX = env.str("KAFKA_TOPIC_PREFIX", default="")
+# The licence under which alerts about the platform itself are kept; an alert names a country, even where none is meant.
+PLATFORM_JURISDICTION = env.str("PLATFORM_JURISDICTION", default="MT")
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,22 +1,41 @@
 """Messages that leave with the change that they tell of: written in its transaction, sent by the relay."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+
+from django.db import connection as default_connection
+from psycopg import sql
 
 from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import encode
 from backoffice.contracts.definitions import released
 
-from ..models import Outgoing
+_COLUMNS = ("topic", "key", "value", "record", "schema_version", "headers", "created_at")
+_INSERT = sql.SQL("INSERT INTO streams_outbox ({}) VALUES ({})").format(
+    sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)), sql.SQL(", ").join(sql.Placeholder() * len(_COLUMNS))
+)
 
 
-def emit(record: str, event: Mapping[str, Any], *, key: str, now: datetime) -> None:
-    """Put an event into the outbox, within the caller's transaction.
+class Executes(Protocol):
+    """A connection of the streams, or a cursor of Django's; whoever has the open transaction."""
+
+    def execute(self, query: sql.Composed, params: Sequence[Any], /) -> object: ...
+
+
+def emit(record: str, event: Mapping[str, Any], *, key: str, now: datetime, over: Executes | None = None) -> None:
+    """Put an event into the outbox, within the caller's transaction: that of ``over``, else Django's own.
 
     The event carries its own id, which stays the same however often the relay has to send it.
     """
-    Outgoing.objects.create(**outgoing(record, event, key=key, now=now))
+    row = outgoing(record, event, key=key, now=now)
+    values = [json.dumps(row[name]) if name == "headers" else row[name] for name in _COLUMNS]
+    if over is not None:
+        over.execute(_INSERT, values)
+        return
+    with default_connection.cursor() as cursor:
+        cursor.execute(_INSERT, values)
 
 
 def outgoing(record: str, event: Mapping[str, Any], *, key: str, now: datetime) -> dict[str, Any]:
@@ -27,5 +46,6 @@ def outgoing(record: str, event: Mapping[str, Any], *, key: str, now: datetime) 
         "value": encode(record, event),
         "record": record,
         "schema_version": len(released(record)),
+        "headers": {},
         "created_at": now,
     }
