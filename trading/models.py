@@ -6,6 +6,7 @@ Only the feeds' limits are set by people.
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from backoffice.streams.tables.immutable import IMMUTABLE
 from backoffice.streams.tables.sources import by_source
 
 
@@ -213,6 +214,7 @@ class Settlement(models.Model):
             models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet"),
             by_source("settlements_by_source"),
         ]
+        triggers = IMMUTABLE
 
     def __str__(self) -> str:
         return f"{self.record} {self.bet_id}"

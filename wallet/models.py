@@ -8,6 +8,7 @@ linked: they share its id and are stored all or none.
 from django.db import models
 from django.db.models import F, Q
 
+from backoffice.streams.tables.immutable import IMMUTABLE
 from backoffice.streams.tables.sources import by_source
 
 
@@ -73,6 +74,7 @@ class Transfer(models.Model):
             models.Index(fields=["debit_account", "occurred_at"], name="transfers_from"),
             models.Index(fields=["credit_account", "occurred_at"], name="transfers_to"),
         ]
+        triggers = IMMUTABLE
 
 
 class Transaction(models.Model):
@@ -103,6 +105,7 @@ class Transaction(models.Model):
             models.Index(fields=["player_id", "occurred_at"], name="transactions_of_player"),
             models.Index(fields=["payment_id"], name="history_of_payment", condition=Q(payment_id__isnull=False)),
         ]
+        triggers = IMMUTABLE
 
     def __str__(self) -> str:
         return f"{self.record} {self.event_id}"

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "guardian",
+    "pgtrigger",
     "auditlog",
     "django_prometheus",
     "backoffice.contracts",

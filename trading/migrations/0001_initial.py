@@ -1,7 +1,7 @@
 import django.contrib.postgres.fields
 from django.db import migrations, models
 
-from backoffice.streams.tables.partitions import CreatePartitioned
+from backoffice.streams.tables.operations import CreatePartitioned
 
 
 class Migration(migrations.Migration):
@@ -123,7 +123,6 @@ class Migration(migrations.Migration):
         ),
         CreatePartitioned(
             by='event_id',
-            immutable=True,
             name='Settlement',
             fields=[
                 ('event_id', models.UUIDField(primary_key=True, serialize=False)),

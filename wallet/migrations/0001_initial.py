@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from backoffice.streams.tables.partitions import CreatePartitioned
+from backoffice.streams.tables.operations import CreatePartitioned
 
 
 class Migration(migrations.Migration):
@@ -86,7 +86,6 @@ class Migration(migrations.Migration):
         ),
         CreatePartitioned(
             by='event_id',
-            immutable=True,
             name='Transaction',
             fields=[
                 ('event_id', models.UUIDField(primary_key=True, serialize=False)),
@@ -114,7 +113,6 @@ class Migration(migrations.Migration):
         ),
         CreatePartitioned(
             by='event_id',
-            immutable=True,
             name='Transfer',
             fields=[
                 ('pk', models.CompositePrimaryKey('event_id', 'number', blank=True, editable=False, primary_key=True, serialize=False)),

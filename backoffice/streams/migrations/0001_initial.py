@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from backoffice.streams.tables.partitions import CreatePartitioned
+from backoffice.streams.tables.operations import CreatePartitioned
 
 
 class Migration(migrations.Migration):

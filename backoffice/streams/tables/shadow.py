@@ -3,7 +3,6 @@
 from psycopg import sql
 
 from ..database import Connection
-from .partitions import immutability
 
 SUFFIX = "__new"
 
@@ -41,9 +40,7 @@ def swap(connection: Connection, table: str) -> None:
     for name, bounds in _partitions(connection, table):
         if name in missing:  # made by beat while the shadow was filled
             _add_partition(connection, table, name, bounds)
-    immutable = _one(
-        connection, "SELECT 1 FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = 'immutable'", table
-    )
+    triggers = [made for name in (table, *partitions) for made in _triggers(connection, name)]
     names = _index_names(connection, table)
     connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
     for definition, index in _index_names(connection, name_of(table)).items():
@@ -51,9 +48,8 @@ def swap(connection: Connection, table: str) -> None:
     for partition, _ in _partitions(connection, name_of(table)):
         _rename(connection, "TABLE", partition, _original(partition, table))
     _rename(connection, "TABLE", name_of(table), table)
-    if immutable:
-        for statement in immutability(table, partitions):
-            connection.execute(statement)
+    for trigger in triggers:
+        connection.execute(trigger)
 
 
 def _add_partition(connection: Connection, table: str, partition: str, bounds: str) -> None:
@@ -79,6 +75,17 @@ def _partitions(connection: Connection, table: str) -> list[tuple[str, str]]:
         [table],
     ).fetchall()
     return [(str(name), str(bounds)) for name, bounds in rows]
+
+
+def _triggers(connection: Connection, table: str) -> list[bytes]:
+    """The statements that make its own triggers, and note of them what django-pgtrigger knows them by."""
+    rows = connection.execute(
+        "SELECT pg_get_triggerdef(oid) || coalesce(format('; COMMENT ON TRIGGER %%I ON %%s IS %%L', tgname,"
+        " tgrelid::regclass, obj_description(oid, 'pg_trigger')), '')"
+        " FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal AND tgparentid = 0 ORDER BY tgname",
+        [table],
+    ).fetchall()
+    return [str(made).encode() for (made,) in rows]
 
 
 def _index_names(connection: Connection, table: str) -> dict[str, str]:
