@@ -9,13 +9,19 @@ from types import FrameType
 
 @contextmanager
 def stopping() -> Iterator[Signal]:
-    """A signal that SIGINT and SIGTERM set, in place of what they did before."""
+    """A signal that SIGINT, SIGTERM and SIGHUP set, in place of what they did before.
+
+    A hang-up that is ignored (nohup) stays ignored.
+    """
     stop = Signal()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield stop
     finally:

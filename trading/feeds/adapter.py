@@ -4,9 +4,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypedDict
 
+# No message is longer, in bytes: an image of some hundred markets has a tenth of it. What is longer is not parsed.
+LONGEST_MESSAGE = 8 * 2**20
 
-class Malformed(ValueError):  # noqa: N818 - named for what is wrong with the message
-    """A message that cannot be read. It changed nothing; it is counted and the feed goes on with the next."""
+Markets = Collection[str] | None
+"""Ids of markets; None where it cannot be told which, so that it may be any of the provider's."""
+
+
+class Malformed(ValueError):  # noqa: N818 - named for what is wrong with what was read
+    """A message, document or file that cannot be read. ``markets`` are those that it names."""
+
+    def __init__(self, reason: str, markets: Markets = None) -> None:
+        super().__init__(reason)
+        self.markets = markets
 
 
 class Outcome(TypedDict):
@@ -47,13 +57,30 @@ class Update(TypedDict):
     outcomes: list[Outcome]
 
 
+class Oddities(NamedTuple):
+    """What was strange about a message although it could be read; each is counted.
+
+    ``dropped_versions`` of markets were older than what is known of them; of ``lost_segments`` the rest of a message in
+    parts never came; ``unknown_markets`` were changed before they were described; ``crossed_books`` can be backed at no
+    less than they can be laid at.
+    """
+
+    dropped_versions: int = 0
+    lost_segments: int = 0
+    unknown_markets: int = 0
+    crossed_books: int = 0
+
+
 class Taken(NamedTuple):
     """What one message said.
 
     ``at`` is the provider's clock in milliseconds since 1970 (None: the message has no time), ``heartbeat`` the
-    milliseconds after which the provider has promised to be heard again (None: it promised nothing). ``lost`` are
-    markets that the provider no longer tells of. ``is_stale`` is whether the provider says that it is behind (None: the
-    message does not say, and what was so stays so).
+    milliseconds after which the provider has promised to be heard again (None: it promised nothing), and
+    ``is_heartbeat`` whether the message is nothing but that. ``lost`` are markets that the provider no longer tells of.
+    ``is_stale`` is whether the provider says that it is behind (None: the message does not say, and what was so stays
+    so). Something of the ``doubted`` markets was missed: they are suspended until they come in ``images``, which are
+    told from scratch; ``is_image`` where that is so of all markets of the provider. ``refused`` is why the message
+    could not be read: then it changed nothing, and what it names is doubted.
     """
 
     at: int | None
@@ -62,6 +89,12 @@ class Taken(NamedTuple):
     is_stale: bool | None = None
     is_conflated: bool = False
     heartbeat: int | None = None
+    is_heartbeat: bool = False
+    doubted: Markets = ()
+    images: Collection[str] = ()
+    is_image: bool = False
+    refused: str | None = None
+    oddities: Oddities = Oddities()
 
 
 class Adapter(Protocol):
@@ -70,8 +103,7 @@ class Adapter(Protocol):
     def take(self, message: bytes) -> Taken:
         """What the message changes, as the whole state of each market that it touches.
 
-        Raises:
-            Malformed: the message cannot be read; nothing was changed.
+        Nothing is raised, whatever the bytes are: what cannot be read, or is longer than LONGEST_MESSAGE, is refused.
         """
 
     def learn(self, document: bytes) -> None:

@@ -7,7 +7,7 @@ from threading import Event as Signal
 
 # A recording may be silent for a night. Where its clock leaps further, forwards or back, the leap is a mistake and is
 # not waited for.
-_LEAP_MILLISECONDS = 24 * 3_600_000
+LEAP_MILLISECONDS = 24 * 3_600_000
 _LONGEST_WAIT = 1.0
 
 
@@ -38,7 +38,7 @@ class Pace:
 
         The first call starts the clock. ``serve`` is called about every second while it waits.
         """
-        if self._last is None or abs(at - self._last) > _LEAP_MILLISECONDS:
+        if self._last is None or abs(at - self._last) > LEAP_MILLISECONDS:
             self._origin, self._began = at, self._now()
         self._last = at
         if self._speed == math.inf:

@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from threading import Event as Signal
 from typing import Protocol
 
 from .adapter import Adapter, Malformed, Taken, Update
+from .counting import Totals
 from .gate import Gate
 from .pacing import Pace
-
-# A provider that is not heard for two of its heartbeats is gone. Source: feeds-and-pricing.md §1.
-SILENT_HEARTBEATS = 2
-MOST_COMPLAINTS = 100
+from .silence import Watch
 
 log = logging.getLogger(__name__)
 
@@ -31,29 +28,6 @@ class Sink(Protocol):
         """Do what is due while there is nothing to publish."""
 
 
-@dataclass
-class Totals:
-    """Messages read, those that were several changes in one, malformed ones, and silences of the provider."""
-
-    messages: int = 0
-    conflated: int = 0
-    malformed: int = 0
-    silences: int = 0
-
-    def take(self, taken: Taken) -> Taken:
-        self.messages += 1
-        self.conflated += taken.is_conflated
-        return taken
-
-    def complain(self, line: int, reason: Malformed) -> None:
-        """Count a malformed message and log it; a file full of them does not fill the log."""
-        self.malformed += 1
-        if self.malformed <= MOST_COMPLAINTS:
-            log.warning("line %d is skipped: %s", line, reason)
-        if self.malformed == MOST_COMPLAINTS:
-            log.warning("further malformed messages are only counted")
-
-
 class Play:
     """One run of a recording.
 
@@ -67,61 +41,77 @@ class Play:
         self._pace = pace
         self._totals = totals
         self._gate = Gate()
-        self._heard: int | None = None
+        self._watch = Watch()
         self._is_skipping = from_in_play
         self.is_started = False
 
     def run(self, lines: Iterator[bytes], stop: Signal) -> None:
-        """To the end of the lines, or until ``stop`` is set. It leaves no market open: nobody would suspend it."""
-        for taken in self._taken(lines):
-            if self._is_skipping:
-                self._skip(taken, stop)
-            else:
-                self._tell(taken, stop)
-            if stop.is_set():
-                break
-        if self.is_started:
-            self._sink.publish(self._gate.shut())
+        """To the end of the lines, or until ``stop`` is set.
+
+        However it ends, by an error too, it leaves no market open: nobody would suspend it.
+        """
+        try:
+            for taken in self._taken(lines):
+                if self._is_skipping:
+                    self._skip(taken, stop)
+                else:
+                    self._tell(taken, stop)
+                if stop.is_set():
+                    break
+        finally:
+            if self.is_started:
+                self._sink.publish(self._gate.end())
 
     def _taken(self, lines: Iterator[bytes]) -> Iterator[Taken]:
-        """What the messages say, in their order; malformed ones are counted, empty lines are nothing."""
+        """What the messages say, in their order; empty lines are nothing."""
         for number in count(1):
             try:
                 line = next(lines)
-                if line:
-                    yield self._totals.take(self._adapter.take(line))
+                if not line:
+                    continue
+                taken = self._read(line)
             except StopIteration:
                 return
-            except Malformed as reason:
-                self._totals.complain(number, reason)
+            except Malformed as damage:
+                taken = Taken(None, refused=str(damage), doubted=damage.markets)
+            self._totals.take(number, taken)
+            yield taken
+
+    def _read(self, line: bytes) -> Taken:
+        """The adapter's answer. An error that nobody foresaw is the message's fault too, and nothing is sure then."""
+        try:
+            return self._adapter.take(line)
+        except Exception as fault:
+            log.exception("the adapter has a fault; report it with the message")
+            return Taken(None, refused=f"the adapter has a fault: {type(fault).__name__}", doubted=None)
 
     def _skip(self, taken: Taken, stop: Signal) -> None:
         updates = self._gate.let_through(taken)
-        self._heard = taken.at or self._heard
-        if self._heard is not None and any(update["is_in_play"] for update in updates):
+        if taken.at is not None:
+            self._gone_at(taken, taken.at)
+        if self._watch.last is not None and any(update["is_in_play"] for update in updates):
             self._is_skipping = False
-            self._wait(self._heard, stop)
+            self._wait(self._watch.last, stop)
             self._sink.publish(self._gate.all())
 
     def _tell(self, taken: Taken, stop: Signal) -> None:
         """Publish what the message says as soon as it is due, and before that the silence that it ends."""
         if taken.at is not None:
-            self._keep_watch(taken.at, taken.heartbeat, stop)
+            gone_at = self._gone_at(taken, taken.at)
+            if gone_at is not None:
+                self._totals.trouble("silences")
+                if self._wait(gone_at, stop):
+                    self._sink.publish(self._gate.shut())
             if not self._wait(taken.at, stop):
                 return
         self._sink.publish(self._gate.let_through(taken))
 
-    def _keep_watch(self, at: int, heartbeat: int | None, stop: Signal) -> None:
-        """Suspend where nothing came for two heartbeats, at the moment when that was known.
-
-        Without an agreed heartbeat (Betfair's historic files) silence means nothing: nobody promised to be heard.
-        """
-        before, self._heard = self._heard, at
-        if before is None or heartbeat is None or at - before <= SILENT_HEARTBEATS * heartbeat:
-            return
-        self._totals.silences += 1
-        if self._wait(before + SILENT_HEARTBEATS * heartbeat, stop):
-            self._sink.publish(self._gate.shut())
+    def _gone_at(self, taken: Taken, at: int) -> int | None:
+        """When the provider was known to be gone before this message."""
+        before = self._watch.backwards
+        gone_at = self._watch.hear(at, taken.heartbeat, is_heartbeat=taken.is_heartbeat)
+        self._totals.trouble("backwards", self._watch.backwards - before)
+        return gone_at
 
     def _wait(self, at: int, stop: Signal) -> bool:
         """Wait for a moment of the recording; whether it came."""

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from trading.feeds.adapter import Malformed
+from trading.feeds.adapter import LONGEST_MESSAGE, Malformed
 
 _GZIP = b"\x1f\x8b"
 
 
 def lines(file: Path) -> Iterator[bytes]:
-    """The messages in their order, without their line ends.
+    """The messages in their order, without their line ends. Of one that is too long, as much as shows that it is.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -21,7 +21,7 @@ def lines(file: Path) -> Iterator[bytes]:
     with file.open("rb") as raw:
         is_zipped = raw.read(len(_GZIP)) == _GZIP
         raw.seek(0)
-        yield from _unzipped(raw) if is_zipped else (line.rstrip(b"\r\n") for line in raw)
+        yield from _unzipped(raw) if is_zipped else _bounded(raw)
 
 
 def beside(file: Path) -> list[Path]:
@@ -41,10 +41,17 @@ def _name(file: Path) -> str:
     return name
 
 
+def _bounded(source: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+    most = LONGEST_MESSAGE + len(b"\r\n")
+    while line := source.readline(most):
+        yield line.rstrip(b"\r\n")
+        while len(line) == most and not line.endswith(b"\n"):
+            line = source.readline(most)
+
+
 def _unzipped(raw: IO[bytes]) -> Iterator[bytes]:
     try:
         with gzip.GzipFile(fileobj=raw) as source:
-            for line in source:
-                yield line.rstrip(b"\r\n")
+            yield from _bounded(source)
     except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
         raise Malformed(f"the rest of the file cannot be unzipped: {damage}") from damage

@@ -112,9 +112,9 @@ def start(spine: Spine) -> Iterator[Start]:
         process.communicate()
 
 
-def ended(process: "subprocess.Popen[str]") -> dict[str, Any]:
+def ended(process: "subprocess.Popen[str]", number: signal.Signals = signal.SIGTERM) -> dict[str, Any]:
     """End the feed as a supervisor does; what its last line says."""
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     told: dict[str, Any] = json.loads(out.splitlines()[-1])
@@ -214,6 +214,30 @@ def test_it_plays_over_and_over_and_suspends_what_is_open_when_it_is_ended(
     assert events[1]["occurred_at"] - events[0]["occurred_at"] >= timedelta(milliseconds=190)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_any_signal_to_end_leaves_nothing_open(
+    spine: Spine, start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    file = written(tmp_path / "match", [MATCH[0], mcm(ct="HEARTBEAT", at=3_600_000)])
+    process = start(str(file))
+    until(lambda: sum(spine.ends().values()) > 0, "the market is open")
+
+    told = ended(process, number)
+
+    assert [event["status"] for event in sent(spine)] == ["open", "suspended"]
+    assert told["undelivered"] == 0
+
+
+def test_a_message_that_cannot_be_read_suspends_and_is_counted(spine: Spine, tmp_path: Path) -> None:
+    whole = mcm(mc(img=True, d=definition(version=102), rc=[price(11, 1.5)]), at=9_000)
+    garbage = [mcm(mc(rc=[{"id": 11, "atb": [["much", 1]]}]), at=8_500), b"[" * 1_000]
+
+    told = run(written(tmp_path / "match", [MATCH[0], garbage[0], *MATCH[1:], whole, garbage[1], CLOSED]))
+
+    assert [event["status"] for event in sent(spine)] == ["open", *["suspended"] * 4, "open", "suspended", "settled"]
+    assert (told["provider"], told["messages"], told["malformed"]) == ("betfair", 6, 2)
+
+
 @needed
 def test_the_demo_plays_the_match_from_in_play_on(spine: Spine, start: Start) -> None:
     process = start("--demo", PITBOSS_DATA=str(settings.RECORDED_DATA))
@@ -266,6 +290,22 @@ def test_without_topics_it_says_how_to_make_them(tmp_path: Path) -> None:
     file = written(tmp_path / "match", MATCH)
     with override_settings(KAFKA_TOPIC_PREFIX="never."), pytest.raises(CommandError, match=r"topics --apply"):
         call_command("feed", "betfair", str(file))
+
+
+def test_an_error_in_the_midst_of_a_file_is_told_after_its_markets_are_suspended(
+    spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(_: Path) -> Iterator[bytes]:
+        yield from MATCH
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("trading.management.commands.feed.lines", torn)
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"cannot be read \(Input/output error\)"):
+        call_command("feed", "betfair", str(written(tmp_path / "match", [])), "--speed", "max", stdout=out)
+
+    assert [event["status"] for event in sent(spine)] == ["open"] * 4 + ["suspended"]
+    assert json.loads(out.getvalue().splitlines()[-1])["updates"] == 5
 
 
 @pytest.mark.faults

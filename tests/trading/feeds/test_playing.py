@@ -3,16 +3,18 @@
 import logging
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from threading import Event as Signal
 
 import pytest
 
 from tests.trading.feeds.messages import PT, definition, image, mc, mcm, price, runner
-from tests.trading.feeds.recordings import CRICKET, needed, stream
+from tests.trading.feeds.recordings import CRICKET, STREAMS, needed, stream
 from tests.trading.feeds.test_pacing import Clockwork
-from trading.feeds.adapter import Update
+from trading.feeds.adapter import Taken, Update
+from trading.feeds.counting import MOST_COMPLAINTS, TROUBLE, Totals
 from trading.feeds.pacing import Pace
-from trading.feeds.playing import MOST_COMPLAINTS, Play, Totals
+from trading.feeds.playing import Play
 from trading.feeds.providers.betfair.adapter import Betfair
 from trading.feeds.recording import lines
 
@@ -156,6 +158,129 @@ def test_malformed_messages_are_counted_told_and_skipped(caplog: pytest.LogCaptu
     assert [record.message.partition(":")[0] for record in caplog.records] == ["line 2 is skipped", "line 4 is skipped"]
 
 
+def test_a_message_that_cannot_be_read_suspends_at_once_until_an_image() -> None:
+    messages = [
+        OPENING,
+        mcm(mc(market="1.1", rc=[{"id": 11, "atb": "x"}]), at=500),
+        mcm(mc(market="1.1", tv=5), at=1_000),
+        mcm(mc(market="1.1", d=definition(version=101), img=True), at=2_000),
+        b"{",
+        mcm(CLOSING, at=3_000),
+    ]
+
+    assert [entry for entry in told(messages) if entry[1] == "1.1"] == [
+        (0, "1.1", "open"),
+        (0, "1.1", "suspended"),
+        (1, "1.1", "suspended"),
+        (2, "1.1", "open"),
+        (2, "1.1", "suspended"),
+        (3, "1.1", "settled"),
+    ]
+
+
+def test_what_is_refused_before_the_start_is_not_told_but_counts() -> None:
+    running = mc(market="1.2", d=definition(inPlay=True, version=101))
+
+    listener, totals = played([OPENING, b"{", mcm(running, at=1_000)], from_in_play=True)
+
+    assert listener.told[:2] == [(0, "1.1", "suspended"), (0, "1.2", "suspended")]
+    assert totals.malformed == 1
+
+
+class Faulty(Betfair):
+    """An adapter with a fault that nobody foresaw."""
+
+    def take(self, message: bytes) -> Taken:
+        if message == b"fault":
+            raise OverflowError("too much")
+        return super().take(message)
+
+
+def test_a_fault_of_the_adapter_ends_nothing_and_leaves_nothing_open(caplog: pytest.LogCaptureFixture) -> None:
+    totals, listener = Totals(), Listener(clock := Clockwork())
+
+    Play(Faulty(), listener, clock.pace(1), totals).run(iter([OPENING, b"fault", mcm(CLOSING, at=500)]), Signal())
+
+    assert [entry[1:] for entry in listener.told[2:]] == [("1.1", "suspended"), ("1.1", "settled")]
+    assert (totals.messages, totals.malformed) == (2, 1)
+    assert "OverflowError" in caplog.text
+
+
+def test_an_error_of_the_file_leaves_nothing_open() -> None:
+    def messages() -> Iterator[bytes]:
+        yield OPENING
+        raise OSError("the disk is gone")
+
+    listener = Listener(clock := Clockwork())
+    with pytest.raises(OSError, match="the disk is gone"):
+        Play(Betfair(), listener, clock.pace(1), Totals()).run(messages(), Signal())
+
+    assert listener.told[-1] == (0, "1.1", "suspended")
+
+
+class Failing(Listener):
+    """Takes no more after so many updates, once."""
+
+    def __init__(self, clock: Clockwork, most: int) -> None:
+        super().__init__(clock)
+        self.most = most
+
+    def publish(self, updates: Iterable[Update]) -> None:
+        for update in updates:
+            if len(self.told) == self.most:
+                self.most = -1
+                raise RuntimeError("no more")
+            super().publish([update])
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_whatever_was_told_when_publishing_failed_is_suspended(most: int) -> None:
+    """Also where it failed in the midst of suspending a silent provider's markets."""
+    opening = image(*(mc(market=f"1.{number}", d=definition()) for number in (1, 2)))
+    listener = Failing(clock := Clockwork(), most)
+    messages = [opening, mcm(ct="HEARTBEAT", at=1_000), mcm(mc(market="1.1", tv=5), at=60_000)]
+    play = Play(Betfair(), listener, clock.pace(1), Totals())
+
+    with pytest.raises(RuntimeError, match="no more"):
+        play.run(iter(messages), Signal())
+
+    assert dict(entry[1:] for entry in listener.told) == {"1.1": "suspended", "1.2": "suspended"}
+
+
+def test_a_slow_recording_without_heartbeats_is_told_as_it_is() -> None:
+    """Thirty markets, one of them changed every quarter of a minute."""
+    opening = image(*(mc(market=f"1.{number}", d=definition()) for number in range(30)))
+    messages = [mcm(mc(market=f"1.{number % 30}", tv=number), at=15_000 * number) for number in range(1, 400)]
+
+    listener, totals = played([opening, *messages])
+
+    assert totals.silences == 0
+    assert len(listener.told) == 30 + 399 + 30
+
+
+def test_all_that_was_strange_is_counted_and_shown() -> None:
+    before = {what: TROUBLE.labels("betfair", what)._value.get() for what in ("backwards", "crossed_books")}
+    messages = [
+        OPENING,
+        mcm(mc(market="1.1", rc=[price(11, 2, 1.9)]), at=10_000),
+        mcm(mc(market="1.1", d=definition(version=99)), at=5_000),
+        mcm(mc(market="1.9", rc=[]), at=11_000),
+        mcm(mc(market="1.1", tv=1), at=12_000, segmentType="SEG_END"),
+    ]
+    totals = Totals("betfair")
+
+    Play(Betfair(), Listener(clock := Clockwork()), clock.pace(math.inf), totals).run(iter(messages), Signal())
+
+    assert asdict(totals) == {
+        "provider": "betfair", "messages": 5, "malformed": 0, "conflated": 0, "silences": 0, "backwards": 1,
+        "dropped_versions": 1, "lost_segments": 1, "unknown_markets": 1, "crossed_books": 1,
+    }  # fmt: skip
+    assert {what: TROUBLE.labels("betfair", what)._value.get() - count for what, count in before.items()} == {
+        "backwards": 1,
+        "crossed_books": 1,
+    }
+
+
 def test_a_file_full_of_garbage_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         _, totals = played([OPENING, *[b"garbage"] * 1_000])
@@ -183,6 +308,18 @@ def test_conflated_messages_are_counted() -> None:
     _, totals = played([OPENING, mcm(mc(market="1.1", tv=5), con=True), mcm(CLOSING)])
 
     assert totals.conflated == 1
+
+
+@needed
+@pytest.mark.parametrize("name", STREAMS)
+def test_no_recording_has_a_silence_or_anything_strange(name: str) -> None:
+    listener, totals = played(lines(stream(name)), speed=math.inf)
+
+    strange = {
+        name: count for name, count in asdict(totals).items() if name not in ("provider", "messages", "conflated")
+    }
+    assert not any(strange.values())
+    assert len(listener.told) == totals.messages
 
 
 @needed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trading.feeds.adapter import Malformed
+from trading.feeds.adapter import LONGEST_MESSAGE, Malformed
 from trading.feeds.recording import beside, lines
 
 TEXT = b"".join(b'{"line":%d,"filling":"%064x"}\n' % (number, number * 977**9) for number in range(3_000))
@@ -37,6 +37,20 @@ def test_line_ends_of_windows_and_a_last_line_without_one(tmp_path: Path, zipped
     file.write_bytes(gzip.compress(b"a\r\nb") if zipped else b"a\r\nb")
 
     assert read(file) == ([b"a", b"b"], "")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("more", [1, 2, 3, 2 * LONGEST_MESSAGE + 7])
+def test_of_a_line_that_is_too_long_only_as_much_comes_as_shows_it(tmp_path: Path, zipped: bool, more: int) -> None:
+    text = b"a\n" + b"x" * (LONGEST_MESSAGE + more) + b"\nb\n" + b"y" * LONGEST_MESSAGE + b"\r\nc"
+    file = tmp_path / "file"
+    file.write_bytes(gzip.compress(text, 1) if zipped else text)
+
+    found, _ = read(file)
+
+    assert [line[:1] for line in found] == [b"a", b"x", b"b", b"y", b"c"]
+    assert LONGEST_MESSAGE < len(found[1]) <= LONGEST_MESSAGE + 2
+    assert len(found[3]) == LONGEST_MESSAGE
 
 
 def test_a_cut_file_gives_what_is_whole(tmp_path: Path) -> None:

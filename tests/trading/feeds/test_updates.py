@@ -111,6 +111,9 @@ def test_the_status_of_a_runner(theirs: str, ours: str) -> None:
         ("SOMETHING_NEW", ["ACTIVE", "ACTIVE"], "suspended"),
         ("CLOSED", ["WINNER", "LOSER"], "settled"),
         ("CLOSED", ["PLACED", "REMOVED"], "settled"),
+        ("CLOSED", ["LOSER", "LOSER"], "settled"),
+        ("CLOSED", ["REMOVED", "ACTIVE"], "closed"),
+        ("CLOSED", [], "closed"),
         ("CLOSED", ["REMOVED", "REMOVED"], "cancelled"),
         ("CLOSED", ["ACTIVE", "ACTIVE"], "closed"),
     ],
@@ -215,6 +218,135 @@ def test_a_score_stream_names_the_teams() -> None:
 
 def test_a_sport_that_has_no_name_here_keeps_its_number() -> None:
     assert described(eventTypeId="99999")["sport"] == "betfair:99999"
+
+
+SPORTS = {
+    "1": "football", "2": "tennis", "3": "golf", "4": "cricket", "5": "rugby_union", "6": "boxing", "7": "horse_racing",
+    "1477": "rugby_league", "2378961": "politics", "3503": "darts", "4339": "greyhound_racing", "6422": "snooker",
+    "6423": "american_football", "7511": "baseball", "7522": "basketball", "7524": "ice_hockey",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "sport"), SPORTS.items())
+def test_the_sports_of_the_exchange(number: str, sport: str) -> None:
+    assert described(eventTypeId=number)["sport"] == sport
+
+
+def test_a_market_of_lines_has_a_line_and_no_odds() -> None:
+    """Its prices are goals or runs, each at even money."""
+    rc = [price(11, 45.5, 46.5, ltp=46), price(12, 1.5, 1.6, ltp=1.55)]
+
+    lines = only(image(mc(d=definition(bettingType="LINE"), rc=rc)))
+    without = only(image(mc(d=definition(bettingType="LINE"))))
+
+    for name in ("back_odds", "back_size", "lay_odds", "lay_size", "last_odds"):
+        assert outcomes(lines, name) == [None, None]
+    assert (lines["line"], without["line"]) == ("46", None)
+    assert only(image(mc(d=definition(bettingType="LINE"), rc=[price(12, ltp=45.75)])))["line"] == "45.75"
+
+
+@pytest.mark.parametrize("kind", ["RANGE", "SOMETHING_NEW"])
+def test_prices_of_which_we_do_not_know_that_they_are_odds_are_none(kind: str) -> None:
+    update = only(image(mc(d=definition(bettingType=kind), rc=[price(11, 45.5, 46.5, ltp=46)])))
+
+    assert (update["line"], outcomes(update, "back_odds"), outcomes(update, "last_odds")) == (
+        None,
+        [None] * 2,
+        [None] * 2,
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "ODDS", "ASIAN_HANDICAP_SINGLE_LINE", "ASIAN_HANDICAP_DOUBLE_LINE", "FIXED_ODDS"]
+)
+def test_prices_that_are_odds(kind: str | None) -> None:
+    update = only(image(mc(d=definition(bettingType=kind), rc=[price(11, 1.5, 1.6, ltp=1.55)])))
+
+    assert (update["line"], outcomes(update, "back_odds"), outcomes(update, "last_odds")) == (
+        None,
+        [1_500, None],
+        [1_550, None],
+    )
+
+
+def test_a_market_that_turns_out_to_be_of_lines_loses_its_odds() -> None:
+    opening = image(mc(d=definition(), rc=[price(11, 1.5)]))
+
+    assert outcomes(only(opening, mcm(mc(d=definition(bettingType="LINE", version=101)))), "back_odds") == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("handicap", "written"),
+    [
+        (123_456.5, "123456.5"), (123_456.25, "123456.25"), (-0.25, "-0.25"), (1, "1"), (1.0, "1"), (-2.0, "-2"),
+        (0.1, "0.1"), (1_000_000, "1000000"), (1e-7, "1e-07"),
+    ],
+)  # fmt: skip
+def test_a_handicap_is_exact_in_the_id(handicap: float, written: str) -> None:
+    (outcome,) = described(runner(11, hc=handicap, name="Alba"))["outcomes"]
+
+    assert outcome["outcome_id"] == f"11:{written}"
+    assert outcome["name"] == f"Alba {'+' if handicap > 0 else ''}{written}"
+
+
+@pytest.mark.parametrize("handicap", [None, 0, 0.0, -0.0])
+def test_no_handicap_is_not_written(handicap: float | None) -> None:
+    (outcome,) = described(runner(11, hc=handicap, name="Alba"))["outcomes"]
+
+    assert (outcome["outcome_id"], outcome["name"]) == ("11", "Alba")
+
+
+def test_long_names_are_cut_and_what_tells_them_apart_is_kept() -> None:
+    long = "x" * 250
+    runners = [runner(11, 1, name=long, hc=-0.5), runner(11, 2, name=long, hc=0.5), runner(12, 3, name=long)]
+
+    update = described(*runners, name=long, eventName=long, venue=long, eachWayDivisor=4, numberOfWinners=3)
+
+    assert outcomes(update, "name") == ["x" * 195 + " -0.5", "x" * 195 + " +0.5", "x" * 200]
+    assert update["market_name"] == "x" * 172 + " (1/4 of the odds, 3 places)"
+    assert update["event_name"] == update["competition"] == "x" * 200
+    assert arrived("MarketUpdate", {**update}).num_rows == 1
+
+
+def test_a_name_is_cut_where_it_is_learnt_too() -> None:
+    adapter = Betfair()
+    teams = [{"selectionId": 11 + side, "name": "y" * 250} for side in range(2)]
+    adapter.learn(orjson.dumps({"op": "ccm", "cc": [{"eventId": "77", "homeTeam": teams[0], "awayTeam": teams[1]}]}))
+
+    (update,) = adapter.take(image(mc(d=definition()))).updates
+
+    assert update["event_name"] == "y" * 200
+    assert outcomes(update, "name") == ["y" * 200] * 2
+
+
+def test_what_cannot_be_printed_is_no_part_of_a_name() -> None:
+    update = described(runner(11, name="a\x7fb\x85c\u202ed\n"), name="\u2066", venue="\t e \0")
+
+    assert outcomes(update, "name") == ["a b c d"]
+    assert (update["market_name"], update["event_name"], update["competition"]) == ("Match odds", "e", "e")
+
+
+def test_where_no_catalogue_names_an_event_its_definition_does_or_its_venue() -> None:
+    named = [
+        described(eventName="Cup"),
+        described(eventName="Cup", venue="Ascot"),
+        described(venue="Ascot"),
+        described(),
+    ]
+
+    assert [(update["event_name"], update["competition"]) for update in named] == [
+        ("Cup", ""),
+        ("Cup", "Ascot"),
+        ("Ascot", "Ascot"),
+        ("77", ""),
+    ]
+
+
+def test_a_sport_and_a_type_are_as_long_as_the_contract_has_them() -> None:
+    update = described(eventTypeId="9" * 60, marketType="\u0130" * 64)
+
+    assert update["sport"] == "betfair:" + "9" * 56
+    assert arrived("MarketUpdate", {**update}).num_rows == 1
 
 
 def test_an_update_that_was_told_is_not_changed_by_the_next_message() -> None:

@@ -20,8 +20,9 @@ from backoffice.kernel.stopping import stopping
 from backoffice.streams.kafka.sending import Sender, schema_ids
 from trading.feeds import providers
 from trading.feeds.adapter import Adapter, Malformed
+from trading.feeds.counting import Totals
 from trading.feeds.pacing import Pace
-from trading.feeds.playing import Play, Totals
+from trading.feeds.playing import Play
 from trading.feeds.publishing import RECORD, TOPIC, Publisher
 from trading.feeds.recording import beside, lines
 from trading.feeds.stamping import Stamp
@@ -71,32 +72,33 @@ class Command(BaseCommand):
             raise CommandError(str(reason)) from reason
 
     def _feed(self, file: Path, options: dict[str, Any], stop: Signal) -> None:
-        sender, totals, began = Sender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop), Totals(), time.monotonic()
-        publisher = _publisher(sender, stop)
+        sender, totals = Sender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop), Totals(options["provider"])
+        publisher, began = _publisher(sender, stop), time.monotonic()
         if publisher is None:
             return
+        try:
+            self._play(file, options, publisher, totals, stop)
+        finally:
+            # However it ended: the last word on its markets is among what is not yet with Kafka.
+            sender.finish()
+            self._conclude(totals, publisher, time.monotonic() - began)
+        if publisher.undelivered:
+            raise CommandError(f"{publisher.undelivered} updates are not in Kafka; look at its log.")
+
+    def _play(self, file: Path, options: dict[str, Any], publisher: Publisher, totals: Totals, stop: Signal) -> None:
         while not stop.is_set():
-            play = Play(
-                _adapter(options["provider"], file),
-                publisher,
-                Pace(options["speed"]),
-                totals,
-                from_in_play=options["from_in_play"],
-            )
+            adapter, pace = _adapter(options["provider"], file), Pace(options["speed"])
+            play = Play(adapter, publisher, pace, totals, from_in_play=options["from_in_play"])
             play.run(lines(file), stop)
             if not (play.is_started or stop.is_set()):
                 raise Rejected(_nothing_in(file, totals))
             if not options["loop"]:
                 break
-        sender.finish()
-        self._conclude(totals, publisher, time.monotonic() - began)
 
     def _conclude(self, totals: Totals, publisher: Publisher, seconds: float) -> None:
         told = {"updates": publisher.published, "undelivered": publisher.undelivered, "seconds": round(seconds, 3)}
         self.stdout.write(json.dumps(asdict(totals) | told))
         self.stdout.flush()
-        if publisher.undelivered:
-            raise CommandError(f"{publisher.undelivered} updates are not in Kafka; look at its log.")
 
 
 def _demo(provider: str) -> Path | None:

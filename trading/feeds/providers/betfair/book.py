@@ -17,10 +17,11 @@ Levels = dict[int, tuple[float, float]]
 class Runner:
     """``ladders`` and ``levels`` hold the depths by their names on the wire, ``amounts`` ltp, tv, spn and spf.
 
-    ``outcome`` is what ``updates`` made of it, until it changes.
+    ``outcome`` is what ``updates`` made of it, until it changes, and ``is_crossed`` whether it could then be backed at
+    no less than it could be laid at.
     """
 
-    __slots__ = ("amounts", "definition", "ladders", "levels", "outcome")
+    __slots__ = ("amounts", "definition", "is_crossed", "ladders", "levels", "outcome")
 
     def __init__(self) -> None:
         self.definition: RunnerDefinition | None = None
@@ -28,6 +29,7 @@ class Runner:
         self.levels: dict[str, Levels] = {name: {} for name in BY_LEVEL}
         self.amounts: dict[str, float | None] = {}
         self.outcome: Outcome | None = None
+        self.is_crossed = False
 
     def fold(self, change: Mapping[str, Any]) -> None:
         """Set what the change names; all else stays."""
@@ -64,15 +66,25 @@ class Runner:
 
 
 class Market:
-    """``runners`` in the order of the definition; ``total_matched`` is None until the provider tells it."""
+    """``runners`` in the order of the definition; ``total_matched`` is None until the provider tells it.
 
-    __slots__ = ("definition", "id", "runners", "total_matched")
+    ``is_image`` where it began with one. ``crossed`` are the runners whose book was crossed when it was last looked at.
+    """
 
-    def __init__(self, market_id: str) -> None:
+    __slots__ = ("crossings", "definition", "id", "is_image", "runners", "total_matched")
+
+    def __init__(self, market_id: str, *, is_image: bool = False) -> None:
         self.id = market_id
+        self.is_image = is_image
         self.definition: Definition | None = None
         self.runners: dict[Key, Runner] = {}
         self.total_matched: float | None = None
+        self.crossings = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was told from its beginning: by an image, or by a description (Betfair's historic files)."""
+        return self.is_image or self.definition is not None
 
     def fold(self, change: Mapping[str, Any]) -> None:
         """Take over one entry of `mc` that has been through ``wire.read``."""

@@ -6,10 +6,11 @@ from typing import Any
 
 from trading.feeds.adapter import Malformed
 
-from .definition import text, whole
+from .values import LONGEST_NAME, needed_label, needed_objects, shown, text, whole
 from .wire import Message
 
-_LONGEST_NAME = 200
+_LARGEST_ID = 2**53
+_MOST_ENTRIES = 10_000
 
 
 @dataclass
@@ -33,12 +34,15 @@ class Names:
             self._learn_catalogue(told)
 
     def _learn_catalogue(self, told: Message) -> None:
-        market, market_name = text(told, "marketId"), text(told, "marketName")
-        runners = {whole(each, "selectionId", 0, 2**53): text(each, "runnerName") for each in _objects(told, "runners")}
+        market, market_name = text(told, "marketId"), needed_label(told, "marketName")
+        runners = {
+            whole(each, "selectionId", 0, _LARGEST_ID): needed_label(each, "runnerName")
+            for each in needed_objects(told, "runners", _MOST_ENTRIES)
+        }
         event, competition = _object(told, "event"), _object(told, "competition")
-        events = {text(event, "id"): text(event, "name")} if event else {}
+        events = {text(event, "id"): needed_label(event, "name")} if event else {}
         if competition:
-            name = text(competition, "name")
+            name = needed_label(competition, "name")
             self.competitions.update(dict.fromkeys(events, name))
         self.events.update(events)
         self.markets[market] = market_name
@@ -46,23 +50,20 @@ class Names:
 
     def _learn_teams(self, told: Message) -> None:
         """The teams of a match are the runners of its markets, and together its name."""
-        for change in _objects(told, "cc"):
+        events: dict[str, str] = {}
+        runners: dict[int, str] = {}
+        for change in needed_objects(told, "cc", _MOST_ENTRIES):
             teams = [team for side in ("homeTeam", "awayTeam") if (team := _object(change, side))]
-            named = {whole(team, "selectionId", 0, 2**53): text(team, "name") for team in teams}
+            named = {whole(team, "selectionId", 0, _LARGEST_ID): needed_label(team, "name") for team in teams}
             if len(named) == 2:
-                self.events[text(change, "eventId")] = " v ".join(named.values())[:_LONGEST_NAME]
-            self.runners.update(named)
+                events[text(change, "eventId")] = " v ".join(named.values())[:LONGEST_NAME]
+            runners |= named
+        self.events.update(events)
+        self.runners.update(runners)
 
 
 def _object(told: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     found = told.get(name)
     if found is not None and not isinstance(found, dict):
-        raise Malformed(f"{name} is {found!r:.40}; it is an object")
-    return found
-
-
-def _objects(told: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    found = told.get(name)
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise Malformed(f"{name} is {found!r:.40}; it is a list of objects")
+        raise Malformed(f"{name} is {shown(found)}; it is an object")
     return found

@@ -7,6 +7,7 @@ from trading.feeds.adapter import Outcome, Update
 from .book import Market, Runner
 from .definition import Definition, Key, RunnerDefinition
 from .names import Names
+from .values import LONGEST_NAME
 
 PROVIDER = "betfair"
 # "Market subscriptions are always in underlying exchange currency - GBP" (Betfair, Exchange Stream API).
@@ -22,24 +23,27 @@ _STATUSES = {
     "REMOVED_VACANT": "removed", "HIDDEN": "inactive",
 }  # fmt: skip
 _DECIDED = frozenset(("winner", "loser", "placed"))
-_LONGEST_NAME = 200
+# What the contract holds of a sport.
+_LONGEST_SPORT = 64
 
 
 def update(market: Market, definition: Definition, names: Names) -> Update:
     """The whole state of a market that has been described."""
-    outcomes = [runner.outcome or _outcome(key, runner, names) for key, runner in market.runners.items()]
+    outcomes = [
+        runner.outcome or _told(market, definition, key, runner, names) for key, runner in market.runners.items()
+    ]
     event = definition.event_id
     return {
         "provider": PROVIDER,
         "sport_event_id": f"{PROVIDER}:{event}",
-        "sport": _SPORTS.get(definition.event_type_id, f"{PROVIDER}:{definition.event_type_id}"),
+        "sport": _SPORTS.get(definition.event_type_id, f"{PROVIDER}:{definition.event_type_id}"[:_LONGEST_SPORT]),
         "competition": names.competitions.get(event) or definition.venue or "",
         "event_name": names.events.get(event) or definition.event_name or definition.venue or event,
         "starts_at": definition.starts_at,
         "market_id": f"{PROVIDER}:{market.id}",
         "market_type": definition.market_type.lower(),
         "market_name": _market_name(market.id, definition, names),
-        "line": None,
+        "line": _line(market) if definition.is_line else None,
         "status": _status(definition, outcomes),
         "is_in_play": definition.in_play,
         "bet_delay": definition.bet_delay,
@@ -48,6 +52,12 @@ def update(market: Market, definition: Definition, names: Names) -> Update:
         "traded_volume": None if market.total_matched is None else _pence(market.total_matched),
         "outcomes": outcomes,
     }
+
+
+def _line(market: Market) -> str | None:
+    """Where a line market was last matched: the prices of its runner are lines, all of them at even money."""
+    last = next((last for runner in market.runners.values() if (last := runner.amounts.get("ltp"))), None)
+    return exact(last) if last else None
 
 
 def _status(definition: Definition, outcomes: Iterable[Outcome]) -> str:
@@ -62,12 +72,20 @@ def _status(definition: Definition, outcomes: Iterable[Outcome]) -> str:
     return "cancelled" if found == {"removed"} else "closed"
 
 
-def _outcome(key: Key, runner: Runner, names: Names) -> Outcome:
+def _told(market: Market, definition: Definition, key: Key, runner: Runner, names: Names) -> Outcome:
     """Made once for each change: of a field of twenty, two or three runners change at a time."""
+    outcome = runner.outcome = _outcome(key, runner, names, is_in_odds=definition.is_in_odds)
+    was_crossed, runner.is_crossed = runner.is_crossed, definition.status == "OPEN" and _is_crossed(outcome)
+    market.crossings += runner.is_crossed and not was_crossed
+    return outcome
+
+
+def _outcome(key: Key, runner: Runner, names: Names, *, is_in_odds: bool) -> Outcome:
+    """Prices that are no odds are not told as if they were."""
     described = runner.definition
-    back_odds, back_size = _offer(runner.best_back())
-    lay_odds, lay_size = _offer(runner.best_lay())
-    runner.outcome = {
+    back_odds, back_size = _offer(runner.best_back() if is_in_odds else None)
+    lay_odds, lay_size = _offer(runner.best_lay() if is_in_odds else None)
+    return {
         "outcome_id": _outcome_id(key),
         "name": _runner_name(key, described, names),
         "status": _STATUSES.get(described.status, "inactive") if described else "inactive",
@@ -75,27 +93,42 @@ def _outcome(key: Key, runner: Runner, names: Names) -> Outcome:
         "back_size": back_size,
         "lay_odds": lay_odds,
         "lay_size": lay_size,
-        "last_odds": _thousandths(runner.amounts.get("ltp")),
+        "last_odds": _thousandths(runner.amounts.get("ltp")) if is_in_odds else None,
     }
-    return runner.outcome
+
+
+def _is_crossed(outcome: Outcome) -> bool:
+    back, lay = outcome["back_odds"], outcome["lay_odds"]
+    return outcome["status"] == "active" and back is not None and lay is not None and back >= lay
+
+
+def exact(number: float) -> str:
+    """The whole number, without an end of .0: two runners may differ in its last digit only."""
+    return str(int(number)) if number == int(number) else repr(number)
 
 
 def _outcome_id(key: Key) -> str:
     selection, handicap = key
-    return f"{selection}:{handicap:g}" if handicap else str(selection)
+    return f"{selection}:{exact(handicap)}" if handicap else str(selection)
 
 
 def _runner_name(key: Key, described: RunnerDefinition | None, names: Names) -> str:
     selection, handicap = key
     name = (described and described.name) or names.runners.get(selection) or str(selection)
-    return f"{name} {handicap:+g}"[:_LONGEST_NAME] if handicap else name
+    return _ending(name, f" {'+' if handicap > 0 else ''}{exact(handicap)}") if handicap else name
 
 
 def _market_name(market_id: str, definition: Definition, names: Names) -> str:
     name = names.markets.get(market_id) or definition.name or definition.market_type.replace("_", " ").capitalize()
     if definition.each_way_divisor:
-        name = f"{name} (1/{definition.each_way_divisor:g} of the odds, {definition.winners} places)"
-    return name[:_LONGEST_NAME]
+        places = f" (1/{exact(definition.each_way_divisor)} of the odds, {definition.winners} places)"
+        name = _ending(name, places)
+    return name
+
+
+def _ending(name: str, end: str) -> str:
+    """A long name is cut, and not what tells it from the others."""
+    return name[: LONGEST_NAME - len(end)] + end
 
 
 def _offer(best: tuple[float, float] | None) -> tuple[int | None, int | None]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import orjson
 
-from trading.feeds.adapter import Malformed
+from trading.feeds.adapter import LONGEST_MESSAGE, Malformed
 
-from .definition import definition, is_number, price_or_none, runner_key, text, whole
+from .definition import MOST_RUNNERS, definition, runner_key
+from .values import LARGEST_PRICE, flag_or_none, is_number, objects, price_or_none, shown, text, whole
 
 Message = dict[str, Any]
 
@@ -14,28 +15,36 @@ BY_PRICE = frozenset(("atb", "atl", "trd", "spb", "spl"))
 BY_LEVEL = frozenset(("batb", "batl", "bdatb", "bdatl"))
 AMOUNTS = frozenset(("ltp", "tv"))
 STARTING_PRICES = frozenset(("spn", "spf"))
-SUB_IMAGE, RESUB_DELTA, HEARTBEAT = "SUB_IMAGE", "RESUB_DELTA", "HEARTBEAT"
+SUB_IMAGE, RESUB_DELTA, HEARTBEAT, UPDATE = "SUB_IMAGE", "RESUB_DELTA", "HEARTBEAT", "UPDATE"
 SEG_START, SEG, SEG_END = "SEG_START", "SEG", "SEG_END"
+FRESH = 200
 
 # Milliseconds of the years 2000 to 2099: outside them a time is a mistake, and nobody could wait for it.
 _EARLIEST, _LATEST = 946_684_800_000, 4_102_444_799_999
 # What the contract of MarketUpdate holds, in pounds.
 _LARGEST_AMOUNT = 10_000_000_000
-_LARGEST_PRICE = 1_000_000
-_MOST_LEVELS = 1_000
 _NUMBERS = frozenset((int, float))
 _LONGEST_HEARTBEAT = 600_000
+_LONGEST_CLOCK = 1_000
+# The exchange has 350 prices between 1.01 and 1,000; a line market may have more steps.
+_MOST_PRICES = 1_000
+_MOST_MARKETS = 10_000
+# Here null says what a field that is left out says: it did not change.
+_UNCHANGED = ("marketDefinition", "tv", "rc"), ("ltp", "tv", "spn", "spf")
 
 
 def read(message: bytes) -> Message:
     """One message of the stream, with each `marketDefinition` as a ``Definition`` and each runner change with its key.
 
     Raises:
-        Malformed: it is no JSON, of an unknown kind, lacks an id, or holds a value of the wrong kind.
+        Malformed: it is too long, no JSON, of an unknown kind, lacks an id, or holds a value of the wrong kind.
     """
     told = _object(message, ("mcm", "connection", "status"))
     if told["op"] == "mcm":
-        _check_market_changes(told)
+        try:
+            _check_market_changes(told)
+        except Malformed as fault:
+            raise Malformed(str(fault), _named(told)) from fault
     return told
 
 
@@ -49,6 +58,8 @@ def read_document(document: bytes) -> Message:
 
 
 def _object(message: bytes, operations: tuple[str, ...]) -> Message:
+    if len(message) > LONGEST_MESSAGE:
+        raise Malformed(f"it is longer than {LONGEST_MESSAGE} bytes")
     try:
         told = orjson.loads(message)
     except orjson.JSONDecodeError as error:
@@ -56,29 +67,60 @@ def _object(message: bytes, operations: tuple[str, ...]) -> Message:
     if not isinstance(told, dict):
         raise Malformed("it is no JSON object")
     if told.get("op") not in operations:
-        raise Malformed(f"op is {told.get('op')!r:.40}; known here: {', '.join(operations)}")
+        raise Malformed(f"op is {shown(told.get('op'))}; known here: {', '.join(operations)}")
     return told
+
+
+def _named(told: Message) -> list[str] | None:
+    """The markets that a message which is not taken would have changed; None where that cannot be told."""
+    is_about_all = (
+        told.get("ct") not in (None, RESUB_DELTA, HEARTBEAT, UPDATE)
+        or told.get("segmentType") is not None
+        or told.get("status") not in (None, FRESH)
+    )
+    if is_about_all:
+        return None
+    try:
+        return [text(change, "id") for change in objects(told, "mc", _MOST_MARKETS)] or None
+    except Malformed:
+        return None
 
 
 def _check_market_changes(told: Message) -> None:
     whole(told, "pt", _EARLIEST, _LATEST)
-    _check_choice(told, "ct", (SUB_IMAGE, RESUB_DELTA, HEARTBEAT, "UPDATE"))
+    _check_choice(told, "ct", (SUB_IMAGE, RESUB_DELTA, HEARTBEAT, UPDATE))
     _check_choice(told, "segmentType", (SEG_START, SEG, SEG_END))
     for name in ("clk", "initialClk"):
         if told.get(name) is not None:
-            text(told, name, 1_000)
+            text(told, name, _LONGEST_CLOCK)
     if told.get("heartbeatMs") is not None:
         whole(told, "heartbeatMs", 1, _LONGEST_HEARTBEAT)
     if told.get("status") is not None:
         whole(told, "status", 100, 599)
-    for change in _objects(told, "mc"):
-        text(change, "id", 64)
-        if "tv" in change:
-            _check_number(change["tv"], "tv", _LARGEST_AMOUNT)
-        if "marketDefinition" in change:
-            change["marketDefinition"] = definition(change["marketDefinition"])
-        for runner in _objects(change, "rc"):
-            _check_runner(runner)
+    flag_or_none(told, "con")
+    for change in objects(told, "mc", _MOST_MARKETS):
+        _check_market(change)
+
+
+def _check_market(change: Message) -> None:
+    of_market, of_runner = _UNCHANGED
+    _drop_nulls(change, of_market)
+    text(change, "id")
+    for name in ("img", "con"):
+        flag_or_none(change, name)
+    if "tv" in change:
+        _check_number(change["tv"], "tv", _LARGEST_AMOUNT)
+    if "marketDefinition" in change:
+        change["marketDefinition"] = definition(change["marketDefinition"])
+    for runner in objects(change, "rc", MOST_RUNNERS):
+        _drop_nulls(runner, of_runner)
+        _check_runner(runner)
+
+
+def _drop_nulls(change: Message, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in change and change[name] is None:
+            del change[name]
 
 
 def _check_runner(change: Message) -> None:
@@ -96,52 +138,44 @@ def _check_runner(change: Message) -> None:
 
 def _check_prices(ladder: object, name: str) -> None:
     # One line for each entry instead of a call: there are a hundred entries in a message of a busy market.
-    for entry in _list(ladder, name, "[price, size]"):
+    for entry in _ladder(ladder, name, "[price, size]"):
         try:
             price, size = entry
         except (TypeError, ValueError) as error:
-            raise Malformed(f"{name} holds {entry!r:.40}; it holds [price, size]") from error
+            raise Malformed(f"{name} holds {shown(entry)}; it holds [price, size]") from error
         if type(price) not in _NUMBERS or type(size) not in _NUMBERS or not _are_possible(price, size):
-            raise Malformed(f"{name} holds {entry!r:.40}; price and size are numbers that can be")
+            raise Malformed(f"{name} holds {shown(entry)}; price and size are numbers that can be")
 
 
 def _check_levels(ladder: object, name: str) -> None:
-    for entry in _list(ladder, name, "[level, price, size]"):
+    for entry in _ladder(ladder, name, "[level, price, size]"):
         try:
             level, price, size = entry
         except (TypeError, ValueError) as error:
-            raise Malformed(f"{name} holds {entry!r:.40}; it holds [level, price, size]") from error
-        if type(level) is not int or not 0 <= level < _MOST_LEVELS:
-            raise Malformed(f"{name} holds {entry!r:.40}; a level is a whole number from 0 on")
+            raise Malformed(f"{name} holds {shown(entry)}; it holds [level, price, size]") from error
+        if type(level) is not int or not 0 <= level < _MOST_PRICES:
+            raise Malformed(f"{name} holds {shown(entry)}; a level is a whole number from 0 on")
         if type(price) not in _NUMBERS or type(size) not in _NUMBERS or not _are_possible(price, size):
-            raise Malformed(f"{name} holds {entry!r:.40}; price and size are numbers that can be")
+            raise Malformed(f"{name} holds {shown(entry)}; price and size are numbers that can be")
 
 
 def _are_possible(price: float, size: float) -> bool:
-    return 0 <= price <= _LARGEST_PRICE and 0 <= size <= _LARGEST_AMOUNT
+    return 0 <= price <= LARGEST_PRICE and 0 <= size <= _LARGEST_AMOUNT
 
 
 def _check_number(value: object, name: str, most: float) -> None:
     if not is_number(value) or not 0 <= value <= most:
-        raise Malformed(f"{name} is {value!r:.40}; it is a number from 0 to {most}")
+        raise Malformed(f"{name} is {shown(value)}; it is a number from 0 to {most}")
 
 
-def _list(value: object, name: str, of: str) -> list[Any]:
+def _ladder(value: object, name: str, of: str) -> list[Any]:
     if not isinstance(value, list):
-        raise Malformed(f"{name} is {value!r:.40}; it is a list of {of}")
+        raise Malformed(f"{name} is {shown(value)}; it is a list of {of}")
+    if len(value) > _MOST_PRICES:
+        raise Malformed(f"{name} has {len(value)} entries; it has at most {_MOST_PRICES}")
     return value
 
 
 def _check_choice(told: Message, name: str, known: tuple[str, ...]) -> None:
     if told.get(name) is not None and told[name] not in known:
-        raise Malformed(f"{name} is {told[name]!r:.40}; it is one of {', '.join(known)}")
-
-
-def _objects(told: Message, name: str) -> list[Message]:
-    """A field that is a list of objects, or is left out."""
-    found = told.get(name)
-    if found is None:
-        return []
-    if not isinstance(found, list) or not all(type(each) is dict for each in found):
-        raise Malformed(f"{name} is {found!r:.40}; it is a list of objects")
-    return found
+        raise Malformed(f"{name} is {shown(told[name])}; it is one of {', '.join(known)}")
