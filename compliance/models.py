@@ -46,6 +46,7 @@ class OperatorAct(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+    digest = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [

@@ -57,6 +57,7 @@ class Fact(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+    digest = models.BigIntegerField(null=True)
 
     class Meta:
         abstract = True

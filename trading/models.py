@@ -154,6 +154,7 @@ class Bet(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+    digest = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [
@@ -208,6 +209,7 @@ class Settlement(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+    digest = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [

@@ -98,6 +98,7 @@ class Transaction(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+    digest = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [
@@ -158,6 +159,7 @@ class Round(models.Model):
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
+    digest = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [

@@ -34,7 +34,7 @@ MONEY = frozenset(
         "wagered",
     ]
 )
-_ORIGIN = frozenset({"record", "source_partition", "source_offset"})
+_ORIGIN = frozenset({"stream", "record", "source_partition", "source_offset", "digest"})
 _LEG_ARRAYS = {
     "legs": "legs.leg_no",
     "results": "legs.result",

@@ -23,10 +23,13 @@ class Offset(models.Model):
 
 
 class Event(models.Model):
-    """One row for each event of a record type that has no fact table of its own."""
+    """One row for each event of a record type for which its stream has no fact table."""
 
-    event_id = models.UUIDField(primary_key=True)
+    pk = models.CompositePrimaryKey("stream", "event_id")
+    stream = models.TextField()
+    event_id = models.UUIDField()
     record = models.TextField()
+    digest = models.BigIntegerField(null=True)
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()

@@ -20,7 +20,8 @@ class DeadLetter:
 class Batch:
     """Messages in order of arrival, and for each partition the span of offsets [start, end) that they settle.
 
-    ``dead`` and ``repeats`` name messages (by their place in the lists) that are accounted for otherwise than by rows.
+    ``dead`` and ``repeats`` name messages (by their place in the lists) that are accounted for otherwise than by rows,
+    ``passed`` those of records that the stream does not take.
     ``newest`` says for each partition when the latest of the events that make rows happened.
     Spans reach over offsets without a message too (compacted ones, transaction markers).
     """
@@ -33,6 +34,7 @@ class Batch:
     spans: dict[int, Span] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     repeats: dict[int, str] = field(default_factory=dict)
+    passed: set[int] = field(default_factory=set)
     newest: dict[int, datetime] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -72,8 +74,8 @@ class Batch:
         return kept
 
     def living(self) -> list[int]:
-        """The messages that are neither dead nor repeats."""
-        return [row for row in range(len(self)) if row not in self.dead and row not in self.repeats]
+        """The messages that make rows: neither dead nor repeats nor passed."""
+        return [row for row in range(len(self)) if not (row in self.dead or row in self.repeats or row in self.passed)]
 
     def places(self, partition: int) -> list[int]:
         """The messages of one partition, in order."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import unframe
 from backoffice.contracts.columns import FRAME, align, decode_bodies
 from backoffice.contracts.definitions import schema
@@ -34,10 +35,14 @@ class Writers(Protocol):
 
 @dataclass
 class Decoded:
-    """For each record type its events in order of arrival, with ``source_partition``, ``source_offset`` and ``row``."""
+    """For each record type its events in order of arrival, with ``source_partition``, ``source_offset`` and ``row``.
+
+    ``passed`` are messages of other records of the topic, which other streams take.
+    """
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
+    passed: set[int] = field(default_factory=set)
 
     def newest(self) -> dict[int, datetime]:
         """For each partition when the latest of its events happened, in whatever order they came."""
@@ -53,7 +58,7 @@ class Decoded:
 
 
 def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: datetime) -> Decoded:
-    """Read all messages of the batch that are not dead or repeats already.
+    """Read all messages of the batch that are not dead or repeats already, and are one of the ``records``.
 
     Raises:
         Retryable: a schema has to be looked up and the registry is away.
@@ -62,9 +67,12 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
     pieces: dict[str, list[tuple[pa.RecordBatch, Places]]] = defaultdict(list)
     for schema_id, rows in _by_schema(batch, decoded.dead):
         try:
-            writer = _writer(writers, schema_id, batch.topic, records)
+            writer = _writer(writers, schema_id, batch.topic)
         except Poison as poison:
             decoded.dead |= dict.fromkeys(rows.tolist(), DeadLetter(str(poison), schema_id))
+            continue
+        if writer.record not in records:
+            decoded.passed.update(rows.tolist())
             continue
         values = batch.values if len(rows) == len(batch) else [batch.values[row] for row in rows.tolist()]
         for piece, kept in _read(cast("list[bytes]", values), rows, writer, schema_id, decoded.dead):
@@ -103,9 +111,9 @@ def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> Iterator[tuple[int,
         yield schema_id, rows[ids == schema_id]
 
 
-def _writer(writers: Writers, schema_id: int, topic: str, records: Collection[str]) -> Writer:
+def _writer(writers: Writers, schema_id: int, topic: str) -> Writer:
     writer = writers.writer(schema_id)
-    if writer.record not in records:
+    if writer.record not in TOPICS[topic].records:
         raise Poison(
             f"{writer.record} is no record of the topic {topic}; produce it to the topic that its contract names."
         )

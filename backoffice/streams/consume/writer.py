@@ -118,7 +118,7 @@ class Writer(Generic[P]):
     def _committed(self, part: Batch) -> None:
         labels = self._lane.labels
         self.stored |= {partition: end for partition, (_, end) in part.spans.items()}
-        telemetry.MESSAGES.labels(*labels).inc(len(part) - len(part.dead) - len(part.repeats))
+        telemetry.MESSAGES.labels(*labels).inc(len(part) - len(part.dead) - len(part.repeats) - len(part.passed))
         telemetry.DEAD_LETTERS.labels(*labels).inc(len(part.dead))
         telemetry.REPEATS.labels(*labels).inc(len(part.repeats))
         telemetry.BATCH_SIZE.labels(*labels).observe(len(part))

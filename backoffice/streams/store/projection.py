@@ -10,8 +10,9 @@ The function gets the columns of one record type (ids as 16 bytes, times in UTC)
 rows. It is pure and stays callable as it is. The declaration decides how its rows are stored:
 
 - ``append`` (the default): new rows only. With ``fact=True`` there is exactly one row for each event; the row then also
-  carries where the event came from (``event_id``, ``record``, ``source_partition``, ``source_offset``, as far as the
-  table has these columns), and a repeated event is recognised by ``key``.
+  carries where the event came from (``event_id``, ``record``, ``source_partition``, ``source_offset``, ``digest``, as
+  far as the table has these columns). What has its ``key`` already is a repeat if it is the same event with the same
+  body, and else a clash, which is a dead letter.
 - ``newest_by=(columns…)``: one row for each key; the columns are set if these are later than what is there. Arrival
   order does not matter.
 - ``adding=(columns…)``: one row for each key; the columns are added up.
@@ -104,7 +105,7 @@ class Stream:
         facts = [p for p in self.projections if p.record == record and p.fact]
         if facts or record in self.unlogged:
             return facts[0] if facts else None
-        return Projection(record, EVENT_LOG, _logged, Effect.APPEND, ("event_id",), (), True)
+        return Projection(record, EVENT_LOG, _logged, Effect.APPEND, ("stream", "event_id"), (), True)
 
     def of(self, record: str) -> list[Projection]:
         """All projections of a record, its fact first: a repeated event is noticed before anything else is sent."""

@@ -1,11 +1,13 @@
 """What a batch of events becomes in the tables: one set of rows for each way of storing into each table."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
+
+from backoffice.contracts.digests import digests
 
 from .copying import copy_bytes
 from .folding import added, distinct, newest
@@ -37,13 +39,23 @@ def project(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes, only
     for record, table in events.items():
         for projection in stream.of(record):
             if table.num_rows and only in ("", projection.table):
-                data = _fitted(_columns(projection, table, shapes), shapes[projection.table])
+                data = _fitted(_columns(projection, table, stream, shapes), shapes[projection.table])
                 names = () if projection.effect is Effect.APPEND else tuple(data.column_names)
                 parts[(projection.table, projection.effect, projection.key, projection.by, names)].append(data)
     return [
         Rows(table, effect, key, by, _folded(pa.concat_tables(data, promote_options="default"), effect, key, by))
         for (table, effect, key, by, _), data in parts.items()
     ]
+
+
+def with_digests(events: Mapping[str, pa.Table], values: Sequence[bytes | None], stream: Stream) -> dict[str, pa.Table]:
+    """The events with the digest of the message (one of ``values``) that each came from, where they have facts."""
+    digested = dict(events)
+    for record, table in events.items():
+        if stream.fact_of(record) is not None:
+            found = digests(record, [values[row] or b"" for row in table["row"].to_pylist()])
+            digested[record] = table.append_column("digest", pa.array(found))
+    return digested
 
 
 def fact_rows(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes) -> list[tuple[Projection, pa.Table]]:
@@ -53,20 +65,23 @@ def fact_rows(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes) ->
         fact = stream.fact_of(record)
         if fact is None:
             continue
-        rows = _columns(fact, table, shapes)
-        if "event_id" not in rows.column_names:
-            rows = rows.append_column("event_id", table["event_id"])
+        rows = _columns(fact, table, stream, shapes)
+        for name in ("event_id", "digest"):
+            if name not in rows.column_names:
+                rows = rows.append_column(name, table[name])
         found.append((fact, rows.append_column("row", table["row"])))
     return found
 
 
-def _columns(projection: Projection, events: pa.Table, shapes: Shapes) -> pa.Table:
+def _columns(projection: Projection, events: pa.Table, stream: Stream, shapes: Shapes) -> pa.Table:
     rows = projection.columns(events)
     if not projection.fact:
         return rows
     shape = shapes[projection.table]
-    origin = {name: events[name] for name in ("event_id", "occurred_at", "source_partition", "source_offset")}
-    for name, column in (origin | {"record": constant(events, projection.record)}).items():
+    named = ("event_id", "occurred_at", "source_partition", "source_offset", "digest")
+    origin = {name: events[name] for name in named if name in events.column_names}
+    origin |= {"record": constant(events, projection.record), "stream": constant(events, stream.name)}
+    for name, column in origin.items():
         if name in shape.names and name not in rows.column_names:
             rows = rows.append_column(name, column)
     return rows

@@ -1,15 +1,12 @@
 """The tables as a sink: a batch's rows, its dead letters and its offsets in one transaction."""
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
 
 import psycopg
 import pyarrow as pa
-from psycopg import sql
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.kernel.clock import Clock
@@ -20,9 +17,10 @@ from ..consume.decoding import Decoded, Writers, decode
 from ..database import Connection, connect, retryable
 from ..deadletters.copies import copy_of
 from . import announcing, offsets
-from .copying import copy_bytes, copy_in, table_shape
+from .copying import table_shape
 from .projection import Stream
-from .rows import Rows, Shapes, fact_rows, project
+from .repeats import known
+from .rows import Rows, Shapes, project, with_digests
 from .storing import store
 
 # How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
@@ -83,7 +81,8 @@ class TableSink:
 
     def prepare(self, batch: Batch) -> PreparedRows:
         decoded = decode(batch, records=self._records, writers=self._writers, now=self._clock.now())
-        batch = replace(batch, dead=batch.dead | decoded.dead, newest=decoded.newest())
+        decoded.tables = with_digests(decoded.tables, batch.values, self._stream)
+        batch = replace(batch, dead=batch.dead | decoded.dead, passed=decoded.passed, newest=decoded.newest())
         try:
             rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self._stream, self._shapes)
             for made in rows:
@@ -117,10 +116,10 @@ class TableSink:
         """Leave out repeats if there are any; else halve until the message that Postgres refuses is alone."""
         batch = prepared.batch
         if isinstance(error, psycopg.errors.UniqueViolation):
-            repeats, clashes = self._known(prepared)
+            repeats, clashes = self._known(prepared.decoded)
             if repeats or clashes:
-                known = replace(batch, repeats=batch.repeats | repeats, dead=batch.dead | clashes)
-                yield from self.commit(self.prepare(known))
+                told = replace(batch, repeats=batch.repeats | repeats, dead=batch.dead | clashes)
+                yield from self.commit(self.prepare(told))
                 return
         alive = batch.living()
         if not alive:
@@ -132,57 +131,9 @@ class TableSink:
         for half in batch.halves():
             yield from self.commit(self.prepare(half))
 
-    def _known(self, prepared: PreparedRows) -> tuple[dict[int, str], dict[int, DeadLetter]]:
-        """Messages whose event is stored already (or comes twice in the batch), and those whose id another has."""
-        repeats: dict[int, str] = {}
-        clashes: dict[int, DeadLetter] = {}
-        records = _records(prepared)
+    def _known(self, decoded: Decoded) -> tuple[dict[int, str], dict[int, DeadLetter]]:
         with retryable(), self.connection.transaction(force_rollback=True):
-            for table, key, rows in self._facts(prepared):
-                for row, same in self._stored_already(table, key, rows):
-                    if same:
-                        repeats[row] = records[row]
-                    else:
-                        clashes[row] = DeadLetter(_clash(key, records[row]), None, records[row], late=True)
-        return repeats, clashes
-
-    def _facts(self, prepared: PreparedRows) -> Iterator[tuple[str, tuple[str, ...], pa.Table]]:
-        """For each table of facts its key, and of the batch's rows for it the key, event id and message."""
-        rows: dict[tuple[str, tuple[str, ...]], list[pa.Table]] = defaultdict(list)
-        for fact, made in fact_rows(prepared.decoded.tables, self._stream, self._shapes):
-            rows[fact.table, fact.key].append(made.select([*dict.fromkeys([*fact.key, "event_id"]), "row"]))
-        for (table, key), parts in rows.items():
-            yield table, key, pa.concat_tables(parts)
-
-    def _stored_already(self, table: str, key: tuple[str, ...], rows: pa.Table) -> list[tuple[int, bool]]:
-        """For each of the rows whose key is there already: its message, and whether it is the very same event."""
-        columns = rows.column_names[:-1]
-        names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        self.connection.execute(
-            sql.SQL(
-                "CREATE TEMPORARY TABLE probe ON COMMIT DROP AS SELECT {}, 0::bigint AS row FROM {} WITH NO DATA"
-            ).format(names, sql.Identifier(table))
-        )
-        copy_in(self.connection, "probe", tuple(rows.column_names), copy_bytes(rows))
-        # LIMIT keeps the planner from joining with all of a large table: each key is looked up.
-        found = self.connection.execute(
-            sql.SQL(
-                "SELECT row, first IS NOT DISTINCT FROM event_id FROM ("
-                " SELECT p.row, p.event_id, coalesce(t.event_id, first_value(p.event_id) OVER w) AS first,"
-                "  t.event_id IS NOT NULL OR row_number() OVER w > 1 AS known"
-                " FROM probe p LEFT JOIN LATERAL (SELECT event_id FROM {table} f WHERE {same} LIMIT 1) t ON true"
-                " WINDOW w AS (PARTITION BY {keys} ORDER BY p.row)"
-                ") AS looked WHERE known"
-            ).format(
-                table=sql.Identifier(table),
-                same=sql.SQL(" AND ").join(
-                    sql.SQL("{} = {}").format(sql.Identifier("f", name), sql.Identifier("p", name)) for name in key
-                ),
-                keys=sql.SQL(", ").join(sql.Identifier("p", name) for name in key),
-            )
-        ).fetchall()
-        self.connection.execute("DROP TABLE probe")
-        return [(cast(int, row), bool(same)) for row, same in found]
+            return known(self.connection, decoded.tables, self._stream, self._shapes)
 
     def _store_dead(self, batch: Batch, now: datetime) -> None:
         """The dead letters with their message, and the same for the dead-letter topic through the outbox."""
@@ -220,10 +171,6 @@ class TableSink:
 def _records(prepared: PreparedRows) -> dict[int, str]:
     """The record type of each message of the batch."""
     return {row: record for record, table in prepared.decoded.tables.items() for row in table["row"].to_pylist()}
-
-
-def _clash(key: tuple[str, ...], record: str) -> str:
-    return f"Its {', '.join(key)} belongs to another event already; a new one needs a new id ({record})"
 
 
 def _in_words(error: Exception) -> str:

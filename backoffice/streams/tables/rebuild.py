@@ -22,7 +22,7 @@ from ..database import Connection, connect, retryable
 from ..kafka.clients import CONSUMER
 from ..store.copying import table_shape
 from ..store.projection import STREAMS, Stream
-from ..store.rows import project
+from ..store.rows import project, with_digests
 from ..store.storing import store
 from . import shadow
 
@@ -102,7 +102,7 @@ class Rebuild:
             batch.dead.update(self._left_out(place, batch))
             decoded = decode(
                 batch,
-                records=frozenset(TOPICS[source.topic].records) & source.stream.records(),
+                records=source.stream.records_of(source.topic),
                 writers=self.writers,
                 now=self.clock.now(),
             )
@@ -114,7 +114,8 @@ class Rebuild:
                 )
             shapes = {self.table: table_shape(self.connection, self.table)}
             with self.connection.transaction():
-                for rows in project(decoded.tables, source.stream, shapes, only=self.table):
+                events = with_digests(decoded.tables, batch.values, source.stream)
+                for rows in project(events, source.stream, shapes, only=self.table):
                     store(self.connection, rows, shadow.name_of(self.table))
             self.done[place] = batch.spans[place[2]][1]
             progress(f"{place[1]}[{place[2]}]", self.done[place], end)
