@@ -194,8 +194,14 @@ class Spine:
         consumer.close()
         return found
 
+    def make_topic(self, topic: str) -> None:
+        """Make one topic of the catalogue."""
+        self._make([topic])
+
     def _create_topics(self) -> None:
-        names = [*TOPICS, *map(dead_letter_topic, TOPICS)]
+        self._make([*TOPICS, *map(dead_letter_topic, TOPICS)])
+
+    def _make(self, names: list[str]) -> None:
         new = [NewTopic(f"{self.prefix}{name}", self.partitions, 1) for name in names]
         admin = AdminClient({**settings.KAFKA})
         for future in admin.create_topics(new).values():

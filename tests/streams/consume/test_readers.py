@@ -1,0 +1,167 @@
+"""More than one reader of a topic, each with its own records, place, sink and account of every message."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from django.conf import settings
+
+from backoffice.contracts.codec import encode, frame
+from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.ids import derived_id
+from backoffice.streams.consume.batch import Batch
+from backoffice.streams.consume.decoding import decode
+from backoffice.streams.consume.lane import Lane, Limits
+from backoffice.streams.consume.sink import Fenced
+from backoffice.streams.step import LaneThread
+from backoffice.streams.store.projection import STREAMS, Stream
+from tests.spine import Spine, until
+from tests.streams.arriving import event_of
+
+BETS, WALLET = "bet-events", "wallet-transactions"
+
+
+def messages(spine: Spine, record: str, count: int, start: int = 0) -> list[bytes]:
+    """Different events of one record."""
+    schema_id = spine.registry.register(record)
+    events = (
+        event_of(record, event_id=fresh(record, "event", number), bet_id=fresh(record, "bet", number))
+        for number in range(start, start + count)
+    )
+    return [frame(schema_id, encode(record, event)) for event in events]
+
+
+def fresh(*names: object) -> str:
+    return str(derived_id("test of readers", *map(str, names)))
+
+
+@pytest.fixture
+def settlers() -> Iterator[Stream]:
+    """A second stream on bets, which takes settlements only and has no table of its own."""
+    stream = Stream("settlers")
+
+    @stream.project("BetSettled", into="streams_event", key=("stream", "event_id"), fact=True)
+    def settled(events: pa.Table) -> pa.Table:
+        return events.select(["event_id", "occurred_at"])
+
+    yield stream
+    del STREAMS["settlers"]
+
+
+def accounts(spine: Spine, stream: str) -> dict[str, int]:
+    """What became of the messages of bet-events in a stream."""
+    counts = {
+        table: spine.value(f"SELECT count(*) FROM streams_{table} WHERE stream = %s", stream)
+        for table in ("event", "repeat", "deadletter", "halt")
+    }
+    stored = spine.value("SELECT sum(next) FROM streams_offset WHERE stream = %s AND topic = %s", stream, BETS)
+    return counts | {"stored": int(stored)}
+
+
+def test_two_streams_read_one_topic_and_account_for_it_apart(spine: Spine, settlers: Stream) -> None:
+    placed, settled = messages(spine, "BetPlaced", 30), messages(spine, "BetSettled", 20)
+    alien = [frame(spine.registry.register("RoundCompleted"), encode("RoundCompleted", event_of("RoundCompleted")))]
+    spine.send_bytes(BETS, [*placed, *settled, *settled[:5], *alien, b"junk"], partition=0)
+
+    spine.drain("trading", settlers.name)
+
+    everything = 30 + 20 + 5 + 2
+    assert accounts(spine, settlers.name) == {
+        "event": 20, "repeat": 5, "deadletter": 2, "halt": 0, "stored": everything,
+    }  # fmt: skip
+    assert accounts(spine, "trading") == {"event": 0, "repeat": 5, "deadletter": 2, "halt": 0, "stored": everything}
+    assert spine.value("SELECT count(*) FROM trading_bet") == 30
+    assert spine.value("SELECT count(*) FROM trading_settlement") == 20
+
+
+def test_a_stream_that_comes_later_begins_at_the_beginning(spine: Spine, settlers: Stream) -> None:
+    spine.send_bytes(BETS, messages(spine, "BetSettled", 20), partition=1)
+    spine.drain("trading")
+
+    spine.drain(settlers.name)
+
+    assert accounts(spine, settlers.name)["event"] == 20
+
+
+@dataclass(frozen=True)
+class Counted:
+    batch: Batch
+    counts: Counter[str]
+
+
+class Checkpoints:
+    """The smallest sink there is: counts by record in memory, and a file with them and the offsets, replaced whole."""
+
+    def __init__(self, path: Path, spine: Spine) -> None:
+        self._path, self._spine = path, spine
+        self.counts: Counter[str] = Counter()
+        self.positions_now: dict[int, int] = {}
+
+    def open(self) -> None:
+        kept = json.loads(self._path.read_text()) if self._path.exists() else {"counts": {}, "positions": {}}
+        self.counts = Counter(kept["counts"])
+        self.positions_now = {int(partition): at for partition, at in kept["positions"].items()}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, int]:
+        for partition in set(partitions) - self.positions_now.keys():
+            self.positions_now[partition] = first(partition)
+        return dict(self.positions_now)
+
+    def prepare(self, batch: Batch) -> Counted:
+        decoded = decode(batch, records=("BetPlaced",), writers=self._spine.registry, now=SystemClock().now())
+        return Counted(batch, Counter({record: table.num_rows for record, table in decoded.tables.items()}))
+
+    def commit(self, prepared: Counted) -> Iterator[Counted]:
+        for partition, (start, end) in prepared.batch.spans.items():
+            if self.positions_now[partition] != start:
+                raise Fenced(f"{partition} is not at {start}")
+            self.positions_now[partition] = end
+        self.counts += prepared.counts
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps({"counts": self.counts, "positions": self.positions_now}))
+        beside.replace(self._path)
+        yield prepared
+
+
+@contextmanager
+def reading(spine: Spine, sink: Checkpoints) -> Iterator[None]:
+    lane = Lane("counting", BETS, spine.prefix, settings.KAFKA, Limits(**settings.STREAMS), SystemClock())
+    stopping = threading.Event()
+    thread = LaneThread(lane, sink, stopping)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+def test_a_state_in_memory_with_checkpoints_is_a_sink(spine: Spine, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    spine.send_bytes(BETS, [*messages(spine, "BetPlaced", 30), *messages(spine, "BetSettled", 4)], partition=0)
+    first = Checkpoints(path, spine)
+    with reading(spine, first):
+        until(lambda: sum(first.positions_now.values()) == 34, "all is counted")
+    first.counts["BetPlaced"] = 1_000_000  # lost with the process, as it was never kept
+
+    more = [
+        frame(spine.registry.register("BetPlaced"), encode("BetPlaced", event_of("BetPlaced", event_id=fresh(n))))
+        for n in range(7)
+    ]
+    spine.send_bytes(BETS, more, partition=1)
+    second = Checkpoints(path, spine)
+    with reading(spine, second):
+        until(lambda: sum(second.positions_now.values()) == 41, "the rest is counted")
+
+    assert second.counts == {"BetPlaced": 37}
+    assert spine.value("SELECT count(*) FROM streams_offset WHERE stream = 'counting'") == 0
