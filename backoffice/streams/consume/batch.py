@@ -8,12 +8,16 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """Why one message can never be stored; ``late`` when only the database noticed."""
+    """Why one message can never be stored; ``late`` when only the database noticed.
+
+    ``is_clash`` when it came under the id of another event, which is worth an alert however few there are.
+    """
 
     reason: str
     schema_id: int | None = None
     record: str = ""
     late: bool = False
+    is_clash: bool = False
 
 
 @dataclass

@@ -36,7 +36,9 @@ def known(
             if is_same:
                 repeats[row] = record
             else:
-                clashes[row] = DeadLetter(_clash(key, record, is_event=is_event), None, record, late=True)
+                clashes[row] = DeadLetter(
+                    _clash(key, record, is_event=is_event), None, record, late=True, is_clash=True
+                )
     return repeats, clashes
 
 

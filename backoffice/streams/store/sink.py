@@ -16,6 +16,7 @@ from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import Decoded, Writers, decode
 from ..database import Connection, connect, retryable
 from ..deadletters.copies import copy_of
+from ..outbox.alerts import raise_alert
 from . import announcing, offsets
 from .copying import table_shape
 from .projection import Stream
@@ -110,6 +111,7 @@ class TableSink:
             for rows in prepared.rows:
                 store(self.connection, rows)
             self._store_dead(batch, now)
+            self._tell_of_clashes(batch, now)
             self._store_repeats(batch, now)
 
     def _commit_without_the_bad(self, prepared: PreparedRows, error: Exception) -> Iterator[PreparedRows]:
@@ -154,6 +156,18 @@ class TableSink:
                     "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
                     [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
                 )
+
+    def _tell_of_clashes(self, batch: Batch, now: datetime) -> None:
+        """One alert for those of a batch: money may hang on what was not stored."""
+        rows = [row for row, dead in sorted(batch.dead.items()) if dead.is_clash]
+        if rows:
+            first = f"{batch.topic}[{batch.partitions[rows[0]]}]@{batch.offsets[rows[0]]}"
+            summary = (
+                f"{self._stream.name}: {len(rows)} messages of {batch.topic} come under ids of other events, the first"
+                f" {first} ({batch.dead[rows[0]].record}). They are in the dead letters; ask their producer what it meant."
+            )
+            places = [f"{batch.partitions[row]}@{batch.offsets[row]}" for row in rows]
+            raise_alert("event_id_clash", summary, now=now, evidence={"places": places}, over=self.connection)
 
     def _store_repeats(self, batch: Batch, now: datetime) -> None:
         if not batch.repeats:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('trading', '0003_feed_limits'),
+        ('trading', '0005_immutable'),
     ]
 
     operations = [

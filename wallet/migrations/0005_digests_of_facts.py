@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('wallet', '0002_facts_by_source'),
+        ('wallet', '0004_immutable'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('players', '0003_sessions_without_a_start'),
+        ('players', '0004_partitions_by_hash'),
     ]
 
     operations = [
