@@ -164,7 +164,7 @@ class TableSink:
             first = f"{batch.topic}[{batch.partitions[rows[0]]}]@{batch.offsets[rows[0]]}"
             summary = (
                 f"{self._stream.name}: {len(rows)} messages of {batch.topic} come under ids of other events, the first"
-                f" {first} ({batch.dead[rows[0]].record}). They are in the dead letters; ask their producer what it meant."
+                f" {first} ({batch.dead[rows[0]].record}). They are in the dead letters; ask their producer about them."
             )
             places = [f"{batch.partitions[row]}@{batch.offsets[row]}" for row in rows]
             raise_alert("event_id_clash", summary, now=now, evidence={"places": places}, over=self.connection)
