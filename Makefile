@@ -4,6 +4,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bench chaos reset status
 
+# Another Python's variables would decide what ours imports.
+unexport $(filter PYTHON%,$(.VARIABLES))
+
 SEEDS ?= 20
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m backoffice.localstack

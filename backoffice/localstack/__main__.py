@@ -3,10 +3,12 @@
 import argparse
 import errno
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
+from .environment import UMASK
 from .errors import StackError
 from .execute import execute
 from .layout import DEFAULT_DATA, TEST_DATA
@@ -39,18 +41,20 @@ def parse(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def carry_out(options: argparse.Namespace) -> int:
+def carry_out(options: argparse.Namespace, umask: int) -> int:
     data: Path | None = options.data
     if options.command == "exec":
-        return execute(options.argv, data=data or TEST_DATA, fresh=data is None)
+        return execute(options.argv, data=data or TEST_DATA, fresh=data is None, umask=umask)
     action = {"run": run, "status": status, "reset": reset}[options.command]
     return action(data or DEFAULT_DATA)
 
 
 def main(words: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # What is made here has to be open to the user under whom PostgreSQL runs, whatever the shell says.
+    umask = os.umask(UMASK)
     try:
-        return carry_out(parse(words))
+        return carry_out(parse(words), umask)
     except StackError as reason:
         print(reason, file=sys.stderr)
     except KeyboardInterrupt as request:
@@ -59,6 +63,8 @@ def main(words: list[str]) -> int:
         if reason.errno not in MENDS:
             raise
         print(f"{reason.filename or 'A file'}: {reason.strerror}; {MENDS[reason.errno]}.", file=sys.stderr)
+    finally:
+        os.umask(umask)
     return 1
 
 

@@ -14,10 +14,11 @@ from .stack import locked_data, started
 GRACE_SECONDS = 10.0
 
 
-def execute(argv: list[str], *, data: Path, fresh: bool) -> int:
+def execute(argv: list[str], *, data: Path, fresh: bool, umask: int) -> int:
     """Run the command with the servers' addresses in its environment; its exit code.
 
-    ``fresh`` empties the data folder first: tests make topics and subjects without end.
+    ``fresh`` empties the data folder first: tests make topics and subjects without end. ``umask`` is the person's own,
+    for the command alone.
     """
     command = argv[1:] if argv[:1] == ["--"] else argv
     if not command:
@@ -27,12 +28,12 @@ def execute(argv: list[str], *, data: Path, fresh: bool) -> int:
         if fresh:
             _empty(layout)
         with started(layout) as stack:
-            return _run(command, os.environ | stack.environ())
+            return _run(command, os.environ | stack.environ(), umask)
 
 
-def _run(command: list[str], environ: dict[str, str]) -> int:
+def _run(command: list[str], environ: dict[str, str], umask: int) -> int:
     try:
-        process = subprocess.Popen(command, env=environ)
+        process = subprocess.Popen(command, env=environ, umask=umask)
     except (FileNotFoundError, PermissionError) as reason:
         raise StackError(f"{command[0]} is no command here ({reason.strerror}); give its path.") from reason
     try:

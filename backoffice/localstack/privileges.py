@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .environment import for_server
 from .errors import StackError
 
 # An unprivileged user cannot enter folders below /root. Either capability lets it, the weaker one is tried first; a
@@ -25,7 +26,7 @@ def unprivileged(folder: Path, program: str) -> tuple[str, ...]:
     if os.geteuid() != 0:
         if folder.stat().st_uid != os.geteuid():
             raise StackError(
-                f"{folder} belongs to {_name(folder.stat().st_uid)}; run as root as before, or `sudo make reset`."
+                f"{folder} belongs to {user_name(folder.stat().st_uid)}; run as root as before, or `sudo make reset`."
             )
         return ()
     if not shutil.which("setpriv"):
@@ -54,7 +55,7 @@ def _options(user: pwd.struct_passwd, capability: str) -> tuple[str, ...]:
 def _reaches(options: tuple[str, ...], folder: Path, program: str) -> bool:
     enter = ["sh", "-c", 'cd "$1" && test -w . && "$2" --version', "sh", str(folder), program]
     # Started from "/": the caller's own folder may be one that the other user cannot stay in.
-    done = subprocess.run(["setpriv", *options, *enter], check=False, cwd="/", capture_output=True)
+    done = subprocess.run(["setpriv", *options, *enter], check=False, cwd="/", capture_output=True, env=for_server())
     return done.returncode == 0
 
 
@@ -65,7 +66,7 @@ def _give(folder: Path, user: pwd.struct_passwd) -> None:
         os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-def _name(uid: int) -> str:
+def user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

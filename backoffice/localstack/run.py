@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import honcho.manager
 
-from . import apps, interrupts, keep, ports
+from . import apps, environment, interrupts, keep, ports
 from .children import Children
 from .errors import StackError
 from .layout import PROJECT, Layout
@@ -66,7 +66,7 @@ def _environ(layout: Layout, stack: Stack, port: int) -> dict[str, str]:
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir()
     ours = {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
-    return defaults | os.environ | stack.environ() | ours
+    return defaults | environment.for_pitboss() | stack.environ() | ours
 
 
 def _leave_word(layout: Layout, stack: Stack) -> None:

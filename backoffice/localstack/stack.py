@@ -18,6 +18,7 @@ from .parts.kafka import Kafka
 from .parts.postgres import Postgres
 from .parts.redis import Redis
 from .parts.registry import Registry
+from .privileges import user_name
 from .supervise import Part
 
 LEAST_FREE = 1 << 30
@@ -121,11 +122,13 @@ def locked_data(data: Path) -> Iterator[tuple[Layout, RunLock]]:
             "The local servers run on Linux; elsewhere start them with `docker compose up`, see compose.yaml."
         )
     layout = Layout(data.absolute())
+    _refuse_strangers(layout)
     layout.make()
     free = shutil.disk_usage(layout.data).free
     if free < LEAST_FREE:
         raise StackError(
-            f"Only {free >> 20} MB are free for {layout.data}; make room for at least {LEAST_FREE >> 20} MB."
+            f"Only {free >> 20} MB are free for {layout.data}; make room for at least {LEAST_FREE >> 20} MB. What is"
+            " in it is whole; nothing of it has to be deleted."
         )
     lock = RunLock(layout.run / "lock")
     lock.acquire()
@@ -135,6 +138,21 @@ def locked_data(data: Path) -> Iterator[tuple[Layout, RunLock]]:
         yield layout, lock
     finally:
         lock.release()
+
+
+def _refuse_strangers(layout: Layout) -> None:
+    """
+    Raises:
+        StackError: another user started this stack before, and owns what it made.
+    """
+    folders = [layout.data, *layout.data.iterdir()] if layout.data.is_dir() else []
+    owners = {folder: folder.stat().st_uid for folder in folders}
+    for folder, owner in owners.items():
+        if os.geteuid() not in (0, owner):
+            raise StackError(
+                f"{folder} belongs to {user_name(owner)}. Start it as {user_name(owner)}, as before, or take it over:"
+                f" sudo chown -R {user_name(os.geteuid())} {layout.data}. Nothing has to be deleted."
+            )
 
 
 def sweep(layout: Layout) -> None:

@@ -1,7 +1,6 @@
 """Keeps one server running: starts it, watches it, starts it again when it dies by itself."""
 
 import logging
-import re
 import shutil
 import signal
 import subprocess
@@ -10,13 +9,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from . import processes
+from . import diagnosis, environment, ports, processes
 from .children import Children
 from .errors import StackError
 from .parts.base import Server
 
 BACK_OFF = (0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_SECONDS = 30.0
+PORT_SECONDS = 2.0
+LAST_WORDS = 64 << 10
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Part:
         self._process: subprocess.Popen[bytes] | None = None
         self._unwanted = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._silence_until = 0
 
     @property
     def pid(self) -> int:
@@ -69,8 +71,10 @@ class Part:
         try:
             self.wait_healthy(timeout, still_starting=True)
             self.server.finish()
-        except BaseException:
+        except BaseException as reason:
             self.kill()
+            if isinstance(reason, StackError) and (why := diagnosis.explanation(self.server, self._words())):
+                raise StackError(why) from reason
             raise
         self._watcher = threading.Thread(
             target=self._watch, args=(self._unwanted,), name=f"{self.name}-watch", daemon=True
@@ -94,13 +98,16 @@ class Part:
         until = time.monotonic() + timeout
         while not (self.running and self.server.healthy()):
             if still_starting and not self.running:
-                raise StackError(f"{self.name} ended while starting: {self._last_words()}")
+                raise StackError(f"{self.name} ended while starting: {self._last_words()} {self.server.giving_up()}")
             if time.monotonic() > until:
                 raise StackError(f"{self.name} gave no answer for {timeout:.0f} s: {self._last_words()}")
             time.sleep(0.05)
 
     def _spawn(self) -> None:
         self.server.prepare()
+        self._await_ports()
+        log = self.server.layout.log(self.name)
+        self._silence_until = log.stat().st_size if log.exists() else 0
         command = self.server.command()
         if shutil.which("setpriv"):
             death = ["--pdeathsig", self.server.stop_signal.name.removeprefix("SIG")]
@@ -108,13 +115,29 @@ class Part:
         self._process = _spawner.submit(self._popen, command).result()
         self._children.record(self.name, self._process.pid, self.server.stop_signal)
 
+    def _await_ports(self) -> None:
+        """Whoever sits on a port would be taken for the server. One that was just killed frees its own in a moment.
+
+        Raises:
+            StackError: somebody else listens there.
+        """
+        for port in (self.server.ports[name] for name in self.server.listens):
+            until = time.monotonic() + PORT_SECONDS
+            while not ports.is_free(port):
+                if time.monotonic() > until:
+                    raise StackError(
+                        f"{self.server.title} cannot run: port {port} of {ports.LOOPBACK} is taken by"
+                        f" {ports.holder(port)}. End that, or start again: another port is chosen then."
+                    )
+                time.sleep(0.05)
+
     def _popen(self, command: list[str]) -> subprocess.Popen[bytes]:
         folder = self.server.folder
         with self.server.layout.log(self.name).open("ab") as out:
             return subprocess.Popen(
                 command,
                 cwd=folder,
-                env=self.server.environ(),
+                env=environment.for_server(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -144,6 +167,8 @@ class Part:
             if unwanted.is_set():
                 return
             log.warning("%s ended by itself (%s); starting it again in %g s.", self.name, ending(code), delay)
+            if why := diagnosis.explanation(self.server, self._words()):
+                log.warning("%s", why)
             if unwanted.wait(delay):
                 return
             failures += 1
@@ -158,11 +183,17 @@ class Part:
             except (StackError, OSError) as reason:
                 log.warning("%s cannot be started: %s", self.name, reason)
 
-    def _last_words(self) -> str:
+    def _words(self) -> str:
+        """The end of what the server wrote since it was started."""
         path = self.server.layout.log(self.name)
-        lines = path.read_bytes()[-4000:].decode(errors="replace").strip().splitlines() if path.exists() else []
-        telling = [line for line in lines if re.search("FATAL|ERROR|Exception", line)] or lines or ["it said nothing"]
-        return f"{telling[-1][-200:]} (all of it: {path})"
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(self._silence_until, path.stat().st_size - LAST_WORDS))
+            return file.read().decode(errors="replace")
+
+    def _last_words(self) -> str:
+        return diagnosis.last_words(self._words(), self.server.layout.log(self.name))
 
 
 def ending(code: int) -> str:

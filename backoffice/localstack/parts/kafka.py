@@ -1,13 +1,16 @@
 """Apache Kafka in KRaft mode: broker and controller in one process."""
 
+import logging
+import re
 import shutil
 import subprocess
 import uuid
 
-from .. import downloads, ports
+from .. import downloads, environment, ports
 from ..errors import StackError
 from ..layout import cache_folder
-from .base import Server, fresh_folder, java, java_environ
+from .base import Server, all_given_up, fresh_folder, java
+from .harm import harm
 
 # The session and heartbeat lines decide how soon a killed broker, and a killed group member, is replaced.
 PROPERTIES = """\
@@ -36,11 +39,31 @@ group.consumer.min.heartbeat.interval.ms=500
 group.consumer.session.timeout.ms=6000
 group.consumer.min.session.timeout.ms=3000
 """
-STARTED = b"Kafka Server started"
+STARTED = "Kafka Server started"
+METADATA = "__cluster_metadata-0"
+CUT = re.compile(r"LogLoader partition=(\S+), .*Corruption found in segment \d+, truncating to offset (\d+)")
+FORGOTTEN = "marked stray"
+
+log = logging.getLogger(__name__)
 
 
 class Kafka(Server):
     name = "kafka"
+    title = "Kafka"
+    listens = ("kafka", "controller")
+    harms = (
+        harm(r"Malformed line in checkpoint file \[(\S+)\]", r"\1 is torn", "Delete that file; nothing is lost."),
+        harm("Unknown meta.properties version number", "its folder was written by another version"),
+        harm("node ID not found in logs|meta.properties", "its file logs/meta.properties is torn"),
+        harm("FileQuorumStateStore.readStateFromFile", "its file logs/__cluster_metadata-0/quorum-state is torn"),
+        harm("UnsupportedVersionException|No MetadataVersion", "its folder was written by a newer version"),
+    )
+
+    def giving_up(self) -> str:
+        return (
+            f"Put {self.folder} back from a copy. Deleting it alone loses all events of its topics, while PostgreSQL"
+            f" keeps offsets of a log that is gone: its streams halt then. {all_given_up(self.layout)}"
+        )
 
     def fetch(self) -> None:
         downloads.fetch(downloads.KAFKA_LOCK, cache_folder())
@@ -50,6 +73,8 @@ class Kafka(Server):
 
         Its paths are relative to the part's folder: Java's property files are not UTF-8 and cannot hold every path.
         """
+        if (self.folder / "forgetful").exists():
+            self._refuse_forgetful()
         fresh_folder(self.folder / "tmp")
         text = PROPERTIES.format(broker=self.port, controller=self.ports["controller"])
         (self.folder / "server.properties").write_text(text)
@@ -60,7 +85,9 @@ class Kafka(Server):
     def _format(self) -> None:
         shutil.rmtree(self.folder / "logs", ignore_errors=True)
         tool = self._java("kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", "server.properties")
-        done = subprocess.run(tool, cwd=self.folder, env=self.environ(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            tool, cwd=self.folder, env=environment.for_server(), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise StackError(
                 f"Kafka's folder {self.folder} could not be made: {(done.stderr or done.stdout).strip()[-300:]}"
@@ -73,15 +100,38 @@ class Kafka(Server):
     def _java(self, main: str, *words: str, heap: tuple[str, ...] = ("-Xmx128m",)) -> list[str]:
         jars = downloads.fetch(downloads.KAFKA_LOCK, cache_folder())
         options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.io.tmpdir=tmp"]
-        logging = f"-Dlog4j2.configurationFile={(downloads.HERE / 'log4j2.properties').as_uri()}"
-        return [java(), *heap, *options, logging, "-cp", ":".join(map(str, jars)), main, *words]
-
-    def environ(self) -> dict[str, str]:
-        return java_environ()
+        log4j = f"-Dlog4j2.configurationFile={(downloads.HERE / 'log4j2.properties').as_uri()}"
+        return [java(), *heap, *options, log4j, "-cp", ":".join(map(str, jars)), main, *words]
 
     def healthy(self) -> bool:
         """The broker listens long before it serves; that it serves stands in its log."""
-        with self.layout.log(self.name).open("rb") as log:
-            log.seek(self._log_end)
-            started = STARTED in log.read(1 << 20)
-        return started and ports.answers(self.port)
+        return STARTED in self._said() and ports.answers(self.port)
+
+    def finish(self) -> None:
+        """Kafka cuts torn files at the first fault and goes on without a word, also without all of its topics.
+
+        Raises:
+            StackError: it forgot topics. Their files are still there, and are not left to it to be deleted.
+        """
+        said = self._said()
+        if any(partition == METADATA for partition, _ in CUT.findall(said)) and FORGOTTEN in said:
+            (self.folder / "forgetful").touch()
+            self._refuse_forgetful()
+        for partition, offset in CUT.findall(said):
+            if not partition.startswith("__"):
+                log.warning(
+                    "Kafka found %s torn and cut it at offset %s: what stood behind is lost, and a stream that was"
+                    " further halts.", partition, offset,
+                )  # fmt: skip
+
+    def _refuse_forgetful(self) -> None:
+        raise StackError(
+            f"{self.title} cannot run: its list of topics (logs/{METADATA}) was torn, and it went on without topics;"
+            f" their files stand in {self.folder / 'logs'} with -stray in their names. {self.giving_up()}"
+        )
+
+    def _said(self) -> str:
+        """What it wrote since it was started."""
+        with self.layout.log(self.name).open("rb") as said:
+            said.seek(self._log_end)
+            return said.read(1 << 20).decode(errors="replace")

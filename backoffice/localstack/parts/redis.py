@@ -4,10 +4,28 @@ import socket
 
 from .. import ports
 from .base import Server, installed
+from .harm import harm
 
 
 class Redis(Server):
     name = "redis"
+    title = "Valkey"
+    listens = ("redis",)
+    harms = (
+        harm("AOF MANIFEST FILE ERROR", "the list of its files (appendonlydir/*.manifest) is torn"),
+        harm(r"Unable to obtain the AOF file (\S+) length|file (\S+) .*doesn't exist", r"its file \1 is missing"),
+        harm(r"Bad file format reading the append only file (\S+):", r"its file \1 is torn, or of a newer version"),
+        harm(
+            "Short read or OOM loading DB|Error reading the RDB base file|Unexpected EOF reading|RDB CRC error",
+            "its file of all keys is torn, or of a newer version",
+        ),
+    )
+
+    def giving_up(self) -> str:
+        return (
+            f"Delete {self.folder}: what waited in queues is lost, and comes again at its next time. Nothing that is to"
+            " last stands in it."
+        )
 
     def prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ import urllib.request
 
 from .. import downloads
 from ..layout import cache_folder
-from .base import Server, fresh_folder, java, java_environ
+from .base import Server, fresh_folder, java
 from .postgres import REGISTRY_DATABASE, USER
 
 JVM = [
@@ -37,10 +37,15 @@ SETTINGS = {
 
 class Registry(Server):
     name = "registry"
+    title = "The schema registry"
+    listens = ("registry", "management")
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
+
+    def giving_up(self) -> str:
+        return "All that it keeps stands in PostgreSQL; its own folder may be deleted, and nothing is lost."
 
     def fetch(self) -> None:
         downloads.unpacked(downloads.REGISTRY_LOCK, cache_folder())
@@ -63,9 +68,6 @@ class Registry(Server):
             "-jar",
             str(home / "quarkus-run.jar"),
         ]
-
-    def environ(self) -> dict[str, str]:
-        return java_environ()
 
     def healthy(self) -> bool:
         """Ready by its own word, and able to look up an id: after a restart of PostgreSQL only the second is true."""
