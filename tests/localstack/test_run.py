@@ -78,7 +78,8 @@ print(local.DATABASE_URL, local.REDIS_URL, local.KAFKA["bootstrap.servers"])
 
 
 def test_what_is_typed_beside_it_finds_its_servers(start: Callable[..., Started], project: Path) -> None:
-    shutil.copytree(PROJECT / "backoffice" / "settings", project / "backoffice" / "settings")
+    for package in ("settings", "contracts", "kernel"):
+        shutil.copytree(PROJECT / "backoffice" / package, project / "backoffice" / package)
     run = start("run", cwd=project)
     run.says("Pitboss is ready")
     addresses = json.loads((project / ".local" / "run" / "addresses.json").read_text())
