@@ -1,4 +1,4 @@
-"""`python -m bench [b1 b2 b3 b4 feed sim] [--quick]`, inside `python -m backoffice.localstack exec --`."""
+"""`python -m bench [b1 b2 b3 b4 feed sim tables] [--quick]`, inside `python -m backoffice.localstack exec --`."""
 
 import argparse
 import logging
@@ -10,7 +10,7 @@ import django
 
 from bench.figures import RESULTS, Figures
 
-NAMES = ("b1", "b2", "b3", "b4", "feed", "sim")
+NAMES = ("b1", "b2", "b3", "b4", "feed", "sim", "tables")
 ON_SERVERS = {"b1", "b3", "b4"}
 FRESHNESS_RATE = 10_000.0
 """Events a second for B3 where B1 is not run before it."""
@@ -20,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="The benchmarks; all of them without a name.")
     parser.add_argument("names", nargs="*", metavar="|".join(NAMES), help="only these")
     parser.add_argument("--quick", action="store_true", help="small counts: does it run at all?")
+    parser.add_argument("--rows", type=int, default=0, help="for tables: fill one with so many rows, such as 100000000")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures are written")
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
@@ -28,13 +29,13 @@ def main() -> None:
     django.setup()
     logging.getLogger().setLevel(logging.WARNING)
     figures = Figures()
-    run(options.names or NAMES, figures, quick=options.quick)
+    run(options.names or NAMES, figures, quick=options.quick, rows=options.rows)
     figures.write(options.results, quick=options.quick)
 
 
-def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
+def run(names: Sequence[str], figures: Figures, *, quick: bool, rows: int = 0) -> None:
     """The benchmarks of these names, each on what the one before left of the stand; the simulator on one of its own."""
-    from bench import decode, feed, freshness, ingest, rollups, simulator
+    from bench import decode, feed, freshness, ingest, rollups, simulator, tables
     from bench.stand import stand
 
     if "b2" in names:
@@ -51,6 +52,9 @@ def run(names: Sequence[str], figures: Figures, *, quick: bool) -> None:
     if "sim" in names:
         with stand() as here:
             simulator.run(figures, here, quick=quick)
+    if "tables" in names:
+        with stand() as here:
+            tables.run(figures, here, quick=quick, rows=rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ later event wins, whichever arrives first.
 
 from django.db import models
 
-from backoffice.streams.tables.sources import by_source
+from backoffice.streams.tables.sources import by_source, by_time
 
 
 class Player(models.Model):
@@ -101,7 +101,10 @@ class Login(Fact):
     class Meta:
         indexes = [
             models.Index(fields=["player_id", "occurred_at"], name="logins_of_player"),
+            models.Index(fields=["device_id", "occurred_at"], name="logins_of_device"),
+            models.Index(fields=["ip", "occurred_at"], name="logins_from_ip"),
             by_source("logins_by_source"),
+            by_time("logins_by_time"),
         ]
 
 

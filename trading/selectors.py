@@ -4,16 +4,13 @@ Amounts are minor units, odds thousandths.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import prod
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import JSONObject
 
-from backoffice.kernel.ids import uuid7_floor
 from backoffice.metrics.silence import Silent, Source
 
 from .models import Bet, FeedLimit, Leg, Market, Outcome, SportEvent
@@ -23,6 +20,9 @@ REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
+LOOKED_BACK = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
+# A platform's clock may be a little ahead.
+AHEAD = timedelta(minutes=1)
 # So many silent markets are named; the rest is counted.
 NAMED = 5
 
@@ -39,9 +39,6 @@ class Quote:
     lay_odds: int | None = None
     lay_size: int | None = None
     last_odds: int | None = None
-
-
-QUOTED = tuple(field.name for field in fields(Quote))
 
 
 @dataclass(frozen=True)
@@ -98,21 +95,24 @@ class LatestBet:
 
 
 def markets_of(sport_event_id: str) -> list[MarketState]:
-    """The markets of a sport event with their outcomes, in the order of their ids.
-
-    In one statement: with two, the outcomes could be of a later update than their market.
-    """
-    outcomes = Outcome.objects.filter(market_id=OuterRef("id")).order_by("outcome_id")
-    quotes = ArraySubquery(outcomes.values(quote=JSONObject(**{name: name for name in QUOTED})))
-    markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id").annotate(quotes=quotes)
+    """The markets of a sport event with their outcomes, in the order of their ids."""
+    markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id")[:MOST_MARKETS]
+    found = {market.id: market for market in markets}
+    outcomes = Outcome.objects.filter(market_id__in=list(found)).order_by("market_id", "outcome_id")
+    quotes = {market: tuple(map(_quote, rows)) for market, rows in groupby(outcomes, lambda row: row.market_id)}
     return [
         MarketState(
             market.id, market.name, market.type, market.line, market.status, market.is_in_play, market.bet_delay,
-            market.currency, market.traded_volume, market.version, market.version_at,
-            tuple(Quote(**quote) for quote in market.quotes),
+            market.currency, market.traded_volume, market.version, market.version_at, quotes.get(market.id, ()),
         )
-        for market in markets[:MOST_MARKETS]
+        for market in found.values()
     ]  # fmt: skip
+
+
+def _quote(row: Outcome) -> Quote:
+    return Quote(
+        row.outcome_id, row.name, row.status, row.back_odds, row.back_size, row.lay_odds, row.lay_size, row.last_odds
+    )
 
 
 def featured_market(now: datetime) -> Featured | None:
@@ -133,12 +133,14 @@ def featured_market(now: datetime) -> Featured | None:
 def latest_bets(now: datetime, count: int) -> list[LatestBet]:
     """The last bets of the day, newest first.
 
-    Ids carry their time (UUIDv7) and are the key of the table; by them the newest are found without a look at others.
+    Looked for in a minute, then in an hour, then in all of the day: the fewer there are, the less there is to look at.
     """
-    newest = Bet.objects.filter(
-        id__gte=uuid7_floor(now - timedelta(days=1)), id__lt=uuid7_floor(now + timedelta(minutes=1))
-    )
-    bets = list(newest.order_by("-id")[:count])
+    bets: list[Bet] = []
+    for within in LOOKED_BACK:
+        recent = Bet.objects.filter(occurred_at__gt=now - within, occurred_at__lte=now + AHEAD)
+        bets = list(recent.order_by("-occurred_at", "-id")[:count])
+        if len(bets) == count:
+            break
     rows = Leg.objects.filter(bet_id__in=[bet.id for bet in bets]).order_by("bet_id", "leg_no")
     legs = {bet: list(found) for bet, found in groupby(rows, lambda leg: leg.bet_id)}
     named = _names([found[0] for found in legs.values() if len(found) == 1])
@@ -155,7 +157,7 @@ def _names(legs: Iterable[Leg]) -> Names:
     markets = Market.objects.in_bulk([leg.market_id for leg in legs])
     outcomes = {
         (row.market_id, row.outcome_id): row.name
-        for row in Outcome.with_gone.filter(market_id__in=markets, outcome_id__in=[leg.outcome_id for leg in legs])
+        for row in Outcome.objects.filter(market_id__in=markets, outcome_id__in=[leg.outcome_id for leg in legs])
     }
     return {
         (leg.market_id, leg.outcome_id): (

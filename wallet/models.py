@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from backoffice.streams.tables.immutable import IMMUTABLE
-from backoffice.streams.tables.sources import by_source
+from backoffice.streams.tables.sources import by_source, by_time
 
 
 class Account(models.Model):
@@ -73,6 +73,7 @@ class Transfer(models.Model):
         indexes = [
             models.Index(fields=["debit_account", "occurred_at"], name="transfers_from"),
             models.Index(fields=["credit_account", "occurred_at"], name="transfers_to"),
+            by_time("transfers_by_time"),
         ]
         triggers = IMMUTABLE
 
@@ -103,6 +104,7 @@ class Transaction(models.Model):
     class Meta:
         indexes = [
             by_source("transactions_by_source"),
+            by_time("transactions_by_time"),
             models.Index(fields=["player_id", "occurred_at"], name="transactions_of_player"),
             models.Index(fields=["payment_id"], name="history_of_payment", condition=Q(payment_id__isnull=False)),
         ]
@@ -131,7 +133,16 @@ class Payment(models.Model):
     status_event = models.UUIDField()
 
     class Meta:
-        indexes = [models.Index(fields=["player_id", "status_at"], name="payments_of_player")]
+        indexes = [
+            models.Index(fields=["player_id", "status_at"], name="payments_of_player"),
+            models.Index(fields=["instrument_id"], name="payments_of_instrument"),
+            # What somebody has to do something about; all others are found by player, instrument or time.
+            models.Index(
+                fields=["status", "status_at"],
+                condition=Q(status__in=["initiated", "requested"]),
+                name="unfinished_payments",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -165,6 +176,7 @@ class Round(models.Model):
         indexes = [
             models.Index(fields=["player_id", "occurred_at"], name="rounds_of_player"),
             by_source("rounds_by_source"),
+            by_time("rounds_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ The facts are read when they are asked for: they are right when no worker lives 
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from backoffice.kernel.clock import SystemClock
+from backoffice.streams.tables.partitions import missing_partitions
 
 from .progress import TopicProgress, read_topics
 from .silence import Source, read_sources
@@ -28,16 +30,22 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class StandingNumbers(Collector):
-    """Newest event, open dead letters and halted partitions of each topic; what is heard of each feed."""
+    """Newest event, open dead letters and halted partitions of each topic; feeds; months that tables lack."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         try:
-            found = [*_of_topics(read_topics()), *_of_sources(read_sources(SystemClock().now()))]
+            now = SystemClock().now()
+            found = [*_of_topics(read_topics()), *_of_sources(read_sources(now)), _of_partitions(now)]
         except Error:
             found = []
         readable = GaugeMetricFamily("pitboss_facts_readable", "1 where Postgres answers; else there are no facts.")
         readable.add_metric([], float(bool(found)))
         return [readable, *found]
+
+
+def _of_partitions(now: datetime) -> GaugeMetricFamily:
+    told = "Months of partitioned tables that are due and not made."
+    return GaugeMetricFamily("pitboss_missing_partitions", told, value=len(missing_partitions(now)))
 
 
 def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:

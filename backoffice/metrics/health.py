@@ -13,6 +13,7 @@ from django.http import HttpRequest, JsonResponse
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
+from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
 from .progress import read_topics
@@ -32,14 +33,15 @@ def ready(_: HttpRequest) -> JsonResponse:
 
 
 def facts(_: HttpRequest) -> JsonResponse:
-    """How fresh each topic is, what is dead or halted in it, and which feeds are silent; 503 while Postgres is away."""
+    """Freshness, dead letters and halts of each topic, silent feeds, missing months; 503 while Postgres is away."""
     now = SystemClock().now()
     try:
         topics = [machine.topic(found, now) for found in read_topics()]
         feeds = [machine.source(found, now) for found in read_sources(now)]
+        missing = missing_partitions(now)
     except Error as error:
         return JsonResponse({"postgres": f"away: {type(error).__name__}"}, status=503)
-    return JsonResponse({"at": now.isoformat(), "topics": topics, "feeds": feeds})
+    return JsonResponse({"at": now.isoformat(), "topics": topics, "feeds": feeds, "missing_partitions": missing})
 
 
 def answers() -> dict[str, str]:

@@ -19,6 +19,7 @@ def as_document(status: Status) -> dict[str, Any]:
         "lag": None if lag is None else status.lag,
         "dead_letters": status.dead_letters,
         "halted": status.halted,
+        "missing_partitions": list(status.missing_partitions),
         "feeds": [source(each, status.at) for each in status.sources],
         "ggr": [{"vertical": v, "currency": c, "amount": amount} for (v, c), amount in sorted(status.ggr.items())],
         "stakes": [

@@ -6,7 +6,8 @@ from django.db import models
 class Window(models.Model):
     """Count and sum of one metric in one minute, for one key and currency, out of one partition of its topic.
 
-    A metric that ends in ``_hour`` or ``_day`` has the sums of the hour or day (UTC) that begins with the minute.
+    A metric that ends in ``_hour`` or ``_day`` has the sums of the hour or day (UTC) that begins with the minute. After
+    some weeks all metrics have only these (`rollup.py`).
 
     Keyed with the partition, so that no two workers ever wait for one row; readers sum over partitions. ``amount`` is
     in minor units of ``currency`` (empty where nothing is summed).
@@ -21,6 +22,19 @@ class Window(models.Model):
     partition = models.SmallIntegerField()
     count = models.BigIntegerField()
     amount = models.BigIntegerField()
+
+
+class Rolled(models.Model):
+    """One row: the moment before which minutes have become hours and days."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    before = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="rolled_up_to_one_moment")]
+
+    def __str__(self) -> str:
+        return f"{self.before:%Y-%m-%d}"
 
 
 class Activity(models.Model):

@@ -65,7 +65,9 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
     for name, (label, text) in told.items():
         lines += _line(label, text, age(status.as_of[name], status.at), width)
     halted = ", ".join(status.halted)
-    return lines + _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
+    lines += _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
+    missing = ", ".join(status.missing_partitions)
+    return lines + (_line("! No partition", missing, "now", width) if missing else [])
 
 
 def _parts(parts: Mapping[str, str], width: int) -> list[str]:

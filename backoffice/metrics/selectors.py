@@ -12,12 +12,15 @@ from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from .models import Window
-from .windows import DAILY, HOURLY
+from .rollup import rolled_before
+from .windows import BY_HOUR_AND_DAY, DAILY, HOURLY
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MONTH = timedelta(days=30)
 ACTIVE = timedelta(minutes=15)
+# Whatever the settings say, minutes are kept longer than this.
+NEVER_ROLLED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Outcom
         _rows(now, window, "deposits_completed", "deposits_declined")
         .values("key")
         .annotate(
-            completed=Coalesce(Sum("count", filter=Q(metric="deposits_completed")), 0),
-            declined=Coalesce(Sum("count", filter=Q(metric="deposits_declined")), 0),
+            completed=Coalesce(Sum("count", filter=Q(metric__startswith="deposits_completed")), 0),
+            declined=Coalesce(Sum("count", filter=Q(metric__startswith="deposits_declined")), 0),
         )
         .values_list("key", "completed", "declined")
     )
@@ -92,7 +95,7 @@ def logins(now: datetime, window: timedelta = HOUR) -> Outcomes:
 
 
 def events_per_minute(now: datetime, window: timedelta = HOUR) -> dict[datetime, dict[str, int]]:
-    """For each minute that had any, how many events of each record type happened in it."""
+    """For each minute that had any, how many events of each record type happened in it; for hours of long ago."""
     rows = (
         _rows(now, window, "events")
         .values_list("minute", "key")
@@ -148,4 +151,15 @@ def _sums(now: datetime, window: timedelta, metric: str) -> list[tuple[str, str,
 
 
 def _rows(now: datetime, window: timedelta, *metrics: str) -> QuerySet[Window]:
-    return Window.objects.filter(metric__in=metrics, minute__gt=now - window, minute__lte=now)
+    """Rows that add up to the window; where minutes are kept no longer it begins with the first whole hour."""
+    minutes = Q(metric__in=metrics, minute__gt=now - window, minute__lte=now)
+    if window <= NEVER_ROLLED or now - window >= (rolled := rolled_before()):
+        return Window.objects.filter(minutes)
+    # Late minutes of these are in their hours already.
+    twice = Q(metric__in=BY_HOUR_AND_DAY, minute__lt=rolled)
+    hours = Q(metric__in=_hourly(*metrics), minute__gt=now - window, minute__lt=rolled)
+    return Window.objects.filter((minutes & ~twice) | hours)
+
+
+def _hourly(*metrics: str) -> list[str]:
+    return [f"{metric}{HOURLY}" for metric in metrics]

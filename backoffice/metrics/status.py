@@ -8,6 +8,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from django.db.models import Sum
 
+from backoffice.streams.tables.partitions import missing_partitions
+
 from . import selectors
 from .lag import read_lag
 from .models import Window
@@ -47,6 +49,7 @@ class Status:
     payments: dict[str, Outcomes]
     logins: Outcomes
     active_players: dict[str, int]
+    missing_partitions: tuple[str, ...]
     as_of: dict[str, datetime | None]
 
     @property
@@ -83,6 +86,7 @@ def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
         payments=selectors.payment_success(now),
         logins=selectors.logins(now),
         active_players=selectors.active_players_by_jurisdiction(now),
+        missing_partitions=tuple(missing_partitions(now)),
         as_of=_as_of(now, topics),
     )
 
@@ -106,7 +110,7 @@ def _lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int] | None:
 
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:
     newest = {progress.topic: progress.newest_at for progress in topics}
-    asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "sources"), now)
+    asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "missing_partitions", "sources"), now)
     rolling = {name: _furthest_behind([newest.get(topic) for topic in made_of]) for name, made_of in MADE_OF.items()}
     return asked | {"events_per_second": _this_minute(now)} | rolling
 

@@ -21,6 +21,9 @@ ACTIVITY = "metrics_activity"
 # to read for each look at it.
 HOURLY, DAILY = "_hour", "_day"
 
+# Metrics that the streams keep by hour and day from the first event on (`with_longer_spans`).
+BY_HOUR_AND_DAY = frozenset({"ggr"})
+
 FEW_CELLS = 1 << 16
 
 Cells = npt.NDArray[np.int64]

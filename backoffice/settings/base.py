@@ -134,6 +134,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "make partitions": {"task": "streams.make_partitions", "schedule": crontab(hour="2", minute="10")},
+    "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
     # A run that is still waiting when the next is due would only do the same work.
     "reconcile": {"task": "reconcile.newest", "schedule": 300.0, "options": {"expires": 290.0}},
@@ -147,6 +148,8 @@ STREAMS = {
     "dead_letter_window": env.int("STREAM_DEAD_LETTER_WINDOW", default=1_000),
     "dead_letter_ratio": env.float("STREAM_DEAD_LETTER_RATIO", default=0.2),
 }
+# For how many days windows are kept by the minute; after that by the hour and by the day.
+WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 

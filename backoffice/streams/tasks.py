@@ -8,7 +8,8 @@ from django.db import connection
 
 from backoffice.kernel.clock import SystemClock
 
-from .tables.partitions import ensure_partitions
+from .outbox.alerts import raise_alert
+from .tables.partitions import NotMade, ensure_partitions
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +19,21 @@ CHUNK = 5_000
 
 @shared_task(name="streams.make_partitions")
 def make_partitions() -> None:
-    """The monthly partitions of the months to come, and any that is missing."""
-    if made := ensure_partitions(SystemClock().now()):
-        log.info("made partitions: %s", ", ".join(made))
+    """The monthly partitions of the months to come, and any that is missing; an alert where that fails."""
+    now = SystemClock().now()
+    try:
+        made = ensure_partitions(now)
+    except NotMade as reason:
+        log.error("partitions could not be made: %s", reason)
+        raise_alert(
+            "partitions_not_made",
+            f"Months could not be made ({reason}). Their rows lie in the default partition until they are; it is tried"
+            " again tomorrow, or by hand with manage.py shell -c 'from backoffice.streams.tasks import *;"
+            " make_partitions()'.",
+            now=now,
+        )
+    else:
+        log.info("made partitions: %s", ", ".join(made) or "none is missing")
 
 
 @shared_task(name="streams.purge_outbox")

@@ -130,7 +130,17 @@ def test_health_tells_facts_and_no_money(told: Spine) -> None:
     assert (topics["bet-events"]["dead_letters"], topics["game-rounds"]["halted"]) == (1, [1])
     assert {feed["provider"] for feed in shown["feeds"]} <= {"northfeed", "courtline", "exchange-one"}
     assert any(feed["markets_watched"] for feed in shown["feeds"])
-    assert set(shown) == {"at", "topics", "feeds"}
+    assert set(shown) == {"at", "topics", "feeds", "missing_partitions"}
+
+
+def test_a_month_that_was_not_made_is_told_everywhere(database: str) -> None:
+    month = f"metrics_window_{datetime.now(UTC):%Y%m}"
+    assert Client().get("/health/facts").json()["missing_partitions"] == []
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP TABLE "{month}"')
+
+    assert Client().get("/health/facts").json()["missing_partitions"] == [month]
+    assert "\npitboss_missing_partitions 1.0\n" in Client().get("/metrics").content.decode()
 
 
 def test_prometheus_is_told_the_same(told: Spine) -> None:

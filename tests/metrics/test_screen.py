@@ -37,6 +37,7 @@ def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) ->
         payments={f"provider-{number}": Outcomes(970, 30) for number in range(6)},
         logins=Outcomes(9, 1),
         active_players={"MT": 201, "SE": 80},
+        missing_partitions=(),
         as_of={
             **dict.fromkeys(MADE_OF, ago(seconds=45)),
             "events_per_second": ago(seconds=30),
@@ -54,6 +55,13 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_lost(width: int) ->
     assert shown.count("−9,876,543 ") == 4 * 7
     assert shown.count("−987,654,321 ") == 4
     assert shown.count("12.35") == 4 * 7
+
+
+def test_a_month_that_was_not_made_is_marked() -> None:
+    lacking = replace(status(), missing_partitions=("metrics_window_202702",))
+
+    assert "! No partition   metrics_window_202702" in as_screen(lacking, OK, 80)
+    assert "No partition" not in as_screen(status(), OK, 80)
 
 
 def test_a_wide_terminal_needs_fewer_lines() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -9,8 +10,10 @@ from django.db import connection
 from backoffice.celery import app
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.models import Outgoing
+from backoffice.streams.tables import partitions
 from backoffice.streams.tables.partitions import missing_partitions
 from backoffice.streams.tasks import make_partitions, purge_outbox, purge_sent
+from tests import databases
 
 
 def test_a_missing_partition_is_made_once(database: str) -> None:
@@ -23,6 +26,22 @@ def test_a_missing_partition_is_made_once(database: str) -> None:
     make_partitions()
 
     assert missing_partitions(now) == []
+
+
+def test_a_partition_that_cannot_be_made_is_an_alert(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "PATIENCE", "20ms")
+    month = f"metrics_window_{SystemClock().now():%Y%m}"
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP TABLE "{month}"')
+    url = databases.beside(settings.DATABASE_URL, database)
+    with psycopg.connect(url) as reader:
+        reader.execute("SELECT count(*) FROM metrics_window")
+        make_partitions()
+
+    (alert,) = Outgoing.objects.all()
+    assert alert.record == "ComplianceAlert"
+    assert f"{month}: canceling statement due to lock timeout".encode() in bytes(alert.value or b"")
+    assert missing_partitions(SystemClock().now()) == [month]
 
 
 def sent(at: datetime | None, number: int) -> None:

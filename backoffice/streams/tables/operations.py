@@ -13,8 +13,9 @@ from backoffice.kernel.clock import SystemClock
 
 from .partitions import DEFAULT, ensure_partitions
 
-# What COPY and look-ups by id cost with more or fewer of them stands in docs/performance.md.
-HASH_PARTITIONS = 16
+# COPY sends some hundred rows at once, and with each partition they fall apart into more and smaller heaps: four cost
+# nothing, sixteen a seventh (docs/performance.md).
+HASH_PARTITIONS = 4
 
 
 class CreatePartitioned(migrations.CreateModel):

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from backoffice.kernel.ids import uuid7
 from backoffice.streams.tables import partitions
+from backoffice.streams.tables.operations import HASH_PARTITIONS
 from backoffice.streams.tables.partitions import NotMade, ensure_partitions, missing_partitions
 from tests.spine import until
 from tests.streams.arriving import event_of, message
@@ -65,7 +66,7 @@ def test_ids_of_any_kind_are_spread_and_told_apart(store: Store, bet_id: UUID) -
     store.take(log_of_values([("bet-events", 0, placed(bet_id, bet_id))] * 2))
 
     (bet,) = partition_of(store, "trading_bet", "id", bet_id)
-    assert bet.removeprefix("trading_bet_") in {f"{number:02}" for number in range(16)}
+    assert bet.removeprefix("trading_bet_") in {f"{number:02}" for number in range(HASH_PARTITIONS)}
     assert partition_of(store, "trading_leg", "bet_id", bet_id)
     assert store.count("streams_repeat") == 1
 
@@ -79,7 +80,7 @@ def test_a_table_of_facts_has_no_partition_that_collects_the_rest(store: Store, 
     ).fetchall()
 
     assert {str(bounds) for (bounds,) in found} == {
-        f"FOR VALUES WITH (modulus 16, remainder {number})" for number in range(16)
+        f"FOR VALUES WITH (modulus {HASH_PARTITIONS}, remainder {number})" for number in range(HASH_PARTITIONS)
     }
 
 
@@ -214,6 +215,6 @@ def test_the_database_refuses_to_change_what_is_booked(
 
 @pytest.mark.parametrize("table", IMMUTABLE)
 def test_every_partition_refuses_truncate(store: Store, table: str) -> None:
-    for number in range(16):
+    for number in range(HASH_PARTITIONS):
         with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
             store.connection.execute(f"TRUNCATE {table}_{number:02}".encode())

@@ -1,0 +1,19 @@
+"""The housekeeping of the windows, by the clock; it can be run at any time and as often as one likes."""
+
+import logging
+
+from celery import shared_task
+
+from backoffice.kernel.clock import SystemClock
+
+from . import rollup
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="metrics.roll_windows")
+def roll_windows() -> None:
+    """Minutes that are long past become hours and days."""
+    before = rollup.border(SystemClock().now())
+    gone, smaller = rollup.roll(before), rollup.give_back(before)
+    log.info("rolled up %s rows before %s; smaller are %s", gone, before.date(), ", ".join(smaller) or "none")
