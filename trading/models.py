@@ -5,6 +5,7 @@ Only the feeds' limits are set by people.
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Exists, OuterRef, QuerySet
 
 from backoffice.streams.tables.immutable import IMMUTABLE
 from backoffice.streams.tables.sources import by_source, by_time
@@ -86,8 +87,28 @@ class FeedLimit(models.Model):
         return f"{self.provider or 'any provider'} from {self.valid_from:%Y-%m-%d %H:%M}"
 
 
+# What tells two updates of a market apart: rows of one update have all of it in common.
+_SAME_UPDATE = {name: OuterRef(name) for name in ("version", "version_at", "version_event")}
+
+
+class OutcomesNow(models.Manager["Outcome"]):
+    """Outcomes that the newest update of their market names. What it leaves out is no part of the market any more."""
+
+    def get_queryset(self) -> QuerySet["Outcome"]:
+        newest = Market.objects.filter(id=OuterRef("market_id"), **_SAME_UPDATE)
+        return super().get_queryset().filter(Exists(newest))
+
+
 class Outcome(models.Model):
-    """An outcome as the feed last priced it. Odds in thousandths, sizes in minor units of the market's currency."""
+    """An outcome as the feed last priced it. Odds in thousandths, sizes in minor units of the market's currency.
+
+    Rows are merged by key while they are stored, and none is looked for that a newer update leaves out, so the table
+    has outcomes that are gone. Readers do not see them, before and after a rebuild, unless they ask ``with_gone`` for
+    the name of something that was bet on.
+    """
+
+    objects = OutcomesNow()
+    with_gone: models.Manager["Outcome"] = models.Manager()
 
     pk = models.CompositePrimaryKey("market_id", "outcome_id")
     market_id = models.TextField()
@@ -121,8 +142,22 @@ class Offer(models.Model):
         return self.market_id
 
 
+class PricesNow(models.Manager["Price"]):
+    """Prices that stand in the newest offer on their market, and so are of one version with it."""
+
+    def get_queryset(self) -> QuerySet["Price"]:
+        newest = Offer.objects.filter(market_id=OuterRef("market_id"), **_SAME_UPDATE)
+        return super().get_queryset().filter(Exists(newest))
+
+
 class Price(models.Model):
-    """The operator's own price of an outcome: odds in thousandths, fair probability in parts per million."""
+    """The operator's own price of an outcome: odds in thousandths, fair probability in parts per million.
+
+    As with outcomes, the table has prices that newer offers leave out; readers do not see them.
+    """
+
+    objects = PricesNow()
+    with_gone: models.Manager["Price"] = models.Manager()
 
     pk = models.CompositePrimaryKey("market_id", "outcome_id")
     market_id = models.TextField()

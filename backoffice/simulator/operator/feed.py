@@ -47,9 +47,29 @@ def tell_markets(world: World) -> None:
         for update in fixture.updates(span.start, span.end, min(weight * share, FEATURED_A_MINUTE))
         if not (provider_of(fixture) == SILENT and is_on(world.faults, "silent_feed", update.at))
     ]
+    told += _recovered(world)
     if told:
         _emit_updates(world, told)
-        _emit_prices(world, [each for each in told if any(outcome.odds for outcome in each.update.outcomes)])
+        _emit_prices(world, told)
+
+
+def _recovered(world: World) -> list[Told]:
+    """What a provider that was silent says first: how the markets stand whose status changed meanwhile."""
+    span = world.slice
+    heard_again = [
+        fault
+        for fault in world.faults
+        if fault.name == "silent_feed"
+        and span.start <= fault.end < span.end
+        and not is_on(world.faults, fault.name, fault.end)
+    ]
+    return [
+        Told(fixture, update)
+        for fault in heard_again
+        for fixture in world.sportsbook.calendar.fixtures(fault.start, fault.end)
+        if provider_of(fixture) == SILENT
+        for update in fixture.missed(fault.start, fault.end)
+    ]
 
 
 def provider_of(fixture: Fixture) -> int:
@@ -83,15 +103,10 @@ def _emit_updates(world: World, told: Sequence[Told]) -> None:
 
 
 def _emit_prices(world: World, told: Sequence[Told]) -> None:
-    """The operator offers what the feed quotes."""
+    """The operator offers what the feed quotes; that its market is over is told as well, without a price."""
     updates = [each.update for each in told]
     priced = [[outcome for outcome in update.outcomes if outcome.odds] for update in updates]
-    if not priced:
-        return
-    margins = [
-        round(sum(_MILLION * 1_000 / (outcome.odds or 1) for outcome in outcomes)) - update.market.winners * _MILLION
-        for update, outcomes in zip(updates, priced, strict=True)
-    ]
+    margins = [_margin(update, outcomes) for update, outcomes in zip(updates, priced, strict=True)]
     lists = [
         pa.array([outcome.id for outcomes in priced for outcome in outcomes], pa.string()),
         pa.array([outcome.odds for outcomes in priced for outcome in outcomes], pa.int64()),
@@ -102,6 +117,13 @@ def _emit_prices(world: World, told: Sequence[Told]) -> None:
         sport_event_id=_texts([each.fixture.id for each in told]), margin_ppm=np.array(margins), method=METHOD,
         prices=_lists("MarketPrice", "prices", [len(outcomes) for outcomes in priced], lists), **_market(updates),
     )  # fmt: skip
+
+
+def _margin(update: Update, priced: Sequence[OutcomeUpdate]) -> int:
+    """The overround in millionths; 0 where there is no price."""
+    if not priced:
+        return 0
+    return round(sum(_MILLION * 1_000 / (outcome.odds or 1) for outcome in priced)) - update.market.winners * _MILLION
 
 
 def _market(updates: Sequence[Update]) -> dict[str, pa.Array]:

@@ -62,6 +62,13 @@ def updates(fixture: "Fixture", start: int, end: int, per_minute: float) -> Iter
             yield _update(sheet, at, market)
 
 
+def missed(fixture: "Fixture", start: int, end: int) -> Iterator[Update]:
+    """See ``Fixture.missed``."""
+    sheet = _Sheet(fixture, fixture.quotes(end))
+    for market in sorted({market for _, market in _status_changes(fixture, start, end)}):
+        yield _update(sheet, end, market)
+
+
 def _status_changes(fixture: "Fixture", start: int, end: int) -> Iterator[tuple[int, int]]:
     """Moments at which a market's status or the announced start is different from before."""
     timeline = fixture.course.timeline

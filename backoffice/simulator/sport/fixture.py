@@ -116,6 +116,10 @@ class Fixture:
         """
         return feed.updates(self, start, end, per_minute)
 
+    def missed(self, start: int, end: int) -> Iterator[feed.Update]:
+        """How the markets stand at ``end`` whose status changed in [start, end), for who heard nothing meanwhile."""
+        return feed.missed(self, start, end)
+
     def results(self) -> Results:
         return self._results
 
