@@ -67,7 +67,7 @@ def _backfill(
 
 def _reconcile(figures: Figures, stand: Stand) -> None:
     with override_settings(KAFKA_TOPIC_PREFIX=stand.prefix):
-        report = reconcile(full=True, seed=None, clock=SystemClock())
+        report = reconcile(full=True, clock=SystemClock())
     figures.add("SIM", "differences that reconcile finds in all of it", report.total, "", at_most=0)
 
 

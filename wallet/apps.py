@@ -5,4 +5,6 @@ class WalletConfig(AppConfig):
     name = "wallet"
 
     def ready(self) -> None:
-        from . import projections  # noqa: F401 - importing registers them
+        from . import projections, reconciled  # noqa: F401 - importing registers projections
+
+        reconciled.register()

@@ -1,236 +1,223 @@
-"""One reconciliation's work on the ranges of offsets it is given, and what is compared once all of them are read."""
+"""What one step compares: the ranges of offsets it is given, and what follows from all of them at its end."""
 
-import random
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from uuid import UUID
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import Stream
 
+from .accounting import Accounted, account
+from .books import Books
+from .comparing import Differing, Stretch, shown
+from .declared import Book, State, Unique, described, descriptions
 from .differences import Difference, Findings
-from .facts import flatten_legs
-from .ledger import PLAYERS_OWN, Accounts, bookings
-from .letters import account, check_letters, check_repeats
-from .linked import check_linked, check_orphans, random_keys
-from .links import LINKS
+from .facts import flatten
+from .known import Gaps
+from .letters import Twins, check_letters
+from .linked import check_linked
 from .log import Chunk, Slice
 from .reading import Events, Readers
+from .repeats import check_repeats
 from .rows import check_nothing_beyond, check_rows, fact_tables
-from .states import STATES, StateCheck
-from .wants import (
-    FOLDED,
-    Want,
-    add_to_tally,
-    differing,
-    differing_everywhere,
-    differing_opened,
-    differing_sums,
-    shown,
-)
-from .windows import count, windows
+from .states import StateCheck
+from .tallies import Tally
+from .wants import FOLDED, Want
+from .windows import activity, count, counted_topics, windows
 
-WINDOWS, BALANCES = "reconcile_windowtally", "reconcile_balancetally"
 NOT_THE_SUM = "the sums are not those of the events."
-NO_ACCOUNT = "the account is missing or is not what its events say."
 
 
 @dataclass
 class Checker:
-    """``inexact`` are the "topic/partition" of which the log has lost messages that were stored.
+    """Compares the slices of one step. With ``is_new`` they are read for the first time, and the books are carried on.
 
-    ``behind`` are those of which more is stored than will have been read after this step.
+    ``inexact`` are the (stream, topic, partition) of which the log has lost messages that were stored; ``behind`` those
+    of which more is stored than will have been read after this step.
     """
 
     cursor: CursorWrapper
     readers: Readers
     findings: Findings
     now: datetime
-    full: bool
-    twins: dict[str, set[tuple[str, ...]]]
+    books: Books
     checked: Counter[str]
-    inexact: list[str]
-    behind: list[str]
-    _accounts: Accounts = field(default_factory=Accounts)
+    twins: Twins
+    gaps: Gaps
+    is_new: bool
+    inexact: Sequence[tuple[str, str, int]] = ()
+    behind: Sequence[tuple[str, str, int]] = ()
     _states: dict[tuple[str, str], list[StateCheck]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._windows = windows()
-        self._balances = Want(
-            "balance", "wallet_balance", ("account_id", "partition"), ("debits", "credits"), adding=True,
-            topic="wallet-transactions",
-        )  # fmt: skip
-        self._touched = Want("account", "wallet_account", ("id",), ("kind", "player_id", "subject", "currency"))
+    _sums: dict[str, Tally] = field(default_factory=dict)
+    _accounts: dict[str, StateCheck] = field(default_factory=dict)
 
     def examine(self, chunk: Chunk) -> None:
         place = chunk.place
-        found = account(self.cursor, chunk, self.readers)
+        found = account(self.cursor, chunk, self.readers, self.gaps)
         self.checked[place.topic] += len(chunk.messages)
-        self._note(check_letters(self.cursor, chunk, found, self.now, self.twins.get(place.topic)))
-        self._note(check_repeats(self.cursor, chunk, found.repeats))
-        known = set(TOPICS[place.topic].records)
-        for record in found.events.keys() - known:
-            offsets = found.events.pop(record).offsets
-            told = f"{record} does not belong into this topic, and no dead letter tells of it."
-            self._note(Difference("messages", told, place.topic, place.partition, record, (o, o)) for o in offsets)
-        self._fold(place, found.events)
+        self._note(place.stream, found.differences)
+        self._note(place.stream, check_letters(self.cursor, chunk, found, self.now, self.twins))
+        self._note(place.stream, check_repeats(self.cursor, chunk, found))
+        self._fold(place, found)
         for record, events in found.events.items():
-            flatten_legs(record, events.bodies)
+            flatten(place.stream.name, record, events.bodies)
         tables = fact_tables(place.stream, TOPICS[place.topic].records)
-        self._note(check_rows(self.cursor, chunk, tables, found.events))
-        for link in LINKS:
+        self._note(place.stream, check_rows(self.cursor, chunk, tables, found.events))
+        said = described(place.stream.name)
+        for link in said.links:
             if link.topic == place.topic and link.fact in tables:
-                self._note(check_linked(self.cursor, chunk, link, found.events))
-                self._check_steps(chunk, link.fact)
+                self._note(place.stream, check_linked(self.cursor, chunk, link, found.events))
+        for unique in said.unique:
+            if unique.table in tables:
+                self._note(place.stream, self._doubled(chunk, unique))
 
     def check_beyond(self, place: Slice, following: int) -> None:
         tables = fact_tables(place.stream, TOPICS[place.topic].records)
-        self._note(check_nothing_beyond(self.cursor, place, tables, following))
+        self._note(place.stream, check_nothing_beyond(self.cursor, place, tables, following))
 
     def finish(self) -> None:
         """Compare what was gathered from all ranges with the tables of state and of sums."""
-        for states in self._states.values():
+        for (stream, _), states in self._states.items():
             for state in states:
-                self._note(state.differences(self.cursor, self.findings, full=self.full))
-        self._finish_accounts()
-        for want, tally in ((self._windows, WINDOWS), (self._balances, BALANCES)):
-            want.flush(self.cursor)
-            if self.full:
-                self._finish_sums(want)
-            else:
-                self._carry_over(want, tally)
-        if self.full:
-            self._check_books()
-            for link in LINKS:
-                self._note(check_orphans(self.cursor, link))
+                self._note_of(stream, state.finish(self.cursor, self.findings))
+        for name, accounts in self._accounts.items():
+            self._note_of(name, accounts.finish(self.cursor, self.findings))
+        if self.is_new:
+            self._finish_sums()
 
-    def _fold(self, place: Slice, events: dict[str, Events]) -> None:
-        for record, found in events.items():
-            for state in self._states_of(place.stream, place.topic):
-                state.take(record, found)
-                state.flush(self.cursor)
-            if place.topic == "wallet-transactions":
-                self._book(place, record, found)
-            if place.is_new:
-                count(self._windows, place.topic, place.partition, record, found)
-        for want in (self._windows, self._balances, self._touched):
-            want.flush(self.cursor, at_least=FOLDED)
+    def note(self, stream: str, differences: Iterable[Difference]) -> None:
+        self._note_of(stream, differences)
 
-    def _book(self, place: Slice, record: str, events: Events) -> None:
-        for event in events.bodies:
-            for _, debit, credit, amount in bookings(record, event):
-                for kind, debits, credits in ((debit, amount, 0), (credit, 0, amount)):
-                    found, (_, owner, currency) = self._accounts.id_of(kind, event)
-                    if place.is_new:
-                        self._balances.add((found, place.partition), debits, credits)
-                    if (found,) not in self._touched.rows:
-                        mine = kind in PLAYERS_OWN
-                        row = (kind, owner if mine else None, "" if mine else owner, currency)
-                        self._touched.rows[(found,)] = row
-
-    def _states_of(self, stream: Stream, topic: str) -> list[StateCheck]:
-        key = (stream.name, topic)
-        if key not in self._states:
-            projected = {(p.record, p.table) for p in stream.projections}
-            records = TOPICS[topic].records
-            self._states[key] = [
-                StateCheck(state, topic)
-                for state in STATES
-                if any((record, state.table) in projected and record in records for record in state.records)
-            ]
-        return self._states[key]
-
-    def _finish_accounts(self) -> None:
-        self._touched.flush(self.cursor)
-        if self._touched.is_made:
-            for kafka, postgres, _ in differing(self.cursor, self._touched, full=self.full):
-                self._note([shown("accounts", NO_ACCOUNT, self._touched, kafka, postgres, topic="wallet-transactions")])
-
-    def _finish_sums(self, want: Want) -> None:
-        """In full the sums of this run are held against the whole table."""
-        if want.is_made:
-            self._note_sums(want, differing_everywhere(self.cursor, want, want.temporary, self.inexact))
-
-    def _carry_over(self, want: Want, tally: str) -> None:
-        """Else they are added to those of earlier steps, and held against the table where these are complete."""
-        if want.is_made:
-            add_to_tally(self.cursor, want, tally, self.behind)
-            self._note_sums(want, differing_sums(self.cursor, want, tally, self.inexact))
-        self._note_sums(want, differing_opened(self.cursor, want, tally, self.inexact, self.behind))
-
-    def _note_sums(self, want: Want, rows: Iterator[tuple[dict[str, object], dict[str, object], int]]) -> None:
-        check = "windows" if want is self._windows else "balances"
-        topic = "" if want is self._windows else "wallet-transactions"
+    def note_sums(self, tally: Tally, rows: Differing) -> None:
+        want = tally.want
+        check = "balances" if want.topic else "windows"
         listed, total = 0, 0
         for kafka, postgres, total in rows:  # noqa: B007 - the last one is used
             listed += 1
-            self._note([shown(check, NOT_THE_SUM, want, kafka, postgres, topic=topic)])
+            self.findings.add(shown(check, NOT_THE_SUM, want, kafka, postgres, topic=want.topic))
         self.findings.more(check, total - listed)
 
-    def check_older(self, rng: random.Random) -> None:
-        """A random stretch of the sums and of the linked rows, so that a later change is found in time."""
-        short = [*self.inexact, *self.behind]
-        first = UUID(int=rng.getrandbits(128))
-        self.cursor.execute(
-            "SELECT account_id FROM reconcile_balancetally WHERE account_id >= %s"
-            " ORDER BY account_id OFFSET 2000 LIMIT 1",
-            [first],
+    def sums_within(self, tally: Tally, stretch: Stretch) -> None:
+        """All rows of a stretch of a table of sums; those of places that are behind must only not fall short."""
+        short = [*self._places(tally, self.inexact), *self._places(tally, self.behind)]
+        self.note_sums(tally, tally.differing_within(self.cursor, stretch, short))
+
+    def states_of(self, stream: str, topic: str, records: Iterable[str]) -> list[StateCheck]:
+        """The checks of the states that the stream makes of these records of the topic."""
+        key = (stream, topic)
+        if key not in self._states:
+            said, known = described(stream), set(records) & set(TOPICS[topic].records)
+            self._states[key] = [
+                self._state(state, stream, topic)
+                for state in (*said.states, *activity(said, known))
+                if known & set(state.records)
+            ]
+        return self._states[key]
+
+    def tally_of_windows(self, stream: str) -> Tally:
+        counting = tuple(said.stream for said in descriptions() if counted_topics(said))
+        return self._sums.setdefault(
+            f"window {stream}", Tally(windows(stream), self.books.windows, "stream", stream, counting)
         )
-        last = (self.cursor.fetchone() or (UUID(int=2**128 - 1),))[0]
-        accounts = ("account_id", first, last)
-        self._note_sums(self._balances, differing_everywhere(self.cursor, self._balances, BALANCES, short, accounts))
-        if stretch := self._random_stretch(rng):
-            minutes = ("minute", *stretch)
-            self._note_sums(self._windows, differing_everywhere(self.cursor, self._windows, WINDOWS, short, minutes))
-        for link in LINKS:
-            start = UUID(int=self._random_id(rng))
-            if keys := random_keys(self.cursor, link, str(start)):
-                self._note(check_orphans(self.cursor, link, *keys))
 
-    def _random_stretch(self, rng: random.Random) -> tuple[datetime, datetime] | None:
-        self.cursor.execute("SELECT min(minute), max(minute) FROM reconcile_windowtally")
-        first, last = self.cursor.fetchone()
-        if first is None:
-            return None
-        start = first + timedelta(minutes=rng.randrange(int((last - first).total_seconds() // 60) + 1))
-        return start, start + timedelta(minutes=30)
-
-    def _random_id(self, rng: random.Random) -> int:
-        """A bound in the past year among ids that carry their time."""
-        at = self.now - timedelta(seconds=rng.randrange(365 * 86_400))
-        return int(at.timestamp() * 1000) << 80
-
-    def _check_books(self) -> None:
-        self.cursor.execute(
-            "SELECT a.currency, sum(b.debits), sum(b.credits)"
-            " FROM wallet_balance b JOIN wallet_account a ON a.id = b.account_id GROUP BY 1"
-            " HAVING sum(b.debits) <> sum(b.credits)"
+    def tally_of(self, book: Book) -> Tally:
+        key = ("account_id", "partition")
+        want = Want(
+            f"balance_{book.name.replace(' ', '_')}", book.target or self.books.balances, key, ("debits", "credits"),
+            adding=True, topic=book.topic, is_held=bool(book.target),
+        )  # fmt: skip
+        return self._sums.setdefault(
+            f"book {book.name}", Tally(want, self.books.balances, "book", book.name, (book.name,))
         )
-        for currency, debits, credits in self.cursor.fetchall():
-            sides = {"debits": int(debits), "credits": int(credits)}
-            says = f"Debits and credits in {currency} are not the same."
-            self._note([Difference("books", says, "wallet-transactions", where=currency, postgres=sides)])
 
-    def _check_steps(self, chunk: Chunk, fact: str) -> None:
-        """No two settlements of a bet may have one number."""
-        if fact != "trading_bet":
-            return
-        place = chunk.place
+    def accounts_of(self, stream: str, book: Book) -> StateCheck:
+        if book.name not in self._accounts:
+            state = State(f"account_{book.name}", TOPICS[book.topic].records, book.accounts, {"id": "id"}, (),
+                          dict.fromkeys(book.account_columns, ""))  # fmt: skip
+            self._accounts[book.name] = self._state(state, stream, book.topic)
+        return self._accounts[book.name]
+
+    def _state(self, state: State, stream: str, topic: str) -> StateCheck:
+        return StateCheck(state, stream, topic, self.books.states, is_new=self.is_new)
+
+    def _fold(self, place: Slice, found: Accounted) -> None:
+        stream, topic = place.stream, place.topic
+        said = described(stream.name)
+        states = self.states_of(stream.name, topic, stream.records())
+        for state in states:
+            state.forget(self.cursor, set(found.gone))
+        for record, events in found.events.items():
+            for state in states:
+                state.take(record, events, found.gone)
+                state.flush(self.cursor)
+            for book in said.books:
+                if book.topic == topic:
+                    self._book(place, book, record, events)
+            if self.is_new and not TOPICS[topic].compacted:
+                count(self.tally_of_windows(stream.name).want, said, topic, place.partition, record, events)
+        for tally in self._sums.values():
+            tally.want.flush(self.cursor, at_least=FOLDED)
+
+    def _book(self, place: Slice, book: Book, record: str, events: Events) -> None:
+        sums = self.tally_of(book).want
+        accounts = self.accounts_of(place.stream.name, book) if book.accounts else None
+        rows = accounts.want.rows if accounts else {}
+        for event in events.bodies:
+            for found, row, debits, credits in book.entries(record, event):
+                if self.is_new:
+                    sums.add((found, place.partition), debits, credits)
+                if row is not None and (found,) not in rows:
+                    rows[(found,)] = row
+        if accounts and len(rows) >= FOLDED:
+            accounts.want.flush(self.cursor)
+
+    def _finish_sums(self) -> None:
+        """What is new is added to the sums of earlier steps; where these are complete, the tables must have them."""
+        for said in descriptions():
+            tallies = [self.tally_of(book) for book in said.books]
+            tallies += [self.tally_of_windows(said.stream)] if counted_topics(said) else []
+            for tally in tallies:
+                self._carry_on(tally)
+
+    def _carry_on(self, tally: Tally) -> None:
+        inexact, behind = self._places(tally, self.inexact), self._places(tally, self.behind)
+        tally.want.flush(self.cursor)
+        if tally.want.is_made:
+            tally.add(self.cursor, behind)
+            if tally.want.is_held:
+                self.note_sums(tally, tally.differing(self.cursor, inexact))
+        self.note_sums(tally, tally.differing_opened(self.cursor, inexact, behind))
+
+    @staticmethod
+    def _places(tally: Tally, places: Sequence[tuple[str, str, int]]) -> list[str]:
+        """Topic and partition, as the tally writes them, of those places that streams of its table read."""
+        of_windows = {said.stream: counted_topics(said) for said in descriptions()}
+        of_books = {said.stream: {book.topic for book in said.books} for said in descriptions()}
+        topics = of_windows if tally.column == "stream" else of_books
+        return [f"{topic}/{partition}" for stream, topic, partition in places if topic in topics.get(stream, ())]
+
+    def _doubled(self, chunk: Chunk, unique: Unique) -> Iterator[Difference]:
+        table, columns = sql.Identifier(unique.table), [sql.Identifier(column) for column in unique.columns]
+        same = sql.SQL(" AND ").join(sql.SQL("o.{0} = s.{0}").format(column) for column in columns)
+        listed = sql.SQL(", ").join(sql.SQL("s.{}::text").format(column) for column in columns)
         self.cursor.execute(
-            "SELECT DISTINCT s.bet_id::text, s.settlement_no FROM trading_settlement s JOIN trading_settlement o"
-            " ON o.bet_id = s.bet_id AND o.settlement_no = s.settlement_no AND o.event_id <> s.event_id"
-            " WHERE s.source_partition = %s AND s.source_offset >= %s AND s.source_offset < %s LIMIT 100",
-            [place.partition, chunk.start, chunk.end],
+            sql.SQL(
+                "SELECT DISTINCT {} FROM {} s JOIN {} o ON {} AND o.event_id <> s.event_id"
+                " WHERE s.source_partition = %s AND s.source_offset >= %s AND s.source_offset < %s LIMIT 100"
+            ).format(listed, table, table, same),
+            [chunk.place.partition, chunk.start, chunk.end],
         )
-        for bet_id, number in self.cursor.fetchall():
-            says = f"Bet {bet_id} has more than one settlement with the number {number}."
-            where = f"bet_id={bet_id}, settlement_no={number}"
-            self._note([Difference("settlements", says, place.topic, place.partition, where=where)])
+        for values in self.cursor.fetchall():
+            where = ", ".join(f"{column}={value}" for column, value in zip(unique.columns, values, strict=True))
+            yield Difference(unique.check, unique.says, chunk.place.topic, chunk.place.partition, where=where)
 
-    def _note(self, differences: Iterator[Difference] | list[Difference]) -> None:
+    def _note(self, stream: Stream, differences: Iterable[Difference]) -> None:
+        self._note_of(stream.name, differences)
+
+    def _note_of(self, stream: str, differences: Iterable[Difference]) -> None:
         for difference in differences:
-            self.findings.add(difference)
+            self.findings.add(replace(difference, stream=stream))

@@ -1,13 +1,22 @@
-"""What a reconciliation found: each difference once, with where it is and what each side says."""
+"""What a reconciliation found: each finding once, with where it is and what each side says."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from backoffice.kernel.ids import derived_id
 
 LISTED = 100
+
+
+class Weight(StrEnum):
+    """A difference between Kafka and Postgres; something else that somebody ought to see; what is known already."""
+
+    DIFFERENCE = "difference"
+    WARNING = "warning"
+    KNOWN = "known"
 
 
 @dataclass(frozen=True)
@@ -23,41 +32,56 @@ class Difference:
     where: str = ""
     kafka: Any = None
     postgres: Any = None
+    weight: Weight = Weight.DIFFERENCE
+    stream: str = ""
 
     def fingerprint(self) -> UUID:
         """The same for the same finding in another run, whatever the figures are by then."""
-        place = (self.topic, str(self.partition), self.record, str(self.offsets), self.where)
+        place = (self.stream, self.topic, str(self.partition), self.record, str(self.offsets), self.where)
         return derived_id("reconcile", self.check, *place)
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "check": self.check,
-            "topic": self.topic,
-            "partition": self.partition,
-            "record": self.record,
+        return asdict(self) | {
             "offsets": list(self.offsets) if self.offsets else None,
-            "where": self.where,
-            "kafka": self.kafka,
-            "postgres": self.postgres,
-            "says": self.says,
+            "weight": str(self.weight),
         }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> "Difference":
+        offsets = told.get("offsets")
+        return cls(**told | {"offsets": tuple(offsets) if offsets else None, "weight": Weight(told["weight"])})
+
+    def line(self) -> str:
+        """All of it in one line for a person who watches."""
+        at = f"{self.topic}[{self.partition}]" if self.partition is not None else self.topic
+        offsets = f"@{self.offsets[0]}" if self.offsets else ""
+        sides = f"; Kafka: {self.kafka}, Postgres: {self.postgres}" if self.kafka or self.postgres else ""
+        about = " ".join(part for part in (f"{at}{offsets}", self.record, self.where) if part)
+        return f"{self.weight} ({self.check}) {about}: {self.says}{sides}"
 
 
 @dataclass
 class Findings:
-    """All differences are counted; the first ``LISTED`` are kept. What is kept is not counted when it is met again."""
+    """All differences are counted; the first ``LISTED`` are kept. What is kept is not counted when it is met again.
+
+    ``named`` are the findings that are no differences; of these, too, the first are kept.
+    """
 
     listed: list[Difference] = field(default_factory=list)
+    named: list[Difference] = field(default_factory=list)
     by_check: Counter[str] = field(default_factory=Counter)
+    named_by_check: Counter[str] = field(default_factory=Counter)
     _known: set[UUID] = field(default_factory=set)
 
     def add(self, difference: Difference) -> None:
         finding = difference.fingerprint()
         if finding in self._known:
             return
-        self.by_check[difference.check] += 1
-        if len(self.listed) < LISTED:
-            self.listed.append(difference)
+        is_difference = difference.weight is Weight.DIFFERENCE
+        counted, kept = (self.by_check, self.listed) if is_difference else (self.named_by_check, self.named)
+        counted[difference.check] += 1
+        if len(kept) < LISTED:
+            kept.append(difference)
             self._known.add(finding)
 
     def more(self, check: str, number: int) -> None:
@@ -67,8 +91,16 @@ class Findings:
     def merge(self, others: "Findings") -> None:
         """Take in what was found beside this; it is of other topics."""
         self.by_check.update(others.by_check)
+        self.named_by_check.update(others.named_by_check)
         self.listed += others.listed[: LISTED - len(self.listed)]
+        self.named += others.named[: LISTED - len(self.named)]
         self._known |= others._known
+
+    def restore(self, listed: list[Difference], named: list[Difference], total: int) -> None:
+        """What an earlier part of the same run has found."""
+        for difference in (*listed, *named):
+            self.add(difference)
+        self.by_check["earlier"] += total - self.total
 
     @property
     def total(self) -> int:

@@ -1,7 +1,7 @@
 """What a fact row must hold, by its event: which field stands in which column, and how both sides are summed up.
 
 Both sides write a row as one text, column by column, and sum the CRC-32 of these texts; so two sums tell of thousands
-of rows whether they are the same, and money is summed beside them for people.
+of rows whether they are the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,59 +11,38 @@ from operator import itemgetter
 from typing import Any
 from zlib import crc32
 
+import numpy as np
 from django.apps import apps
 from django.db import models
+from numpy.typing import NDArray
 from psycopg import sql
 
 from backoffice.contracts.definitions import schema
 
+from .declared import described
 from .reading import Event
 
-MONEY = frozenset(
-    [
-        "stake",
-        "payout",
-        "previous_payout",
-        "potential_payout",
-        "amount",
-        "bonus_amount",
-        "win",
-        "jackpot_win",
-        "bonus_stake",
-        "bonus_win",
-        "wagered",
-    ]
-)
 _ORIGIN = frozenset({"stream", "record", "source_partition", "source_offset", "digest"})
-_LEG_ARRAYS = {
-    "legs": "legs.leg_no",
-    "results": "legs.result",
-    "void_factors": "legs.void_factor",
-    "dead_heat_factors": "legs.dead_heat_factor",
-}
-# Columns that are not named like their field.
-_FIELDS = {
-    ("BetPlaced", "id"): "bet_id",
-    ("RoundCompleted", "id"): "round_id",
-    ("BetVoided", "payout"): "refund",
-} | {(record, column): field for record in ("BetSettled", "BetResettled") for column, field in _LEG_ARRAYS.items()}
-# Columns that hold a value where the record has no such field; any other column is null then.
-_CONSTANTS = {("BetSettled", "previous_payout"): 0, ("BetCashedOut", "previous_payout"): 0}
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Of some rows or events: how many, their money by column, and the sum of their checksums."""
+    """Of some rows or events: how many, the sum of their checksums, and that of the digests of their bodies.
+
+    ``undigested`` are rows from before there were digests.
+    """
 
     count: int
-    money: dict[str, int]
     checksum: int
+    digests: int
+    undigested: int = 0
 
-    def shown(self) -> dict[str, int]:
-        return {"count": self.count} | self.money
+    def agree(self, stored: "Sums") -> bool:
+        same = (self.count, self.checksum) == (stored.count, stored.checksum)
+        return same and (self.digests == stored.digests or stored.undigested > 0)
 
 
-NOTHING = Sums(0, {}, 0)
+NOTHING = Sums(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -74,10 +53,7 @@ class Table:
     columns: tuple[str, ...]
     texts: tuple[sql.Composable, ...]
     has_record: bool
-
-    @property
-    def money(self) -> tuple[str, ...]:
-        return tuple(column for column in self.columns if column in MONEY)
+    has_stream: bool
 
     def checksum(self) -> sql.Composable:
         return checksum(self.texts)
@@ -93,12 +69,15 @@ class Form:
     constants: tuple[Any, ...]
     ids: frozenset[str]
     personal: frozenset[str]
+    money: frozenset[str]
 
-    def sums(self, events: Sequence[Event]) -> Sums:
+    def sums(self, events: Sequence[Event], digested: NDArray[np.int64]) -> Sums:
         template = "|".join("%s" if field else str(c) for field, c in zip(self.fields, self.constants, strict=True))
         values = itemgetter(*(field for field in self.fields if field))
         checks = sum([crc32((template % values(event)).encode()) for event in events])
-        return Sums(len(events), {column: self._sum(column, events) for column in self.table.money}, checks)
+        # In halves, as the sum of whole ones leaves 64 bits.
+        total = (int((digested >> 32).sum()) << 32) + int((digested & 0xFFFFFFFF).sum())
+        return Sums(len(events), checks, total)
 
     def values(self, event: Event) -> list[str]:
         """The text of each column; ids as Postgres writes them."""
@@ -107,10 +86,6 @@ class Form:
             text = str(event[field] if field else constant)
             texts.append(text.lower() if field in self.ids and text != "None" else text)
         return texts
-
-    def _sum(self, column: str, events: Sequence[Event]) -> int:
-        field = self.fields[self.table.columns.index(column)]
-        return sum(filter(None, map(itemgetter(field), events))) if field else 0
 
 
 def checksum(texts: Iterable[sql.Composable]) -> sql.Composable:
@@ -128,6 +103,7 @@ def table(name: str) -> Table:
         tuple(c.column or "" for c in columns),
         tuple(as_text(c, c.column or "") for c in columns),
         "record" in names,
+        "stream" in names,
     )
 
 
@@ -145,25 +121,31 @@ def as_text(field: "models.Field[Any, Any]", *column: str) -> sql.Composable:
 
 
 @cache
-def form(record: str, name: str) -> Form:
-    facts = table(name)
+def form(stream: str, record: str, name: str) -> Form:
+    """How the stream keeps events of the record in the table: fields by name, unless its app says otherwise."""
+    facts, said = table(name), described(stream)
     known = {field["name"]: field for field in schema(record)["fields"]}
     fields, constants = [], []
     for column in facts.columns:
-        field = _FIELDS.get((record, column)) or (column if column in known else None)
+        field = said.fields.get((record, column)) or (column if column in known else None)
         fields.append(field)
-        constants.append(None if field else _CONSTANTS.get((record, column)))
+        constants.append(None if field else said.constants.get((record, column)))
     ids = frozenset(field for field, attributes in known.items() if attributes.get("format") == "uuid")
     personal = frozenset(field for field, attributes in known.items() if attributes["classification"] == "personal")
-    return Form(record, facts, tuple(fields), tuple(constants), ids, personal)
+    financial = (field for field, attributes in known.items() if attributes["classification"] == "financial")
+    money = frozenset(field for field in financial if "long" in (known[field]["type"], *known[field]["type"]))
+    return Form(record, facts, tuple(fields), tuple(constants), ids, personal, money)
 
 
-def flatten_legs(record: str, events: Sequence[Event]) -> None:
-    """Give settlements their legs' results as the table has them: one text for each field of the legs."""
-    if (record, "legs") not in _FIELDS:
-        return
-    for event in events:
-        legs = event["legs"]
-        for field in _LEG_ARRAYS.values():
-            inner = field.removeprefix("legs.")
-            event[field] = ",".join([str(leg[inner]) for leg in legs])
+@cache
+def _flattened(stream: str, record: str) -> tuple[str, ...]:
+    """Fields of elements of a list that stand in columns of their own."""
+    return tuple(field for (of, _), field in described(stream).fields.items() if of == record and "." in field)
+
+
+def flatten(stream: str, record: str, events: Sequence[Event]) -> None:
+    """Give the events what their tables have of the elements of a list: one text for each field of these."""
+    for field in _flattened(stream, record):
+        name, _, inner = field.partition(".")
+        for event in events:
+            event[field] = ",".join([str(element[inner]) for element in event[name]])

@@ -1,15 +1,16 @@
 """Rows that belong to a fact: the transfers of a transaction, the legs of a bet. All of them, and as the event says."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
 from zlib import crc32
 
+from django.apps import apps
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from .comparing import Stretch, within
+from .declared import Link
 from .differences import Difference
 from .facts import as_text, checksum
 from .log import Chunk
@@ -18,30 +19,6 @@ from .rows import in_range, range_of
 
 LOST = "The {child} of the event are not all there; rebuild the projection."
 ALTERED = "The {child} of the event are not what it says; they were changed after they were stored."
-
-Expected = Callable[[str, Event, int], list[tuple[Any, ...]]]
-
-
-@dataclass(frozen=True)
-class Link:
-    """``fact``.``key`` = ``child``.``child_key``; ``expected`` gives the child rows of an event of a partition."""
-
-    check: str
-    topic: str
-    records: tuple[str, ...]
-    fact: str
-    key: str
-    child: str
-    child_key: str
-    columns: tuple[str, ...]
-    expected: Expected
-
-    def texts(self) -> list[sql.Composable]:
-        from django.apps import apps
-
-        model = next(model for model in apps.get_models() if model._meta.db_table == self.child)
-        fields = {field.column: field for field in model._meta.concrete_fields}
-        return [as_text(fields[column], "c", column) for column in self.columns]
 
 
 def check_linked(cursor: CursorWrapper, chunk: Chunk, link: Link, events: Mapping[str, Events]) -> Iterator[Difference]:
@@ -52,27 +29,17 @@ def check_linked(cursor: CursorWrapper, chunk: Chunk, link: Link, events: Mappin
             yield from _narrowed(cursor, chunk, link, record, found)
 
 
-def check_orphans(cursor: CursorWrapper, link: Link, first: str = "", last: str = "") -> Iterator[Difference]:
-    """Child rows that belong to no fact, among the keys from ``first`` to ``last`` (or all)."""
-    condition = sql.SQL("c.{} BETWEEN %s AND %s AND ").format(sql.Identifier(link.child_key)) if first else sql.SQL("")
+def check_orphans(cursor: CursorWrapper, link: Link, stretch: Stretch) -> Iterator[Difference]:
+    """Child rows that belong to no fact, of a stretch along their key."""
+    condition, bounds = within(link.child, (link.child_key,), stretch)
     query = sql.SQL(
-        "SELECT c.{child_key}::text FROM {child} c WHERE {condition}"
-        " NOT EXISTS (SELECT 1 FROM {fact} f WHERE f.{key} = c.{child_key}) LIMIT 100"
+        "SELECT DISTINCT c.{child_key}::text FROM (SELECT {child_key} FROM {child} WHERE {condition}) c"
+        " WHERE NOT EXISTS (SELECT 1 FROM {fact} f WHERE f.{key} = c.{child_key}) LIMIT 100"
     ).format(**_names(link), condition=condition)
-    cursor.execute(query, [first, last] if first else [])
+    cursor.execute(query, bounds)
     for (key,) in cursor.fetchall():
         says = f"This row of {link.child} belongs to no event."
         yield Difference(link.check, says, link.topic, where=key, postgres={"table": link.child, link.child_key: key})
-
-
-def random_keys(cursor: CursorWrapper, link: Link, start: str, rows: int = 2_000) -> tuple[str, str] | None:
-    """The first and the last key of a stretch of child rows from ``start`` on."""
-    query = sql.SQL(
-        "SELECT {child_key}::text FROM {child} WHERE {child_key} >= %s ORDER BY {child_key} LIMIT %s"
-    ).format(**_names(link))
-    cursor.execute(query, [start, rows])
-    keys = [key for (key,) in cursor.fetchall()]
-    return (keys[0], keys[-1]) if keys else None
 
 
 def _stored(cursor: CursorWrapper, chunk: Chunk, link: Link) -> dict[str, tuple[int, int]]:
@@ -85,7 +52,7 @@ def _stored(cursor: CursorWrapper, chunk: Chunk, link: Link) -> dict[str, tuple[
 def _sums_query(link: Link) -> sql.Composed:
     return sql.SQL(
         "SELECT {record}, count(*), sum({checksum}) FROM {fact} f JOIN {child} c ON c.{child_key} = f.{key} WHERE "
-    ).format(record=_record(link), checksum=checksum(link.texts()), **_names(link)) + sql.SQL(
+    ).format(record=_record(link), checksum=checksum(_columns(link)), **_names(link)) + sql.SQL(
         in_range(link.fact, "f.") + " GROUP BY 1"
     )
 
@@ -94,7 +61,7 @@ def _narrowed(cursor: CursorWrapper, chunk: Chunk, link: Link, record: str, even
     query = sql.SQL(
         "SELECT f.source_offset, c.{child_key} IS NOT NULL, ARRAY[{texts}]"
         " FROM {fact} f LEFT JOIN {child} c ON c.{child_key} = f.{key} WHERE "
-    ).format(texts=sql.SQL(", ").join(link.texts()), **_names(link))
+    ).format(texts=sql.SQL(", ").join(_columns(link)), **_names(link))
     cursor.execute(query + sql.SQL(in_range(link.fact, "f.")), range_of(chunk, link.fact, [record]))
     here: dict[int, list[str]] = defaultdict(list)
     for offset, is_there, values in cursor.fetchall():
@@ -131,6 +98,13 @@ def _difference(
 
 def _texts(link: Link, record: str, event: Event, chunk: Chunk) -> list[str]:
     return ["|".join(map(str, row)) for row in link.expected(record, event, chunk.place.partition)]
+
+
+@cache
+def _columns(link: Link) -> list[sql.Composable]:
+    model = next(model for model in apps.get_models() if model._meta.db_table == link.child)
+    fields = {field.column: field for field in model._meta.concrete_fields}
+    return [as_text(fields[column], "c", column) for column in link.columns]
 
 
 def _record(link: Link) -> sql.Composable:

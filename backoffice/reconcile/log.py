@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,9 @@ PATIENCE_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 # Where offsets are missing at the end, the client waits this long for messages that never come.
 _POLL_SECONDS = 0.05
+
+# Stream, topic, partition and offset of a message, each as text.
+Position = tuple[str, str, str, str]
 
 _SETTINGS = {
     "client.id": "pitboss-reconcile",
@@ -80,20 +84,30 @@ class Log:
             raise Retryable(f"Kafka does not say what {topic}[{partition}] holds: {error.args[0].str()}") from error
         return int(low), int(high)
 
-    def twins(self, topic: str, stream: Stream) -> set[tuple[str, ...]]:
-        """Stream, topic, partition and offset that the messages of a dead-letter topic name, each as text."""
+    def twins(self, topic: str, stream: Stream, wanted: set[Position], since: datetime) -> set[Position]:
+        """Those of the positions that messages of a dead-letter topic name; it is read from ``since`` on."""
         name = f"{self._prefix}{topic}"
         try:
             partitions = self._consumer.list_topics(name, timeout=ANSWER_SECONDS).topics[name].partitions
+            at = int(since.timestamp() * 1000)
+            starts = self._consumer.offsets_for_times(
+                [TopicPartition(name, partition, at) for partition in partitions], timeout=ANSWER_SECONDS
+            )
         except KafkaException as error:
             raise Retryable(f"Kafka does not say what {topic} holds: {error.args[0].str()}") from error
-        found = set()
-        for partition in partitions:
-            place = Slice(stream, topic, partition, *self.bounds(topic, partition), is_new=False)
-            for _, message in self._messages(place):
+        found: set[Position] = set()
+        for start in starts:
+            low, high = self.bounds(topic, start.partition)
+            first = high if start.offset < 0 else max(low, start.offset)
+            for _, message in self._messages(Slice(stream, topic, start.partition, first, high, is_new=False)):
                 said: Any = message.headers() or []
                 headers = {header: (value or b"").decode() for header, value in said}
-                found.add(tuple(headers.get(header, "") for header in ("stream", "topic", "partition", "offset")))
+                position = (headers.get("stream", ""), headers.get("topic", ""), headers.get("partition", ""),
+                            headers.get("offset", ""))  # fmt: skip
+                if position in wanted:
+                    found.add(position)
+                if found == wanted:
+                    return found
         return found
 
     def chunks(self, place: Slice) -> Iterator[Chunk]:

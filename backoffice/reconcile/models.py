@@ -1,13 +1,18 @@
-"""How far reconciliation is, what it expects of the sums kept in Postgres, and what it found."""
+"""How far reconciliation is, what it expects of the tables kept in Postgres, and what it found.
+
+What it expects stands in books of its own: the standing ones, which the runs by the clock carry on, and those of a run
+over everything, which begins from nothing and may be broken off and gone on with.
+"""
 
 from django.db import models
 
 
-class Checked(models.Model):
+class CheckedPlace(models.Model):
     """The next offset to check of a topic partition that a stream stores.
 
-    ``since`` is the first offset ever checked. Above 0 the log had lost its beginning by then, and the tallies of the
-    partition are no more than a lower bound.
+    ``since`` is the first offset ever checked. Above 0 the log had lost its beginning by then, and the sums of the
+    partition are no more than a lower bound. What is checked is read again, round after round: ``again`` is the next
+    offset of this round.
     """
 
     pk = models.CompositePrimaryKey("stream", "topic", "partition")
@@ -17,35 +22,42 @@ class Checked(models.Model):
     since = models.BigIntegerField()
     next = models.BigIntegerField()
     checked_at = models.DateTimeField()
+    again = models.BigIntegerField(default=0, db_default=0)
+    rounds = models.IntegerField(default=0, db_default=0)
+    round_began_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
 
 
-class WindowTally(models.Model):
-    """What Kafka says so far of a row of the window table, up to the offsets checked."""
+class WindowSums(models.Model):
+    """What Kafka says so far that a stream adds to a row of the window table, up to the offsets checked."""
 
-    pk = models.CompositePrimaryKey("metric", "minute", "key", "currency", "topic", "partition")
+    pk = models.CompositePrimaryKey("metric", "minute", "key", "currency", "topic", "partition", "stream")
     metric = models.TextField()
     minute = models.DateTimeField()
     key = models.TextField()
     currency = models.TextField()
     topic = models.TextField()
     partition = models.SmallIntegerField()
+    stream = models.TextField()
     count = models.BigIntegerField()
     amount = models.BigIntegerField()
     # Added to while there was more to add, and so not yet held against the table.
     is_open = models.BooleanField(default=False, db_default=False)
 
     class Meta:
+        abstract = True
         indexes = [
-            # A random older slice is a stretch of time.
-            models.Index(fields=["minute"], name="window_tallies_by_minute"),
-            models.Index(fields=["topic", "partition"], condition=models.Q(is_open=True), name="open_window_tallies"),
+            models.Index(fields=["topic", "partition"], condition=models.Q(is_open=True), name="open_%(class)s"),
         ]
 
 
-class BalanceTally(models.Model):
-    """What Kafka says so far of a row of the balance table, up to the offsets checked."""
+class BalanceSums(models.Model):
+    """What Kafka says so far of an account in a book, out of one partition, up to the offsets checked."""
 
-    pk = models.CompositePrimaryKey("account_id", "partition")
+    pk = models.CompositePrimaryKey("book", "account_id", "partition")
+    book = models.TextField()
     account_id = models.UUIDField()
     partition = models.SmallIntegerField()
     debits = models.BigIntegerField()
@@ -53,27 +65,102 @@ class BalanceTally(models.Model):
     is_open = models.BooleanField(default=False, db_default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["partition"], condition=models.Q(is_open=True), name="open_balance_tallies")]
+        abstract = True
+        indexes = [
+            models.Index(fields=["book", "partition"], condition=models.Q(is_open=True), name="open_%(class)s"),
+        ]
+
+
+class NewestVersion(models.Model):
+    """Which version of a row of state is the newest that Kafka has told, up to the offsets checked.
+
+    ``key`` is the row's key as one text; ``version`` the columns by which the newest is told, times in microseconds.
+    """
+
+    pk = models.CompositePrimaryKey("state", "key")
+    state = models.TextField()
+    # Sorted by its bytes, so that the keys that begin with another's are found.
+    key = models.TextField(db_collation="C")
+    version = models.JSONField()
+
+    class Meta:
+        abstract = True
+
+
+class WalkedTable(models.Model):
+    """How far a walk along the key of a table is in its round; ``after`` is the key of the last row looked at."""
+
+    name = models.TextField(primary_key=True)
+    after = models.JSONField(null=True)
+    rounds = models.IntegerField(default=0, db_default=0)
+    round_began_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class Checked(CheckedPlace):
+    pass
+
+
+class WindowTally(WindowSums):
+    pass
+
+
+class BalanceTally(BalanceSums):
+    pass
+
+
+class StateTally(NewestVersion):
+    pass
+
+
+class Walk(WalkedTable):
+    pass
+
+
+class FullChecked(CheckedPlace):
+    pass
+
+
+class FullWindowTally(WindowSums):
+    pass
+
+
+class FullBalanceTally(BalanceSums):
+    pass
+
+
+class FullStateTally(NewestVersion):
+    pass
+
+
+class FullWalk(WalkedTable):
+    pass
 
 
 class Run(models.Model):
-    """One reconciliation: what it compared, and where Kafka and Postgres differed."""
+    """One reconciliation: what it compared, and where Kafka and Postgres differed.
+
+    ``named`` are findings that are no differences of the two. ``finished_at`` is null while the run goes on, or where
+    it was broken off.
+    """
 
     started_at = models.DateTimeField(db_index=True)
-    finished_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
     full = models.BooleanField()
-    seed = models.BigIntegerField()
     is_clean = models.BooleanField()
     checked = models.JSONField()
     total = models.BigIntegerField()
     differences = models.JSONField()
+    named = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S} {'clean' if self.is_clean else f'{self.total} differences'}"
 
 
 class Finding(models.Model):
-    """A difference that was told once; however often a run meets it again, there is one alert."""
+    """A finding that was told once; however often a run meets it again, there is one alert."""
 
     id = models.UUIDField(primary_key=True)
     difference = models.JSONField()

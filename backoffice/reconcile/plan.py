@@ -1,27 +1,26 @@
-"""Which offsets a run reads: what is new since the last one and a random older slice, or everything.
+"""Which offsets a run reads for the first time, step by step.
 
-A run goes in steps of a bounded number of messages, each in a transaction with a snapshot of its own, because a long
-one would hold up whoever changes the tables, and the vacuum.
+Each step is a bounded number of messages in a transaction with a snapshot of its own, because a long one would hold up
+whoever changes the tables, and the vacuum.
 """
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import STREAMS, Stream
 
-from .differences import Difference
+from .books import Books
+from .differences import Difference, Weight
+from .known import Gap, Gaps, Place, covers
 from .log import Log, Slice
-from .models import Checked
+from .models import CheckedPlace
 
-OLDER = 2_000
 # Some ten seconds' work on a slow machine.
 STEP = 200_000
-
-Place = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,15 @@ class Position:
     topic: str
     partition: int
     following: int
+    newest_at: datetime | None
     low: int
     high: int
-    checked: Checked | None
+    checked: CheckedPlace | None
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def key(self) -> Place:
         return self.stream.name, self.topic, self.partition
-
-    @property
-    def place(self) -> str:
-        return f"{self.topic}/{self.partition}"
 
     @property
     def start(self) -> int:
@@ -60,117 +57,107 @@ class Position:
 
     @property
     def since(self) -> int:
-        """The first offset that the tallies hold; behind a gap they are incomplete."""
-        if self.checked is None:
+        """The first offset that the books hold; behind a gap that nobody has accepted they are incomplete."""
+        unread = self.checked.next if self.checked else 0
+        if self.low > unread and not covers(self.gaps, unread, self.low):
             return self.low
-        return self.low if self.low > self.checked.next else self.checked.since
+        return self.checked.since if self.checked else 0
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether sums over all events of the partition can only be a lower bound."""
+        return self.since > 0 or TOPICS[self.topic].compacted or self.high < self.following
+
+    @property
+    def has_every_key(self) -> bool:
+        """Whether the books know the newest version of every key: compaction keeps just that."""
+        return self.since == 0 or TOPICS[self.topic].compacted
 
 
-def positions(cursor: CursorWrapper, log: Log) -> list[Position]:
+def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list[Position]:
     """In the order of the catalogue, as the snapshot of the open transaction has them."""
-    checked = {(c.stream, c.topic, c.partition): c for c in Checked.objects.all()}
-    cursor.execute("SELECT stream, topic, partition, next FROM streams_offset ORDER BY topic, partition, stream")
+    checked = {(c.stream, c.topic, c.partition): c for c in books.checked._default_manager.all()}
+    cursor.execute(
+        "SELECT stream, topic, partition, next, newest_at FROM streams_offset ORDER BY topic, partition, stream"
+    )
     return [
-        Position(STREAMS[stream], topic, partition, following, *log.bounds(topic, partition),
-                 checked.get((stream, topic, partition)))
-        for stream, topic, partition, following in cursor.fetchall()
+        Position(STREAMS[stream], topic, partition, following, newest_at, *log.bounds(topic, partition),
+                 checked.get((stream, topic, partition)), gaps.get((stream, topic, partition), ()))
+        for stream, topic, partition, following, newest_at in cursor.fetchall()
         if stream in STREAMS and topic in TOPICS
     ]  # fmt: skip
 
 
-def everything(read: list[Position]) -> list[Slice]:
-    return [_slice(position, position.low, max(position.low, position.stored), is_new=True) for position in read]
-
-
 @dataclass
 class Plan:
-    """What one incremental run still has to read. It ends at what was stored when it began, or a little later.
+    """What a run still has to read for the first time. It ends at what was stored when it began, or a little later.
 
-    The new offsets come first, until a step takes all that are left at once: that one's sums can be held against the
-    tables exactly. ``step`` is how many offsets go into one.
+    A step is level when it takes all that is left at once: its sums can be held against the tables exactly.
     """
 
-    rng: random.Random
     step: int = STEP
-    has_caught_up: bool = False
+    is_level: bool = False
+    is_done: bool = False
     _goals: dict[Place, int] = field(default_factory=dict)
-    _older: list[tuple[Place, int, int]] = field(default_factory=list)
-    _is_drawn: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        return self.has_caught_up and not self._older
 
     def next(self, read: list[Position]) -> list[Slice]:
         """The slices of the next step, by the positions of its snapshot."""
-        if not self._is_drawn:
-            self._draw(read)
-        new = [] if self.has_caught_up else list(self._new(read))
-        return [*new, *(self._old(read, self.step - _length(new)) if self.has_caught_up else ())]
+        if not self._goals:
+            self._goals = {position.key: position.end for position in read}
+        self.is_level = sum(position.end - position.start for position in read) <= self.step
+        if self.is_level:
+            self.is_done = True
+            return [_slice(position, position.end) for position in read]
+        slices = list(self._bounded(read))
+        # With nothing below its goal the streams store faster than this reads; the next run goes on.
+        self.is_done = not slices
+        return slices
 
-    def _draw(self, read: list[Position]) -> None:
-        self._is_drawn = True
-        self._goals = {position.key: position.end for position in read}
-        for position in read:
-            older = min(position.start, position.high)
-            if older > position.low:
-                start = self.rng.randrange(position.low, older)
-                self._older.append((position.key, start, min(start + OLDER, older)))
-
-    def _new(self, read: list[Position]) -> Iterator[Slice]:
-        if sum(position.end - position.start for position in read) <= self.step:
-            self.has_caught_up = True
-            yield from (_slice(position, position.start, position.end, is_new=True) for position in read)
-            return
+    def _bounded(self, read: list[Position]) -> Iterator[Slice]:
         left = self.step
         for position in read:
             end = min(position.end, position.start + left)
             if position.start < min(end, self._goals.get(position.key, 0)):
                 left -= end - position.start
-                yield _slice(position, position.start, end, is_new=True)
-        # With nothing below its goal the streams store faster than this reads; the next run goes on.
-        self.has_caught_up = left == self.step
-
-    def _old(self, read: list[Position], room: int) -> Iterator[Slice]:
-        """Older slices as far as there is room; at least one, so that every step gets on."""
-        positions = {position.key: position for position in read}
-        while self._older:
-            key, start, end = self._older[0]
-            if room < end - start and room < self.step:
-                return
-            room -= end - start
-            del self._older[0]
-            if (position := positions.get(key)) and max(start, position.low) < end:
-                yield _slice(position, max(start, position.low), end, is_new=False)
+                yield _slice(position, end)
 
 
-def _slice(position: Position, start: int, end: int, *, is_new: bool) -> Slice:
-    return Slice(position.stream, position.topic, position.partition, start, end, is_new)
+def _slice(position: Position, end: int) -> Slice:
+    return Slice(position.stream, position.topic, position.partition, position.start, end, is_new=True)
 
 
-def _length(slices: list[Slice]) -> int:
-    return sum(part.end - part.start for part in slices)
+def told_until(read: list[Position], topic: str) -> datetime | None:
+    """Up to when all that a topic tells of is stored: where a partition lags behind its log, up to its newest event."""
+    mine = [position for position in read if position.topic == topic]
+    newest = [position.newest_at for position in mine if position.newest_at is not None]
+    lagging = [position.newest_at for position in mine if position.following < position.high]
+    if not newest or None in lagging:
+        return None
+    return min(max(newest), *(at for at in lagging if at is not None)) if lagging else max(newest)
 
 
-def gaps(position: Position, *, full: bool) -> Iterator[Difference]:
-    """What was stored and can no longer be compared, as far as the topic's retention does not explain it."""
+def missing(position: Position, *, full: bool) -> Iterator[Difference]:
+    """What was stored and can no longer be compared, as far as neither the topic's retention nor a person explains it;
+    and what was never stored, as a person has accepted."""
     topic = TOPICS[position.topic]
-    unread = 0 if full or position.checked is None else position.checked.next
+    unread = position.checked.next if position.checked else 0
     kept_for_ever = topic.retention_days is None and not topic.compacted
-    if position.low > unread and (kept_for_ever or (position.checked is not None and not full)):
+    was_read_before = position.checked is not None and not full
+    if position.low > unread and (kept_for_ever or was_read_before) and not covers(position.gaps, unread, position.low):
         says = f"Kafka's log begins at {position.low}; what stood before can no longer be compared."
         yield _gap(position, "log_begins_later", says, (unread, position.low - 1))
     if position.high < position.following:
         stored = f"offsets up to {position.following - 1} are stored"
         says = f"Kafka's log ends at {position.high}, but {stored}; it was made anew."
         yield _gap(position, "log_ends_early", says, (position.high, position.following - 1))
+    for gap in position.gaps:
+        says = f"These offsets were never stored, which is known: {gap.reason}"
+        yield _gap(position, "known_gap", says, (gap.start, gap.end - 1), Weight.KNOWN)
 
 
-def is_inexact(position: Position, *, full: bool) -> bool:
-    """Whether sums over all events of the partition can only be a lower bound."""
-    lost = position.low if full else position.since
-    return lost > 0 or TOPICS[position.topic].compacted or position.high < position.following
-
-
-def _gap(position: Position, check: str, says: str, offsets: tuple[int, int]) -> Difference:
-    return Difference(check, says, position.topic, position.partition, "", offsets)
+def _gap(
+    position: Position, check: str, says: str, offsets: tuple[int, int], weight: Weight = Weight.DIFFERENCE
+) -> Difference:
+    return Difference(
+        check, says, position.topic, position.partition, "", offsets, weight=weight, stream=position.stream.name
+    )

@@ -1,7 +1,7 @@
 """Exactly one fact row for each event, as it was sent: sums of a range first, then event by event where they differ."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -9,8 +9,11 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.contracts.digests import digests
 from backoffice.streams.store.projection import Stream
 
+from .comparing import Stretch, within
 from .differences import Difference
 from .facts import NOTHING, Form, Sums, form, table
 from .log import Chunk, Slice
@@ -19,13 +22,19 @@ from .reading import Event, Events
 LOST = "The event has neither a row nor a dead letter nor a repeat to account for it; rebuild the projection."
 ALTERED = "The row is not what the event says; it was changed after it was stored."
 DOUBLED = "The event stands in more than one row."
+OTHER_DIGEST = "The row does not have the digest of its message, by which a repeat of it would be told from a clash."
 FROM_NOWHERE = "The row names an offset at which no such event is stored."
+
+
+# For each stream and record the partitions in which it is stored.
+Places = Mapping[tuple[str, str], set[int]]
 
 
 @dataclass(frozen=True)
 class Row:
     offset: int
     event_id: str
+    digest: int | None
     values: list[str]
 
 
@@ -45,40 +54,61 @@ def check_rows(
         stored = _stored(cursor, chunk, name, records)
         for record in records:
             found = events.get(record) or Events()
-            held = form(record, name)
-            sent = held.sums(found.bodies) if found.bodies else NOTHING
-            here = stored.get(record, NOTHING)
-            if (sent.count, sent.checksum) != (here.count, here.checksum):
-                yield from _narrowed(cursor, chunk, held, found)
+            held = form(chunk.place.stream.name, record, name)
+            digested = digests(record, [chunk.messages[offset][1] or b"" for offset in found.offsets])
+            sent = held.sums(found.bodies, digested) if found.bodies else NOTHING
+            if not sent.agree(stored.get(record, NOTHING)):
+                yield from _narrowed(cursor, chunk, held, found, digested)
 
 
 def check_nothing_beyond(
     cursor: CursorWrapper, place: Slice, tables: Mapping[str, list[str]], following: int
 ) -> Iterator[Difference]:
     """No row may claim an offset that is not stored yet."""
+    beyond = Chunk(place, following, 2**63 - 1)
     for name, records in tables.items():
-        for record in records:
-            beyond = Chunk(place, following, 2**63 - 1)
-            for row in _rows(cursor, beyond, form(record, name)):
-                yield _difference(beyond, form(record, name), row.offset, None, row, FROM_NOWHERE)
+        for record in _stored(cursor, beyond, name, records):
+            held = form(place.stream.name, record, name)
+            for row in _rows(cursor, beyond, held):
+                yield _difference(beyond, held, row.offset, None, row, FROM_NOWHERE)
+
+
+def check_strangers(
+    cursor: CursorWrapper, name: str, places: Places, stretch: Stretch, key: tuple[str, ...]
+) -> Iterator[Difference]:
+    """No row, of a stretch along the key, may name a partition in which none of its record can be stored."""
+    facts = table(name)
+    condition, bounds = within(name, key, stretch)
+    pairs = [
+        "/".join((stream, record, str(of))) for (stream, record), partitions in places.items() for of in partitions
+    ]
+    only_stream, only_record = next(iter(places))
+    record = sql.Identifier("record") if facts.has_record else sql.Literal(only_record)
+    query = sql.SQL(
+        "SELECT event_id::text, {record}, source_partition, source_offset FROM {table} WHERE {condition}"
+        " AND (source_offset < 0 OR NOT concat_ws('/', {stream}, {record}, source_partition) = ANY(%s)) LIMIT 100"
+    ).format(
+        record=record, table=sql.Identifier(name), condition=condition,
+        stream=sql.Identifier("stream") if facts.has_stream else sql.Literal(only_stream),
+    )  # fmt: skip
+    cursor.execute(query, [*bounds, pairs])
+    for event_id, of, partition, offset in cursor.fetchall():
+        stands = {"table": name, "event_id": event_id}
+        yield Difference("rows", FROM_NOWHERE, "", partition, of, (offset, offset), event_id, postgres=stands)
 
 
 def _stored(cursor: CursorWrapper, chunk: Chunk, name: str, records: list[str]) -> dict[str, Sums]:
-    money = table(name).money
     cursor.execute(_sums_query(name, tuple(records)), range_of(chunk, name, records))
     return {
-        row[0]: Sums(
-            row[1], {column: int(total or 0) for column, total in zip(money, row[2:-1], strict=True)}, int(row[-1])
-        )
-        for row in cursor.fetchall()
+        record: Sums(count, int(checks), int(total), nulls) for record, count, checks, total, nulls in cursor.fetchall()
     }
 
 
 @cache
 def _sums_query(name: str, records: tuple[str, ...]) -> sql.Composed:
     facts = table(name)
-    totals = [sql.SQL("sum({})").format(sql.Identifier(column)) for column in facts.money]
-    columns = [_record(name, records), sql.SQL("count(*)"), *totals, sql.SQL("sum({})").format(facts.checksum())]
+    columns = [_record(name, records), sql.SQL("count(*)"), sql.SQL("sum({})").format(facts.checksum())]
+    columns += [sql.SQL("coalesce(sum(digest), 0)"), sql.SQL("count(*) - count(digest)")]
     query = sql.SQL("SELECT {} FROM {} WHERE ").format(sql.SQL(", ").join(columns), sql.Identifier(name))
     return query + sql.SQL(in_range(name)) + sql.SQL(" GROUP BY 1")
 
@@ -86,11 +116,14 @@ def _sums_query(name: str, records: tuple[str, ...]) -> sql.Composed:
 def in_range(name: str, alias: str = "") -> str:
     """The condition for the rows of a range of offsets; parameters as ``range_of`` gives them."""
     condition = f"{alias}source_partition = %s AND {alias}source_offset >= %s AND {alias}source_offset < %s"
-    return condition + (f" AND {alias}record = ANY(%s)" if table(name).has_record else "")
+    condition += f" AND {alias}record = ANY(%s)" if table(name).has_record else ""
+    return condition + (f" AND {alias}stream = %s" if table(name).has_stream else "")
 
 
 def range_of(chunk: Chunk, name: str, records: Sequence[str]) -> list[Any]:
-    return [chunk.place.partition, chunk.start, chunk.end] + ([list(records)] if table(name).has_record else [])
+    place, facts = chunk.place, table(name)
+    bounds: list[Any] = [place.partition, chunk.start, chunk.end]
+    return bounds + [list(records)] * facts.has_record + [place.stream.name] * facts.has_stream
 
 
 def _record(name: str, records: tuple[str, ...]) -> sql.Composable:
@@ -99,21 +132,25 @@ def _record(name: str, records: tuple[str, ...]) -> sql.Composable:
 
 def _rows(cursor: CursorWrapper, chunk: Chunk, held: Form) -> list[Row]:
     name = held.table.name
-    query = sql.SQL("SELECT source_offset, event_id::text, ARRAY[{}] FROM {} WHERE ").format(
+    query = sql.SQL("SELECT source_offset, event_id::text, digest, ARRAY[{}] FROM {} WHERE ").format(
         sql.SQL(", ").join(held.table.texts), sql.Identifier(name)
     )
     cursor.execute(query + sql.SQL(in_range(name)) + sql.SQL(" LIMIT 100000"), range_of(chunk, name, [held.record]))
     return [Row(*row) for row in cursor.fetchall()]
 
 
-def _narrowed(cursor: CursorWrapper, chunk: Chunk, held: Form, events: Events) -> Iterator[Difference]:
+def _narrowed(
+    cursor: CursorWrapper, chunk: Chunk, held: Form, events: Events, digested: Iterable[int]
+) -> Iterator[Difference]:
     """Which events of the record, in this range, differ, and how."""
     rows: dict[int, list[Row]] = defaultdict(list)
     for row in _rows(cursor, chunk, held):
         rows[row.offset].append(row)
-    for offset, event in zip(events.offsets, events.bodies, strict=True):
+    for offset, event, digest in zip(events.offsets, events.bodies, digested, strict=True):
         here = rows.pop(offset, [])
         wanted = held.values(event)
+        if here and here[0].digest not in (None, digest):
+            yield _of_digest(chunk, held, offset, event, int(digest), here[0])
         if len(here) == 1 and here[0].values == wanted:
             continue
         if not here:
@@ -125,8 +162,9 @@ def _narrowed(cursor: CursorWrapper, chunk: Chunk, held: Form, events: Events) -
         for row in here:
             if row is not kept:
                 yield _difference(chunk, held, offset, event, row, DOUBLED)
+    taken = TOPICS[chunk.place.topic].compacted
     for offset, here in rows.items():
-        for row in here:
+        for row in here if offset in chunk.messages or not taken else ():
             yield _difference(chunk, held, offset, None, row, FROM_NOWHERE)
 
 
@@ -150,12 +188,19 @@ def _difference(chunk: Chunk, held: Form, offset: int, event: Event | None, row:
     )
 
 
+def _of_digest(chunk: Chunk, held: Form, offset: int, event: Event, digest: int, row: Row) -> Difference:
+    told = {"table": held.table.name, "event_id": event["event_id"], "digest": digest}
+    stands = told | {"event_id": row.event_id, "digest": row.digest}
+    place = (chunk.place.topic, chunk.place.partition)
+    return Difference("digests", OTHER_DIGEST, *place, held.record, (offset, offset), kafka=told, postgres=stands)
+
+
 def _shown(held: Form, event_id: str, values: list[str], differing: set[str]) -> dict[str, Any]:
     """The id of the event and the columns that differ, or its money where all do; never a personal value."""
     shown: dict[str, Any] = {"table": held.table.name, "event_id": event_id}
     everything = len(differing) == len(held.table.columns)
     for field, column, value in zip(held.fields, held.table.columns, values, strict=True):
-        if column in (held.table.money if everything else differing):
+        if field in held.money if everything else column in differing:
             shown[column] = "personal, not shown" if field in held.personal else _number(value)
     return shown
 

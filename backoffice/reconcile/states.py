@@ -1,142 +1,161 @@
-"""Which event made a row of state what it is: the newest one, whatever order they came in."""
+"""Which event made a row of state what it is: the newest one, whatever order they came in.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Beside what the events of a step say, the newest version of each row is kept in the books. So a row that no event made,
+or that claims a version which no event has, is found as well.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.db import models
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
 from backoffice.contracts.definitions import schema
 
-from .differences import Difference, Findings
+from .comparing import Differing, Stretch, asked, differing, shown, within
+from .declared import State
+from .differences import LISTED, Difference, Findings
 from .reading import Event, Events
-from .wants import FOLDED, Want, differing, shown
+from .wants import FOLDED, Want, field_of, names
 
 STALE = "the row is not as the newest event says."
-_STATUS = ("status_at", "status_event")
+UNTOLD = "no event made this row, or none made it what it claims to be."
+DELETED = "a tombstone deleted this row, and it is still there."
 _MINUTE = 60_000_000  # microseconds
-_VERSION = ("version", "version_at", "version_event")
-
-
-@dataclass(frozen=True)
-class State:
-    """Columns of ``table`` that the newest of these records sets; ``columns`` map a column to its field.
-
-    ``each`` names a list of the event whose elements make a row each. ``constants`` are values by record.
-    """
-
-    name: str
-    records: tuple[str, ...]
-    table: str
-    key: dict[str, str]
-    by: tuple[str, ...]
-    columns: dict[str, str]
-    each: str = ""
-    constants: tuple[tuple[str, str, str], ...] = ()
-
-
-def _same(names: str) -> dict[str, str]:
-    return {name: name for name in names.split()}
-
-
-_PAYMENTS = {
-    f"{record}{outcome}": (direction, outcome.lower())
-    for direction, record, outcomes in (
-        ("deposit", "Deposit", ("Initiated", "Completed", "Declined")),
-        ("withdrawal", "Withdrawal", ("Requested", "Reversed", "Declined", "Paid")),
-    )
-    for outcome in outcomes
-}
-_SEEN = ("LoginSucceeded", "SessionStarted", "DepositCompleted", "RoundCompleted", "BetPlaced")
-
-STATES: tuple[State, ...] = (
-    State(
-        "registration", ("PlayerRegistered",), "players_player", {"id": "player_id"},
-        ("registered_at", "registered_event"),
-        _same("country currency birth_year_band channel language affiliate marketing_consent email phone first_name"
-              " last_name birth_date street city postcode"),
-    ),
-    State("player_status", ("PlayerStatusChanged",), "players_player", {"id": "player_id"}, _STATUS,
-          _same("status") | {"status_reason": "reason"}),
-    State("verification", ("PlayerVerified",), "players_player", {"id": "player_id"},
-          ("verification_at", "verification_event"), _same("verification")),
-    State("session_start", ("SessionStarted",), "players_session", {"id": "session_id"},
-          ("started_at", "started_event"), _same("player_id channel country device_id ip")),
-    State("session_end", ("SessionEnded",), "players_session", {"id": "session_id"}, ("ended_at", "ended_event"),
-          {"end_reason": "reason"}),
-    State("document", ("DocumentSubmitted",), "players_document", {"id": "document_id"}, _STATUS,
-          _same("player_id kind status country expires_on size_bytes sha256")),
-    State("bonus_grant", ("BonusGranted",), "players_bonus", {"id": "bonus_id"}, ("granted_at", "granted_event"),
-          _same("player_id campaign kind amount spins wagering_thousandths expires_at")),
-    State("bonus_end", ("BonusCompleted", "BonusExpired"), "players_bonus", {"id": "bonus_id"},
-          ("ended_at", "ended_event"), {"ended_amount": "amount"},
-          constants=(("BonusCompleted", "ended_as", "completed"), ("BonusExpired", "ended_as", "expired"))),
-    State("payment", tuple(_PAYMENTS), "wallet_payment", {"id": "payment_id"}, _STATUS,
-          _same("player_id method provider instrument_id currency amount"),
-          constants=tuple((record, column, value) for record, two in _PAYMENTS.items()
-                          for column, value in zip(("direction", "status"), two, strict=True))),
-    State("alert", ("ComplianceAlert",), "compliance_alert", {"id": "alert_id"}, _STATUS,
-          _same("player_id kind severity queue status rule rule_version summary evidence")),
-    State("sport_event", ("MarketUpdate",), "trading_sportevent", {"id": "sport_event_id"}, ("seen_at", "seen_event"),
-          _same("provider sport competition starts_at") | {"name": "event_name"}),
-    State("market", ("MarketUpdate",), "trading_market", {"id": "market_id"}, _VERSION,
-          _same("sport_event_id provider line status is_in_play bet_delay winners currency traded_volume")
-          | {"type": "market_type", "name": "market_name"}),
-    State("outcome", ("MarketUpdate",), "trading_outcome", _same("market_id outcome_id"), _VERSION,
-          _same("name status back_odds back_size lay_odds lay_size last_odds"), each="outcomes"),
-    State("offer", ("MarketPrice",), "trading_offer", _same("market_id"), _VERSION,
-          _same("sport_event_id status is_in_play margin_ppm method")),
-    State("price", ("MarketPrice",), "trading_price", _same("market_id outcome_id"), _VERSION,
-          _same("odds probability_ppm"), each="prices"),
-    State("activity", _SEEN, "metrics_activity", _same("player_id"), ("minute",), {}),
-)  # fmt: skip
 
 
 class StateCheck:
-    """Folds events to the newest of each row, and compares that with the table at the end."""
+    """Folds events to the newest of each row, and compares that with the table at the end.
 
-    def __init__(self, state: State, topic: str) -> None:
-        self.state = state
-        self.topic = topic
+    With ``is_new`` the books are carried on by what is folded; else the events were read before.
+    """
+
+    def __init__(self, state: State, stream: str, topic: str, tally: str, *, is_new: bool) -> None:
+        self.state, self.topic = state, topic
         constant = tuple(dict.fromkeys(column for _, column, _ in state.constants))
-        # Players are seen once for each topic, which is in the table's key, and to the minute.
-        self._seen_in = (topic,) if state.name == "activity" else ()
-        key = (*state.key, *("topic" for _ in self._seen_in))
-        name = f"{state.name}_{topic.replace('-', '_')}"
+        self._also = (topic,) if state.with_topic else ()
+        key = (*state.key, *("topic" for _ in self._also))
+        name = f"{stream}_{state.name}_{topic.replace('-', '_')}"
         self.want = Want(name, state.table, key, (*state.columns, *constant), state.by)
+        self._tally, self._is_new = sql.Identifier(tally), is_new
+        self._gone: set[str] = set()
 
-    def take(self, record: str, events: Events) -> None:
+    def take(self, record: str, events: Events, gone: Mapping[str, int]) -> None:
+        """``gone`` are the keys that tombstones among these messages name, with the offset of the last of each."""
         if record not in self.state.records:
             return
         constants = tuple(value for r, _, value in self.state.constants if r == record)
         ids = {field["name"] for field in schema(record)["fields"] if field.get("format") == "uuid"}
         keys, columns = tuple(self.state.key.values()), tuple(self.state.columns.values())
-        versioned = "version" in self.state.by
-        for event in events.bodies:
-            at = event["occurred_at"] - (event["occurred_at"] % _MINUTE if self._seen_in else 0)
-            by: tuple[Any, ...] = (at, event["event_id"].lower())[: len(self.state.by)]
-            by = (event["version"], *by) if versioned else by
-            for part in self._parts(event):
+        for offset, event in zip(events.offsets, events.bodies, strict=True):
+            if gone and offset < gone.get(event[keys[0]], -1):
+                continue
+            by = self._version(event)
+            for part in self._parts(event, keys):
                 key = tuple([part[k].lower() if k in ids else part[k] for k in keys])
-                self.want.newest((*key, *self._seen_in), (*by, *[part[c] for c in columns], *constants))
+                self.want.newest((*key, *self._also), (*by, *[part.get(c) for c in columns], *constants))
 
-    def _parts(self, event: Event) -> list[Event]:
+    def forget(self, cursor: CursorWrapper, gone: set[str]) -> None:
+        """What these keys had before is deleted; call it before what follows is taken."""
+        if self.state.forgets and gone:
+            self.want.forget(cursor, gone)
+            self._gone |= gone
+
+    def _version(self, event: Event) -> tuple[Any, ...]:
+        """What the row carries of the event that made it; the greatest wins."""
+        at = event["occurred_at"] - (event["occurred_at"] % _MINUTE if self.state.to_minute else 0)
+        by: tuple[Any, ...] = (at, event["event_id"].lower())
+        return ((event["version"], *by) if "version" in self.state.by else by)[: len(self.state.by)]
+
+    def _parts(self, event: Event, keys: tuple[str, ...]) -> list[Event]:
         if not self.state.each:
             return [event]
-        return [{"market_id": event["market_id"], **element} for element in event[self.state.each]]
+        shared = {key: event[key] for key in keys if key in event}
+        return [shared | element for element in event[self.state.each]]
 
     def flush(self, cursor: CursorWrapper) -> None:
         self.want.flush(cursor, at_least=FOLDED)
 
-    def differences(self, cursor: CursorWrapper, findings: Findings, *, full: bool) -> Iterator[Difference]:
+    def finish(self, cursor: CursorWrapper, findings: Findings) -> Iterator[Difference]:
         self.want.flush(cursor)
-        if not self.want.is_made:
-            return
+        if self._is_new:
+            self._carry_on(cursor)
+        if self.want.is_made:
+            yield from self._told(differing(cursor, self.want, self._still_known()), STALE, findings)
+        if self._gone:
+            yield from self._told(self._undeleted(cursor), DELETED, findings)
+
+    def _carry_on(self, cursor: CursorWrapper) -> None:
+        for key in sorted(self._gone):
+            query = sql.SQL("DELETE FROM {} WHERE state = %s AND (key = %s OR key ^@ %s)")
+            cursor.execute(query.format(self._tally), [self.want.name, key, f"{key}\x1f"])
+        if self.want.is_made:
+            merge = sql.SQL(
+                "INSERT INTO {} AS o (state, key, version) SELECT %s, {}, {} FROM {} t"
+                " ON CONFLICT (state, key) DO UPDATE SET version = excluded.version WHERE excluded.version > o.version"
+            ).format(self._tally, self._key(), self._told_version(), sql.Identifier(self.want.temporary))
+            cursor.execute(merge, [self.want.name])
+
+    def _still_known(self) -> sql.Composable | None:
+        """Where tombstones delete, what is read may have been deleted by one that comes later."""
+        if not self.state.forgets:
+            return None
+        query = sql.SQL("EXISTS (SELECT 1 FROM {} k WHERE k.state = {} AND k.key = {})")
+        return query.format(self._tally, sql.Literal(self.want.name), self._key("w"))
+
+    def _undeleted(self, cursor: CursorWrapper) -> Differing:
+        query = sql.SQL(
+            "SELECT NULL, to_jsonb(t), count(*) OVER () FROM {} t WHERE {} = ANY(%s)"
+            " AND NOT EXISTS (SELECT 1 FROM {} k WHERE k.state = %s AND k.key = {}) LIMIT %s"
+        ).format(sql.Identifier(self.want.target), sql.Identifier("t", self.want.key[0]), self._tally, self._key())
+        yield from asked(cursor, query, [list(self._gone), self.want.name, LISTED])
+
+    def untold(
+        self, cursor: CursorWrapper, stretch: Stretch, findings: Findings, *, others: tuple[str, ...], is_whole: bool
+    ) -> Iterator[Difference]:
+        """Rows of a stretch of the table whose version is not that of the books.
+
+        ``others`` are the columns by which other states of the table are versioned: a row without any was made by
+        nobody. Unless the books are ``is_whole``, they know nothing of rows whose messages are gone.
+        """
+        condition, bounds = within(self.want.target, self.want.key, stretch)
+        of_nobody = sql.SQL("num_nonnulls({}) = 0").format(names(others, "t")) if others else sql.SQL("false")
+        missing = sql.SQL("k.key IS NULL") if is_whole else sql.SQL("false")
+        mine = sql.SQL("t.topic = {}").format(sql.Literal(self.topic)) if self._also else sql.SQL("true")
+        has_version = sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", (*self.want.by, *self.want.key)[0]))
+        query = sql.SQL(
+            "SELECT NULL, to_jsonb(t), count(*) OVER () FROM (SELECT * FROM {target} WHERE {condition}) t"
+            " LEFT JOIN {tally} k ON k.state = %s AND k.key = {key}"
+            " WHERE {mine} AND ({of_nobody} OR ({has_version} AND ({missing} OR k.version <> {version}))) LIMIT %s"
+        ).format(
+            target=sql.Identifier(self.want.target), condition=condition, tally=self._tally, key=self._key(),
+            of_nobody=of_nobody, has_version=has_version, missing=missing, version=self._told_version(), mine=mine,
+        )  # fmt: skip
+        yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)
+
+    def _told(self, rows: Differing, says: str, findings: Findings) -> Iterator[Difference]:
         listed, total = 0, 0
-        hidden = frozenset(
-            f["name"] for f in schema(self.state.records[0])["fields"] if f["classification"] == "personal"
-        )
-        for kafka, postgres, total in differing(cursor, self.want, full=full):  # noqa: B007 - the last one is used
+        personal = (f["name"] for f in schema(self.state.records[0])["fields"] if f["classification"] == "personal")
+        hidden = frozenset(personal)
+        for kafka, postgres, total in rows:  # noqa: B007 - the last one is used
             listed += 1
-            yield shown("state", STALE, self.want, kafka, postgres, hidden, self.topic)
+            yield shown("state", says, self.want, kafka, postgres, hidden, self.topic)
         findings.more("state", total - listed)
+
+    def _key(self, table: str = "t") -> sql.Composable:
+        """The SQL of a row's key as one text, as the books have it."""
+        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(table, c)) for c in self.want.key)
+        return sql.SQL("(concat_ws(E'\\x1f', {}) COLLATE \"C\")").format(columns)
+
+    def _told_version(self) -> sql.Composable:
+        """The SQL of a row's version as the books have it: numbers and texts that sort as the versions do."""
+        parts = [_as_json(self.want.target, column) for column in self.want.by]
+        return sql.SQL("jsonb_build_array({})").format(sql.SQL(", ").join(parts))
+
+
+def _as_json(table: str, column: str) -> sql.Composable:
+    kind = type(field_of(table, column))
+    written = "(extract(epoch FROM {}) * 1000000)::bigint" if kind is models.DateTimeField else "{}"
+    written = "{}::text" if kind is models.UUIDField else written
+    return sql.SQL(written).format(sql.Identifier("t", column))

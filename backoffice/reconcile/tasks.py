@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 
 @shared_task(name="reconcile.newest")
 def reconcile_newest() -> None:
-    """What is new since the last run, and a random older slice; the next run makes up for one that could not."""
+    """What is new, and a part of what was checked before; the next run makes up for one that could not."""
     try:
-        report = reconcile(full=False, seed=None, clock=SystemClock())
+        report = reconcile(full=False, clock=SystemClock())
     except Busy as busy:
         log.info("%s", busy)
     except Retryable as away:

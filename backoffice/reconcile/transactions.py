@@ -8,47 +8,74 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from backoffice.streams.store.projection import EVENT_LOG, STREAMS
+from backoffice.streams.store.projection import STREAMS
 
-from .models import Checked
-from .plan import Place, Position
+from .books import Books
+from .declared import described
+from .known import Place
+from .plan import Position
+
+# Any number that nothing else locks. Runs over everything and runs by the clock go on side by side; but their steps
+# take turns, since both note what they find.
+STEPS = 7_011_846_103
 
 
 @contextmanager
-def snapshot(*, full: bool) -> Iterator[CursorWrapper]:
+def snapshot(*, is_beside: bool = False) -> Iterator[CursorWrapper]:
     """Offsets and rows as they stand at one moment, whatever is committed from here on.
 
     The tables are locked against a rebuild's swap before the snapshot is taken: of a table that is swapped in later the
-    snapshot would not see one row.
+    snapshot would not see one row. ``is_beside`` says that another process of the same run has steps at the same time.
     """
-    tables = sorted({EVENT_LOG} | {p.table for stream in STREAMS.values() for p in stream.projections})
-    with transaction.atomic(), connection.cursor() as cursor:
+    tables = sorted(set().union(*(stream.tables() for stream in STREAMS.values())))
+    with _in_turn(is_beside), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         locked = sql.SQL(", ").join(map(sql.Identifier, tables))
         cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(locked))
         cursor.execute("SET LOCAL enable_partitionwise_join = on")
-        if not full:
-            # Ranges of offsets are small beside their tables; an estimate that is off must not read all of these.
-            cursor.execute("SET LOCAL enable_hashjoin = off")
-            cursor.execute("SET LOCAL enable_mergejoin = off")
+        # Ranges of offsets are small beside their tables; an estimate that is off must not read all of these.
+        cursor.execute("SET LOCAL enable_hashjoin = off")
+        cursor.execute("SET LOCAL enable_mergejoin = off")
         yield cursor
 
 
-def forget_unchecked(cursor: CursorWrapper, read: list[Position]) -> None:
-    """Where nothing is known to be checked, the tallies begin anew."""
+@contextmanager
+def _in_turn(is_beside: bool) -> Iterator[None]:
+    """Held outside the transaction: its snapshot must follow the commit of the step before."""
+    shared = "_shared" if is_beside else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock{shared}(%s)", [STEPS])
+    try:
+        yield
+    finally:
+        # A connection that broke has given the lock back by itself.
+        if connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT pg_advisory_unlock{shared}(%s)", [STEPS])
+
+
+def forget_unchecked(cursor: CursorWrapper, books: Books, read: list[Position]) -> None:
+    """Where nothing is known to be checked, the sums begin anew. Newest versions may be told again at no harm."""
     for position in read:
-        topic, partition = position.topic, position.partition
-        if position.checked is None:
-            cursor.execute("DELETE FROM reconcile_windowtally WHERE topic = %s AND partition = %s", [topic, partition])
-            if topic == "wallet-transactions":
-                cursor.execute("DELETE FROM reconcile_balancetally WHERE partition = %s", [partition])
+        if position.checked is not None:
+            continue
+        cursor.execute(
+            sql.SQL("DELETE FROM {} WHERE topic = %s AND partition = %s AND stream = %s").format(
+                sql.Identifier(books.windows)
+            ),
+            [position.topic, position.partition, position.stream.name],
+        )
+        for book in described(position.stream.name).books:
+            if book.topic == position.topic:
+                query = sql.SQL("DELETE FROM {} WHERE book = %s AND partition = %s")
+                cursor.execute(query.format(sql.Identifier(books.balances)), [book.name, position.partition])
 
 
-def advance(read: list[Position], ends: Mapping[Place, int], now: datetime) -> None:
+def advance(books: Books, read: list[Position], ends: Mapping[Place, int], now: datetime) -> None:
     """The partitions of ``ends`` are checked up to there."""
-    Checked.objects.bulk_create(
+    books.checked._default_manager.bulk_create(
         [
-            Checked(
+            books.checked(
                 stream=position.stream.name, topic=position.topic, partition=position.partition, since=position.since,
                 next=ends[position.key], checked_at=now,
             )

@@ -1,76 +1,63 @@
-"""What each event adds to the rolling windows, said a second time: plain numbers, event by event.
+"""What events add to the rolling windows: counted event by event in plain numbers, as the apps describe it."""
 
-Source: revenue is stakes less winnings on what is settled, real money only; a free bet costs the player no stake.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from backoffice.contracts.catalogue import TOPICS
+from django.db.backends.utils import CursorWrapper
 
-from .reading import Event, Events
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.metrics import rollup
+
+from .declared import Description, State
+from .reading import Events
 from .wants import Want
 
-MINUTE = 60_000_000
-# Revenue is kept by the hour and by the day as well.
-SPANS = {"ggr": (("ggr", MINUTE), ("ggr_hour", 60 * MINUTE), ("ggr_day", 1_440 * MINUTE))}
-# Metric, key and amount; None where no money is summed.
-Count = tuple[str, str, int | None]
+MINUTE = 60_000_000  # microseconds
+_SPANS = (("", MINUTE), ("_hour", 60 * MINUTE), ("_day", 1_440 * MINUTE))
 
 
-def _bet(event: Event) -> list[Count]:
-    placed: Count = ("bets", event["kind"], event["stake"])
-    return [placed] if event["is_free_bet"] else [placed, ("stakes", "sports", event["stake"])]
-
-
-def _settled(event: Event) -> list[Count]:
-    return [("ggr", "sports", _real_stake(event) - event["payout"])]
-
-
-def _voided(event: Event) -> list[Count]:
-    return [("ggr", "sports", event["previous_payout"] - _real_stake(event) if event["was_settled"] else 0)]
-
-
-def _real_stake(event: Event) -> int:
-    return 0 if event["is_free_bet"] else int(event["stake"])
-
-
-def _round(event: Event) -> list[Count]:
-    vertical, stake = event["vertical"], event["stake"]
-    return [("stakes", vertical, stake), ("ggr", vertical, stake - event["win"] - event["jackpot_win"])]
-
-
-_COUNTS: dict[str, Callable[[Event], list[Count]]] = {
-    "LoginSucceeded": lambda _: [("logins", "succeeded", None)],
-    "LoginFailed": lambda _: [("logins", "failed", None)],
-    "DepositCompleted": lambda event: [("deposits_completed", event["provider"], event["amount"])],
-    "DepositDeclined": lambda event: [("deposits_declined", event["provider"], event["amount"])],
-    "RoundCompleted": _round,
-    "BetPlaced": _bet,
-    "BetSettled": _settled,
-    "BetCashedOut": _settled,
-    "BetResettled": lambda event: [("ggr", "sports", event["previous_payout"] - event["payout"])],
-    "BetVoided": _voided,
-}
-
-
-def windows() -> Want:
+def windows(stream: str) -> Want:
     key = ("metric", "minute", "key", "currency", "topic", "partition")
-    return Want("window", "metrics_window", key, ("count", "amount"), adding=True)
+    return Want(f"window_{stream}", "metrics_window", key, ("count", "amount"), adding=True)
 
 
-def count(want: Want, topic: str, partition: int, record: str, events: Events) -> None:
-    """Add the events of one record type out of one partition; none of a compacted topic, for that forgets."""
-    if TOPICS[topic].compacted:
+def count(want: Want, said: Description, topic: str, partition: int, record: str, events: Events) -> None:
+    """Add the events of one record type out of one partition."""
+    counted, is_counted = said.counts.get(record), record in said.counted
+    if counted is None and not is_counted:
         return
-    counted = _COUNTS.get(record)
     add: Callable[[Any, int, int], None] = want.add
     for event in events.bodies:
         at = event["occurred_at"]
-        add(("events", at // MINUTE * MINUTE, record, "", topic, partition), 1, 0)
-        if counted is None:
-            continue
-        for metric, key, amount in counted(event):
+        if is_counted:
+            add(("events", at // MINUTE * MINUTE, record, "", topic, partition), 1, 0)
+        for metric, key, amount in counted(event) if counted else ():
             currency = "" if amount is None else event["currency"]
-            for name, span in SPANS.get(metric, ((metric, MINUTE),)):
-                add((name, at // span * span, key, currency, topic, partition), 1, amount or 0)
+            for suffix, span in _SPANS if metric in said.by_hour_and_day else _SPANS[:1]:
+                add((metric + suffix, at // span * span, key, currency, topic, partition), 1, amount or 0)
+
+
+def activity(said: Description, records: Iterable[str]) -> tuple[State, ...]:
+    """When each player was last seen to do something, for each topic and to the minute."""
+    seen = tuple(record for record in said.seen if record in set(records))
+    key = {"player_id": "player_id"}
+    state = State("activity", seen, "metrics_activity", key, ("minute",), {}, to_minute=True, with_topic=True)
+    return (state,) if seen else ()
+
+
+def roll_again() -> None:
+    """Minutes that the windows have added up to hours and days already become such in the books, too.
+
+    Messages of long ago are counted by the minute when they are read, whoever read them before.
+    """
+    rollup.roll(rollup.rolled_before())
+
+
+def is_rolled(cursor: CursorWrapper, table: str) -> bool:
+    """Whether the books hold no minutes of a time of which the windows have hours and days."""
+    return not rollup.late_minutes(cursor, table, rollup.rolled_before())
+
+
+def counted_topics(said: Description) -> frozenset[str]:
+    """The topics of which the stream keeps windows."""
+    return frozenset(name for name, topic in TOPICS.items() if said.counts_windows_of(topic.records))

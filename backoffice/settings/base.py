@@ -122,6 +122,19 @@ CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
 
+# Reconciliation by the clock. Times are seconds; of history a run reads so much again that all of it has its turn
+# within a time, between two bounds: messages of the log, and rows of each table.
+RECONCILE = {
+    "interval": env.float("RECONCILE_INTERVAL", default=300.0),
+    "again_within": env.float("RECONCILE_AGAIN_WITHIN", default=7 * 86_400.0),
+    "messages_at_least": env.int("RECONCILE_MESSAGES_AT_LEAST", default=2_000),
+    "messages_at_most": env.int("RECONCILE_MESSAGES_AT_MOST", default=200_000),
+    "rows_at_least": env.int("RECONCILE_ROWS_AT_LEAST", default=2_000),
+    "rows_at_most": env.int("RECONCILE_ROWS_AT_MOST", default=50_000),
+    # How far apart two topics may tell of one thing: a bet and its stake.
+    "topics_apart": env.float("RECONCILE_TOPICS_APART", default=600.0),
+}
+
 _BROKER = servers.redis_broker(REDIS_URL)
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _BROKER.url, _BROKER.tls
 CELERY_TASK_DEFAULT_QUEUE = f"{KAFKA_TOPIC_PREFIX}celery"
@@ -137,7 +150,11 @@ CELERY_BEAT_SCHEDULE = {
     "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
     # A run that is still waiting when the next is due would only do the same work.
-    "reconcile": {"task": "reconcile.newest", "schedule": 300.0, "options": {"expires": 290.0}},
+    "reconcile": {
+        "task": "reconcile.newest",
+        "schedule": RECONCILE["interval"],
+        "options": {"expires": RECONCILE["interval"] * 0.95},
+    },
 }
 
 # One stream's limits. Sizes are messages, times are seconds.

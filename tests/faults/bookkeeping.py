@@ -6,6 +6,7 @@ from typing import Any
 
 from backoffice.contracts.catalogue import topic_of
 from backoffice.simulator.events.envelope import Event
+from wallet.reconciled import bookings, owner
 
 Account = tuple[str, str]
 Key = tuple[Any, ...]
@@ -54,54 +55,9 @@ def transfers(events: Iterable[Event]) -> dict[Key, Key]:
 
 
 def moved(event: Event) -> Iterator[tuple[Account, Account, int]]:
-    """Which account gives how much to which; amounts of zero move nothing."""
-    for debit, credit, amount in _movements(event):
-        if amount:
-            yield _account(debit, event), _account(credit, event), amount
-
-
-def _account(kind: str, event: Event) -> Account:
-    owners = {"clearing": "provider", "revenue": "vertical", "bonus_cost": "", "adjustments": ""}
-    if kind not in owners:
-        return kind, str(event.body["player_id"])
-    return kind, str(event.body[owners[kind]]) if owners[kind] else ""
-
-
-def _movements(event: Event) -> list[tuple[str, str, int]]:
-    record = event.record
-    body: dict[str, Any] = event.body
-    amount, bonus = body.get("amount", 0), body.get("bonus_amount", 0)
-    match record:
-        case "StakeTaken":
-            to = "open_bets" if body["vertical"] == "sports" else "revenue"
-            moves = [("cash", to, amount), ("bonus", to, bonus)]
-        case "StakeReleased":
-            moves = [("open_bets", "revenue", amount + bonus)]
-        case "StakeRefunded":
-            source = "revenue" if body["was_settled"] else "open_bets"
-            moves = [(source, "cash", amount), (source, "bonus", bonus)]
-        case "WinningsPaid":
-            moves = [("revenue", "cash", amount), ("revenue", "bonus", bonus)]
-        case "WinningsReversed":
-            moves = [("cash", "revenue", amount), ("bonus", "revenue", bonus)]
-        case "BalanceAdjusted":
-            pair = ("adjustments", "cash") if body["direction"] == "credit" else ("cash", "adjustments")
-            moves = [(*pair, amount)]
-        case _:
-            moves = [(*_PLAIN[record], amount)] if record in _PLAIN else []
-    return moves
-
-
-_PLAIN = {
-    "DepositCompleted": ("clearing", "cash"),
-    "WithdrawalRequested": ("cash", "pending_withdrawals"),
-    "WithdrawalReversed": ("pending_withdrawals", "cash"),
-    "WithdrawalDeclined": ("pending_withdrawals", "cash"),
-    "WithdrawalPaid": ("pending_withdrawals", "clearing"),
-    "BonusCredited": ("bonus_cost", "bonus"),
-    "BonusConverted": ("bonus", "cash"),
-    "BonusForfeited": ("bonus", "bonus_cost"),
-}
+    """Which account gives how much to which, by the second opinion that reconciliation has of the ledger."""
+    for _, debit, credit, amount in bookings(event.record, event.body):
+        yield (debit, owner(debit, event.body)), (credit, owner(credit, event.body)), amount
 
 
 def windows(events: Iterable[Event]) -> dict[Key, Key]:

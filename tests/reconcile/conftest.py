@@ -28,7 +28,9 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 Told = dict[str, Any]
 Reconcile = Callable[..., tuple[int, Told]]
 Tamper = Callable[..., list[tuple[Any, ...]]]
-RECONCILES = tuple(f"reconcile_{name}" for name in ("checked", "run", "finding", "windowtally", "balancetally"))
+RECONCILES = tuple(
+    f"reconcile_{name}" for name in ("checked", "run", "finding", "windowtally", "balancetally", "statetally", "walk")
+)
 
 
 def events_of(number: int, seed: int = 11, start: datetime = START) -> list[Event]:

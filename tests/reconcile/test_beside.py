@@ -28,9 +28,9 @@ def test_runs_are_clean_while_the_streams_store(spine: Spine) -> None:
         sending = threading.Thread(target=_send, args=(spine, events))
         sending.start()
         while sending.is_alive() or spine.lag() or len(runs) < 2:
-            runs.append(run_once(full=len(runs) % 4 == 3, seed=None, clock=SystemClock(), step=100))
+            runs.append(run_once(full=len(runs) % 4 == 3, clock=SystemClock(), step=100))
         sending.join()
-    runs.append(run_once(full=False, seed=None, clock=SystemClock()))
+    runs.append(run_once(full=False, clock=SystemClock()))
 
     assert [run.differences for run in runs if not run.clean] == []
     assert spine.value("SELECT sum(next) FROM reconcile_checked") == sum(spine.ends().values())
@@ -64,7 +64,7 @@ def test_a_log_that_lost_its_beginning_is_told_once(spine: Spine, reconcile: Rec
 
 def test_a_swap_waits_for_the_snapshot_and_the_streams_do_not(database: str) -> None:
     url = f"{settings.DATABASE_URL.rpartition('/')[0]}/{database}"
-    with snapshot(full=False), psycopg.connect(url, autocommit=True) as other:
+    with snapshot(), psycopg.connect(url, autocommit=True) as other:
         other.execute("SET lock_timeout = '100ms'")
         for table in ("trading_bet", "streams_event", "wallet_balance", "metrics_activity"):
             with pytest.raises(LockNotAvailable), other.transaction():
@@ -79,7 +79,7 @@ def test_a_snapshot_is_taken_after_a_swap_that_it_waits_for(database: str) -> No
     seen: list[int] = []
 
     def look() -> None:
-        with closing(connection), snapshot(full=False) as cursor:
+        with closing(connection), snapshot() as cursor:
             cursor.execute("SELECT count(*) FROM players_login")
             seen.append(cursor.fetchone()[0])
 

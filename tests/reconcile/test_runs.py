@@ -5,7 +5,9 @@ import os
 from functools import partial
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
+from django.test import override_settings
 
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
@@ -33,7 +35,8 @@ def meddle(continued: Spine) -> Tamper:
 def test_a_second_run_reads_what_is_new_and_a_part_of_the_rest(continued: Spine, reconcile: Reconcile) -> None:
     before, stored = continued.value(CHECKED), sum(continued.ends().values())
 
-    code, told = reconcile("--seed", "1")
+    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100}):
+        code, told = reconcile()
 
     assert (code, told.get("differences")) == (0, None)
     assert stored - before < sum(told["checked"].values()) < stored
@@ -85,7 +88,7 @@ def test_a_later_change_of_what_was_checked_is_found_by_the_older_slice(meddle: 
         " RETURNING source_partition, source_offset"
     )
 
-    code, told = reconcile("--seed", "4")
+    code, told = reconcile()
 
     assert code == 1
     assert [(d["check"], d["partition"], d["offsets"]) for d in told["differences"]] == [
@@ -98,7 +101,7 @@ def test_many_steps_find_what_one_finds(step: int, loaded: Spine, tamper: Tamper
     tamper("UPDATE metrics_window SET amount = amount + 1 WHERE metric = 'ggr' AND amount > 0")
     ((altered,),) = tamper("SELECT count(*) FROM metrics_window WHERE metric = 'ggr' AND amount > 0")
 
-    report = run_once(full=False, seed=1, clock=SystemClock(), step=step)
+    report = run_once(full=False, clock=SystemClock(), step=step)
 
     assert (report.total, {d["check"] for d in report.differences}) == (altered, {"windows"})
     assert sum(report.checked.values()) == sum(loaded.ends().values())
@@ -113,9 +116,11 @@ def test_two_processes_find_what_one_finds(step: int, loaded: Spine, tamper: Tam
         *tamper("UPDATE wallet_balance SET debits = debits + 1 WHERE debits % 7 = 0 RETURNING 1"),
     ]
 
-    report = run_once(full=False, seed=1, clock=SystemClock(), step=step, alone_up_to=0)
+    report = run_once(full=False, clock=SystemClock(), step=step, alone_up_to=0)
 
-    assert (report.total, {d["check"] for d in report.differences}) == (len(altered), {"windows", "balances"})
+    books = [d for d in report.differences if d["check"] == "books"]
+    assert (report.total - len(books), books != []) == (len(altered), True)
+    assert {d["check"] for d in report.differences} == {"windows", "balances", "books"}
     assert report.checked == _ends_by_topic(loaded)
     assert loaded.value(CHECKED) == sum(loaded.ends().values())
     assert loaded.value(OPEN) == 0
@@ -123,8 +128,8 @@ def test_two_processes_find_what_one_finds(step: int, loaded: Spine, tamper: Tam
 
 
 def test_two_processes_are_clean_where_all_is_well(loaded: Spine) -> None:
-    first = run_once(full=False, seed=1, clock=SystemClock(), alone_up_to=0)
-    second = run_once(full=False, seed=2, clock=SystemClock(), alone_up_to=-1)
+    first = run_once(full=False, clock=SystemClock(), alone_up_to=0)
+    second = run_once(full=False, clock=SystemClock(), alone_up_to=-1)
 
     assert (first.clean, second.clean) == (True, True)
     assert sum(first.checked.values()) == sum(loaded.ends().values())
@@ -152,7 +157,7 @@ def _ends_by_topic(spine: Spine) -> dict[str, int]:
 
 
 def test_small_steps_are_clean_from_nothing_and_from_a_run_before(continued: Spine) -> None:
-    report = run_once(full=False, seed=2, clock=SystemClock(), step=100)
+    report = run_once(full=False, clock=SystemClock(), step=100)
 
     assert (report.clean, report.differences) == (True, [])
     assert continued.value(OPEN) == 0
@@ -177,14 +182,15 @@ def test_a_finding_raises_one_alert_however_often_it_is_met(meddle: Tamper, cont
 
 def test_runs_are_kept(meddle: Tamper, continued: Spine, reconcile: Reconcile) -> None:
     meddle("UPDATE players_player SET email = 'x' WHERE id IN (SELECT id FROM players_player LIMIT 1)")
-    code, told = reconcile("--full", "--seed", "9")
+    code, told = reconcile("--full")
 
     first, last = Run.objects.order_by("started_at")
 
     assert (first.is_clean, first.full, first.total) == (True, False, 0)
-    assert (last.is_clean, last.full, last.total, last.seed) == (False, True, told["total"], 9)
+    assert (last.is_clean, last.full, last.total) == (False, True, told["total"])
     assert last.differences == told["differences"]
     assert last.checked == told["checked"]
+    assert last.finished_at
     assert last.finished_at > last.started_at
     assert code == 1
 
@@ -193,10 +199,9 @@ def test_runs_are_kept(meddle: Tamper, continued: Spine, reconcile: Reconcile) -
     ("table", "column", "newest", "check"),
     [("wallet_balance", "credits", "account_id", "balances"), ("metrics_window", "count", "minute", "windows")],
 )
-def test_a_later_change_of_a_sum_is_found_by_the_random_stretch(
+def test_a_later_change_of_a_sum_is_found_by_the_walk(
     table: str, column: str, newest: str, check: str, meddle: Tamper, reconcile: Reconcile
 ) -> None:
-    """The greatest key is within any stretch of a table as small as this one."""
     reconcile()
     meddle(
         f"UPDATE {table} SET {column} = {column} + 3 WHERE ctid = (SELECT ctid FROM {table}"
@@ -205,4 +210,4 @@ def test_a_later_change_of_a_sum_is_found_by_the_random_stretch(
 
     code, told = reconcile()
 
-    assert (code, [difference["check"] for difference in told["differences"]]) == (1, [check])
+    assert (code, told["differences"][0]["check"]) == (1, check)

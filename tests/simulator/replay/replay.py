@@ -8,6 +8,7 @@ from backoffice.simulator.events.envelope import Event
 from tests.simulator.replay.bets import Bets
 from tests.simulator.replay.ledger import Ledger
 from tests.simulator.replay.players import Players
+from wallet.reconciled import PLAYERS_OWN
 
 # An act that the end of the stream cuts off leaves at most this much undone.
 _CUT_OFF = 2
@@ -44,7 +45,7 @@ class Replay:
         missing = sum(total for (record, _), total in self.bets.owed.items() if record.startswith("Stake"))
         stakes = self.bets.open_stakes()
         for player_id, player in self.players.by_id.items():
-            assert abs(self.ledger.of("open", player_id, player.currency) - stakes[player_id]) <= missing
+            assert abs(self.ledger.of("open_bets", player_id, player.currency) - stakes[player_id]) <= missing
 
     def _check_envelope(self, event: Event, body: dict[str, Any]) -> None:
         assert body["occurred_at"] > self._latest
@@ -64,5 +65,5 @@ class Replay:
         """Who leaves takes everything along; a sum that the wallet and the player see differently would show here."""
         if record == "PlayerStatusChanged" and body["status"] == "closed":
             currency = self.players.by_id[body["player_id"]].currency
-            for kind in ("cash", "bonus", "pending", "open"):
+            for kind in PLAYERS_OWN:
                 assert self.ledger.of(kind, body["player_id"], currency) == 0

@@ -9,10 +9,14 @@ from django.core.management.base import BaseCommand
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
+from backoffice.reconcile import progress
 from backoffice.reconcile.run import Busy, reconcile
+from backoffice.reconcile.running import silent
 
 # A second process pays off from a few seconds' work on.
 ALONE_UP_TO = 200_000
+# As a shell tells of a command that was interrupted.
+INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -21,18 +25,36 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--full", action="store_true", help="everything since the first offset, not only what is new"
+            "--full",
+            action="store_true",
+            help="everything since the first offset, not only what is new and a part of the rest; findings and progress"
+            " go to stderr at once, and a run that was broken off is gone on with",
         )
-        parser.add_argument(
-            "--seed", type=int, help="which older slices are looked at again (default: another each run)"
-        )
+        parser.add_argument("--anew", action="store_true", help="with --full: leave a run that was broken off")
+        parser.add_argument("--status", action="store_true", help="how far the rounds through history are, and no run")
 
-    def handle(self, *, full: bool, seed: int | None = None, **_: Any) -> None:
+    def handle(self, *, full: bool, anew: bool = False, status: bool = False, **_: Any) -> None:
+        if status:
+            self._tell_status()
+            return
         try:
-            report = reconcile(full=full, seed=seed, clock=SystemClock(), alone_up_to=ALONE_UP_TO)
+            report = reconcile(
+                full=full, anew=anew, clock=SystemClock(), alone_up_to=ALONE_UP_TO, say=self._say if full else silent
+            )
         except (Busy, Retryable) as away:
             self.stdout.write(json.dumps({"clean": None, "says": str(away)}))
             sys.exit(2)
+        except KeyboardInterrupt:
+            again = "`manage.py reconcile --full` goes on from here" if full else "the next run goes on from here"
+            self.stdout.write(json.dumps({"clean": None, "says": f"Interrupted; {again}."}))
+            sys.exit(INTERRUPTED)
         self.stdout.write(report.line())
         if not report.clean:
             sys.exit(1)
+
+    def _say(self, line: str) -> None:
+        self.stderr.write(line)
+
+    def _tell_status(self) -> None:
+        for line in progress.status(SystemClock().now()):
+            self.stdout.write(line)

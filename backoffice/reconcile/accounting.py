@@ -1,0 +1,139 @@
+"""Every offset of a chunk is accounted for by exactly one thing: an event that must have its row, a repeat, a dead
+letter, a tombstone, a gap that a person has accepted, a record that is not the stream's, or a hole in the log."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.backends.utils import CursorWrapper
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.kernel.errors import Poison
+
+from .differences import Difference
+from .known import Gap, Gaps, is_in_gap
+from .log import Chunk
+from .reading import Event, Events, Readers, by_record
+
+UNREADABLE = "The message cannot be read, and no dead letter tells of it"
+ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
+BOTH = "The message is told of as a dead letter and as a repeat; it can be only one of them."
+NO_REPEAT = "A repeat is noted of a message that is none: {}."
+
+
+@dataclass(frozen=True)
+class Letter:
+    key: bytes | None
+    value: bytes | None
+    died_at: datetime
+    reason: str
+    state: str
+    resolved_by: str
+    note: str
+
+
+@dataclass
+class Accounted:
+    """A chunk's messages: the events that must have rows, the repeats with the record noted of each, the dead letters,
+    and the keys that tombstones name, with the offset of the last of each. ``differences`` are those of the accounts.
+    """
+
+    events: dict[str, Events] = field(default_factory=dict)
+    repeats: dict[str, Events] = field(default_factory=dict)
+    noted: dict[int, str] = field(default_factory=dict)
+    letters: dict[int, Letter] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def account(cursor: CursorWrapper, chunk: Chunk, readers: Readers, gaps: Gaps) -> Accounted:
+    """Read the chunk.
+
+    Raises:
+        Retryable: the registry is away.
+    """
+    letters = {
+        offset: Letter(_bytes(key), _bytes(value), *rest)
+        for offset, key, value, *rest in _at(
+            cursor, chunk, "streams_deadletter", '"offset", key, value, died_at, reason, state, resolved_by, note'
+        )
+    }
+    found = Accounted(letters=letters, noted=dict(_at(cursor, chunk, "streams_repeat", '"offset", record')))
+    place = chunk.place
+    _Accounting(chunk, readers, gaps.get((place.stream.name, place.topic, place.partition), ()), found).through()
+    return found
+
+
+@dataclass
+class _Accounting:
+    chunk: Chunk
+    readers: Readers
+    gaps: tuple[Gap, ...]
+    found: Accounted
+
+    def __post_init__(self) -> None:
+        topic = TOPICS[self.chunk.place.topic]
+        self._of_topic, self._forgets = frozenset(topic.records), topic.compacted
+        self._mine = frozenset(self.chunk.place.stream.records())
+        self._read: list[tuple[int, str, Event]] = []
+        self._repeated: list[tuple[int, str, Event]] = []
+
+    def through(self) -> None:
+        found = self.found
+        for offset, (key, value) in self.chunk.messages.items():
+            if offset in found.letters or is_in_gap(self.gaps, offset):
+                continue
+            if value is None and self._forgets:
+                found.gone[(key or b"").decode("utf-8", "replace")] = offset
+                self._no_repeat(offset, "it is a tombstone")
+            else:
+                self._take(offset, value)
+        found.events, found.repeats = by_record(self._read), by_record(self._repeated)
+        self._without_message()
+
+    def _take(self, offset: int, value: bytes | None) -> None:
+        try:
+            record, event = self.readers.event(value)
+        except Poison as poison:
+            self._tell("messages", f"{UNREADABLE}: {poison}", offset)
+            return
+        if record not in self._of_topic:
+            self._tell("messages", ELSEWHERE.format(record), offset, record)
+        elif record not in self._mine:
+            self._no_repeat(offset, f"the stream takes no {record}")
+        elif offset in self.found.noted:
+            self._repeated.append((offset, record, event))
+        else:
+            self._read.append((offset, record, event))
+
+    def _no_repeat(self, offset: int, why: str) -> None:
+        if offset in self.found.noted:
+            self._tell("repeats", NO_REPEAT.format(why), offset)
+
+    def _without_message(self) -> None:
+        """Repeats that name an offset at which nothing is; a compacted topic may have taken it."""
+        found = self.found
+        for offset in sorted(found.noted.keys() & found.letters.keys()):
+            self._tell("repeats", BOTH, offset)
+        if not self._forgets:
+            for offset in sorted(found.noted.keys() - self.chunk.messages.keys()):
+                self._tell("repeats", NO_REPEAT.format("Kafka has no message there"), offset)
+
+    def _tell(self, check: str, says: str, offset: int, record: str = "") -> None:
+        place = self.chunk.place
+        self.found.differences.append(Difference(check, says, place.topic, place.partition, record, (offset, offset)))
+
+
+def _at(cursor: CursorWrapper, chunk: Chunk, table: str, columns: str) -> list[Any]:
+    place = chunk.place
+    query = (
+        f"SELECT {columns} FROM {table} WHERE stream = %s AND topic = %s"  # noqa: S608 - both are literals of this module
+        ' AND partition = %s AND "offset" >= %s AND "offset" < %s'
+    )
+    cursor.execute(query, [place.stream.name, place.topic, place.partition, chunk.start, chunk.end])
+    rows: list[Any] = cursor.fetchall()
+    return rows
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)

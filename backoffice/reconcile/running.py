@@ -1,0 +1,152 @@
+"""One run on its way, step by step. Each step is a transaction, with a snapshot of its own, that also keeps what it
+found."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.backends.utils import CursorWrapper
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.clock import Clock
+
+from . import circle
+from .books import Books
+from .checker import Checker
+from .differences import Findings
+from .known import Gaps, Place, known_gaps
+from .letters import Twins
+from .log import Log, Slice
+from .models import Run
+from .plan import Plan, Position, missing, positions
+from .reading import Readers
+from .telling import tell
+from .transactions import advance, forget_unchecked, snapshot
+from .walks import Walker
+
+# What is done in a level step beside reading.
+Also = Callable[[Walker], None]
+Say = Callable[[str], None]
+
+
+def silent(_line: str) -> None:
+    """For runs that nobody watches."""
+
+
+class Running:
+    """``topics`` are those that this process reads; ``is_beside`` says that another one of the same run has others."""
+
+    def __init__(
+        self, log: Log, clock: Clock, run: Run, books: Books, *, topics: frozenset[str] = frozenset(TOPICS),
+        is_beside: bool = False, keeps_run: bool = True, say: Say = silent,
+    ) -> None:  # fmt: skip
+        self._log, self._clock, self._run, self._books = log, clock, run, books
+        self._topics, self._is_beside, self._keeps_run, self._say = topics, is_beside, keeps_run, say
+        self.findings = Findings()
+        self.checked: Counter[str] = Counter()
+        self._readers = Readers(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX))
+        self._told = 0, 0
+        # How far all was checked before this run: what it reads itself it need not read again.
+        self._before: dict[Place, int] | None = None
+
+    def read_new(self, plan: Plan, also: Also) -> None:
+        """The plan's next step; ``also`` is done with it where it is level."""
+        with snapshot(is_beside=self._is_beside) as cursor:
+            gaps = known_gaps(cursor)
+            read = positions(cursor, self._log, self._books, gaps)
+            mine = [position for position in read if position.topic in self._topics]
+            if self._before is None:
+                self._before = {p.key: p.checked.next for p in mine if p.checked}
+            slices = plan.next(mine)
+            ends = {part.key: part.end for part in slices}
+            forget_unchecked(cursor, self._books, [position for position in mine if position.key in ends])
+            checker = self._checker(cursor, gaps, is_new=True)
+            checker.inexact = [position.key for position in read if position.is_inexact]
+            checker.behind = [position.key for position in read if self._is_behind(position, ends)]
+            self._examine(checker, mine, slices)
+            checker.finish()
+            if plan.is_level:
+                also(Walker(checker, read))
+            now = self._clock.now()
+            advance(self._books, mine, ends, now)
+            self.keep()
+
+    def read_again(self, since_last: timedelta, step: int) -> None:
+        """A part of what was checked before, so that all of it has its turn in time."""
+        budget = -1
+        while budget:
+            with snapshot(is_beside=self._is_beside) as cursor:
+                gaps = known_gaps(cursor)
+                read = [p for p in positions(cursor, self._log, self._books, gaps) if p.topic in self._topics]
+                rounds = circle.rounds(read, self._before)
+                if budget < 0:
+                    total = circle.history(rounds)
+                    budget = min(circle.of_messages().share(total, since_last), total)
+                    for slow in circle.too_slow(rounds):
+                        self.findings.add(slow)
+                slices = circle.again(rounds, min(budget, step))
+                checker = self._checker(cursor, gaps, is_new=False)
+                self._examine(checker, read, slices)
+                checker.finish()
+                circle.move_on(rounds, slices, self._clock.now())
+                self.keep()
+            budget = max(0, budget - sum(part.end - part.start for part in slices)) if slices else 0
+
+    def take_in(self, findings: Findings, checked: Counter[str]) -> None:
+        """What a process beside this one found and told."""
+        self.findings.merge(findings)
+        self.checked.update(checked)
+        self._told = len(self.findings.listed), len(self.findings.named)
+        self.keep()
+
+    def restore(self, findings: Findings, checked: Mapping[str, int]) -> None:
+        """What an earlier part of the same run found and read."""
+        self.findings, self.checked = findings, Counter(checked)
+        self._told = len(findings.listed), len(findings.named)
+
+    def keep(self) -> None:
+        """The run as it stands, and what this step added to what was found before it; it is told at once."""
+        now, found, run = self._clock.now(), self.findings, self._run
+        new = [*found.listed[self._told[0] :], *found.named[self._told[1] :]]
+        tell(new, now)
+        self._told = len(found.listed), len(found.named)
+        for difference in new:
+            self._say(difference.line())
+        if not self._keeps_run:
+            return
+        run.finished_at = None if run.full else now
+        run.is_clean, run.total = not found.total, found.total
+        run.checked = dict(sorted(self.checked.items()))
+        run.differences, run.named = (
+            json.loads(json.dumps([difference.as_json() for difference in kept], default=str))
+            for kept in (found.listed, found.named)
+        )
+        run.save()
+
+    def _is_behind(self, position: Position, ends: Mapping[Place, int]) -> bool:
+        """Whether more of it is stored than is read with this step, or another process is reading it."""
+        if position.topic not in self._topics:
+            return True
+        return ends.get(position.key, position.checked.next if position.checked else 0) < position.end
+
+    def _checker(self, cursor: CursorWrapper, gaps: Gaps, *, is_new: bool) -> Checker:
+        return Checker(
+            cursor, self._readers, self.findings, self._run.started_at, self._books, self.checked, Twins(self._log),
+            gaps, is_new,
+        )  # fmt: skip
+
+    def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> None:
+        at = {position.key: position for position in read}
+        for position in read:
+            self.checked[position.topic] += 0
+        for part in slices:
+            position = at[part.key]
+            for gap in missing(position, full=self._run.full) if part.is_new else ():
+                self.findings.add(gap)
+            for chunk in self._log.chunks(part):
+                checker.examine(chunk)
+            if part.is_new and not (self._run.full and part.start == part.end):
+                checker.check_beyond(part, position.following)

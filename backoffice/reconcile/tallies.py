@@ -1,0 +1,146 @@
+"""Sums that are carried on from step to step, and held against their table where nothing more is to come.
+
+A row of the table may be added to by several streams, each of which has a tally of its own: the row must be their sum.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from .comparing import Differing, Stretch, as_object, asked, same_key, within
+from .differences import LISTED
+from .wants import Want, names
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where the sums of ``want`` are carried on: ``table``, under ``name`` in its column ``column``.
+
+    ``all_names`` are those whose tallies a row of the target is the sum of.
+    """
+
+    want: Want
+    table: str
+    column: str
+    name: str
+    all_names: tuple[str, ...]
+
+    def add(self, cursor: CursorWrapper, behind: Sequence[str]) -> None:
+        """Carry the sums over to those of earlier steps; of a place that is ``behind`` they stay open.
+
+        So do minutes of long ago, which the target has added up to hours and days.
+        """
+        want = self.want
+        added = [sql.SQL("{0} = o.{0} + excluded.{0}").format(sql.Identifier(c)) for c in want.values]
+        sums = [*added, sql.SQL("is_open = o.is_open OR excluded.is_open")]
+        query = sql.SQL(
+            "INSERT INTO {} AS o ({}, {}, is_open) SELECT {}, {}, {} FROM {} w"
+            " ON CONFLICT ({}, {}) DO UPDATE SET {}"
+        ).format(
+            sql.Identifier(self.table), names(want.columns), sql.Identifier(self.column), names(want.columns),
+            sql.Literal(self.name), _is_unsettled(want), sql.Identifier(want.temporary), names(want.key),
+            sql.Identifier(self.column), sql.SQL(", ").join(sums),
+        )  # fmt: skip
+        cursor.execute(query, [list(behind)])
+
+    def differing(self, cursor: CursorWrapper, inexact: Sequence[str]) -> Differing:
+        """Rows of the target that are not the sum of the tallies, for the keys touched now, as far as none is open.
+
+        Where a row's topic and partition are among ``inexact`` the log has lost messages: a row must only not fall
+        short.
+        """
+        yield from self._differing_of(cursor, sql.Identifier(self.want.temporary), inexact)
+
+    def differing_opened(self, cursor: CursorWrapper, inexact: Sequence[str], behind: Sequence[str]) -> Differing:
+        """The same for what earlier steps left open in places that are no longer ``behind``; it is closed with that."""
+        closed = sql.Identifier(f"closed_{self.want.name}")
+        cursor.execute(
+            sql.SQL(
+                "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} w WHERE is_open AND {} = %s AND NOT {}"
+            ).format(
+                closed,
+                names(self.want.key),
+                sql.Identifier(self.table),
+                sql.Identifier(self.column),
+                _is_unsettled(self.want),
+            ),
+            [self.name, list(behind)],
+        )
+        if not cursor.rowcount:
+            return
+        cursor.execute(
+            sql.SQL("UPDATE {} w SET is_open = false WHERE is_open AND {} = %s AND NOT {}").format(
+                sql.Identifier(self.table), sql.Identifier(self.column), _is_unsettled(self.want)
+            ),
+            [self.name, list(behind)],
+        )
+        if self.want.is_held:
+            yield from self._differing_of(cursor, closed, inexact)
+
+    def _differing_of(self, cursor: CursorWrapper, keys: sql.Composable, inexact: Sequence[str]) -> Differing:
+        want = self.want
+        query = sql.SQL(
+            "WITH w AS (SELECT {keys}, s.* FROM {touched} n CROSS JOIN LATERAL (SELECT {sums} FROM {tally} o"
+            " WHERE {of} AND o.{column} = ANY(%s) HAVING NOT bool_or(o.is_open)) s)"
+            " SELECT to_jsonb(w), {shown}, count(*) OVER () FROM w LEFT JOIN {target} t ON {same} WHERE {differ}"
+            " LIMIT %s"
+        ).format(
+            keys=names(want.key, "n"), touched=keys, sums=_sums(want, "o"), tally=sql.Identifier(self.table),
+            of=same_key(want.key, "o", "n"), column=sql.Identifier(self.column), shown=as_object(want.columns),
+            target=sql.Identifier(want.target), same=same_key(want.key), differ=_sums_differ(want, _place(want)),
+        )  # fmt: skip
+        yield from asked(cursor, query, [list(self.all_names), list(inexact), LISTED])
+
+    def differing_within(self, cursor: CursorWrapper, stretch: Stretch, inexact: Sequence[str]) -> Differing:
+        """The same for all rows of both tables in a stretch: none may be too many."""
+        want = self.want
+        condition, bounds = within(want.target, want.key, stretch)
+        query = sql.SQL(
+            "SELECT to_jsonb(w) - 'is_open', to_jsonb(t), count(*) OVER () FROM"
+            " (SELECT {keys}, {sums}, bool_or(o.is_open) AS is_open FROM {tally} o"
+            "  WHERE o.{column} = ANY(%s) AND {condition} GROUP BY {keys}) w"
+            " FULL JOIN (SELECT {columns} FROM {target} WHERE {condition}) t ON {same}"
+            " WHERE NOT coalesce(w.is_open, false) AND {differ} LIMIT %s"
+        ).format(
+            keys=names(want.key), sums=_sums(want, "o"), tally=sql.Identifier(self.table), condition=condition,
+            column=sql.Identifier(self.column), columns=names(want.columns), target=sql.Identifier(want.target),
+            same=same_key(want.key), differ=_sums_differ(want, _place(want, "t")),
+        )  # fmt: skip
+        yield from asked(cursor, query, [list(self.all_names), *bounds, *bounds, list(inexact), LISTED])
+
+
+def _sums(want: Want, table: str) -> sql.Composable:
+    one = sql.SQL("sum({})::bigint AS {}")
+    return sql.SQL(", ").join(one.format(sql.Identifier(table, c), sql.Identifier(c)) for c in want.values)
+
+
+def _sums_differ(want: Want, place: sql.Composable) -> sql.Composable:
+    first = sql.Identifier(want.values[0])
+    return sql.SQL(
+        "CASE WHEN {place} = ANY(%s) THEN coalesce(t.{first}, 0) < coalesce(w.{first}, 0)"
+        " ELSE ROW({w}) IS DISTINCT FROM ROW({t}) END"
+    ).format(place=place, first=first, w=names(want.values, "w"), t=names(want.values, "t"))
+
+
+def _is_unsettled(want: Want) -> sql.Composable:
+    """The SQL of whether sums cannot be compared yet; the places that are behind are its parameter."""
+    is_behind = sql.SQL("{} = ANY(%s)").format(_place(want))
+    if "minute" not in want.key:
+        return is_behind
+    is_rolled = (
+        "minute < (SELECT before FROM metrics_rolled) AND metric NOT LIKE '%%\\_hour' AND metric NOT LIKE '%%\\_day'"
+    )
+    return sql.SQL("({} OR ({}))").format(is_behind, sql.SQL(is_rolled))
+
+
+def _place(want: Want, *others: str) -> sql.Composable:
+    """The SQL of a row's topic and partition, written like a position's place; from ``w`` or else the other tables."""
+
+    def column(name: str) -> sql.Composable:
+        found = sql.SQL(", ").join(sql.Identifier(table, name) for table in ("w", *others))
+        return sql.SQL("coalesce({})").format(found)
+
+    topic = column("topic") if "topic" in want.key else sql.Literal(want.topic)
+    return sql.SQL("({} || '/' || {})").format(topic, column("partition"))

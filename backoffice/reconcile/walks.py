@@ -1,0 +1,194 @@
+"""Tables are walked along their key, stretch by stretch and round after round: rows of sums and of state, child rows,
+facts, and what must always hold. A stretch is compared in a step that has read all that is stored, so that it is exact.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from backoffice.contracts.catalogue import TOPICS
+from backoffice.streams.store.projection import STREAMS
+
+from .books import Books
+from .checker import Checker
+from .circle import of_rows
+from .comparing import Stretch, key_after, within
+from .declared import Link, Look, Standing, described, descriptions
+from .linked import check_orphans
+from .plan import Position, told_until
+from .rows import Places, check_strangers, fact_tables
+from .states import StateCheck
+from .windows import counted_topics, is_rolled
+
+# How long a step goes on walking before it gives its snapshot back.
+STEP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """``topics`` must be read as far as they are stored before ``look`` compares a stretch of the table."""
+
+    name: str
+    table: str
+    key: tuple[str, ...]
+    topics: frozenset[str]
+    look: Callable[[Stretch], None]
+    is_ready: Callable[[], bool] = lambda: True
+
+
+@dataclass(frozen=True)
+class Walker:
+    """The walks of one step, whose snapshot has the positions ``read``."""
+
+    checker: Checker
+    read: list[Position]
+
+    def walks(self) -> list[Walk]:
+        """All there are, by what the apps describe."""
+        found = [*self._of_facts()]
+        for stream in sorted(STREAMS):
+            said = described(stream)
+            found += self._of_states(stream)
+            found += [
+                self._walk(
+                    link.check, link.child, (link.child_key,), {link.topic}, partial(self._orphans, stream, link)
+                )
+                for link in said.links
+            ]
+            for book in said.books:
+                if book.target:
+                    tally = self.checker.tally_of(book)
+                    look = partial(self.checker.sums_within, tally)
+                    found.append(self._walk(book.name, book.target, tally.want.key, {book.topic}, look))
+            found += [
+                self._walk(standing.name, standing.table, standing.key, set(standing.topics),
+                           partial(self._standing, stream, standing))
+                for standing in said.standing
+            ]  # fmt: skip
+        counting = [said for said in descriptions() if counted_topics(said)]
+        for said in counting[:1]:
+            tally = self.checker.tally_of_windows(said.stream)
+            topics = frozenset[str]().union(*map(counted_topics, counting))
+            look = partial(self.checker.sums_within, tally)
+            walk = self._walk("windows", tally.want.target, tally.want.key, set(topics), look)
+            found.append(replace(walk, is_ready=lambda: is_rolled(self.checker.cursor, self.checker.books.windows)))
+        return found
+
+    @staticmethod
+    def _walk(name: str, table: str, key: tuple[str, ...], topics: set[str], look: Callable[[Stretch], None]) -> Walk:
+        return Walk(f"{name} in {table}", table, key, frozenset(topics), look)
+
+    def _of_facts(self) -> Iterator[Walk]:
+        """Rows that name a place at which none of their record can be stored."""
+        places: dict[str, dict[tuple[str, str], set[int]]] = defaultdict(lambda: defaultdict(set))
+        keys: dict[str, tuple[str, ...]] = {}
+        topics: dict[str, set[str]] = defaultdict(set)
+        for position in self.read:
+            for table, records in fact_tables(position.stream, TOPICS[position.topic].records).items():
+                for record in records:
+                    places[table][position.stream.name, record].add(position.partition)
+                    fact = position.stream.fact_of(record)
+                    keys[table] = fact.key if fact else ()
+                topics[table].add(position.topic)
+        for table, known in sorted(places.items()):
+            yield self._walk(
+                "facts", table, keys[table], topics[table], partial(self._strangers, table, known, keys[table])
+            )
+
+    def _strangers(self, table: str, places: Places, key: tuple[str, ...], stretch: Stretch) -> None:
+        self.checker.note("", check_strangers(self.checker.cursor, table, places, stretch, key))
+
+    def _of_states(self, stream: str) -> Iterator[Walk]:
+        records = STREAMS[stream].records()
+        topics = [name for name, topic in TOPICS.items() if records & set(topic.records)]
+        checks = [(topic, check) for topic in topics for check in self.checker.states_of(stream, topic, records)]
+        checks += [
+            (book.topic, self.checker.accounts_of(stream, book)) for book in described(stream).books if book.accounts
+        ]
+        versions: dict[str, dict[str, None]] = defaultdict(dict)
+        for _, check in checks:
+            versions[check.want.target] |= dict.fromkeys(check.want.by[:1])
+        for topic, check in checks:
+            # Whoever comes first looks for rows that have no version at all.
+            others = tuple(versions.pop(check.want.target, ()))
+            look = partial(self._untold, stream, topic, check, others)
+            yield self._walk(check.want.name, check.want.target, check.want.key, {topic}, look)
+
+    def _untold(self, stream: str, topic: str, check: StateCheck, others: tuple[str, ...], stretch: Stretch) -> None:
+        mine = [position for position in self.read if (position.stream.name, position.topic) == (stream, topic)]
+        is_whole = all(position.has_every_key for position in mine)
+        found = check.untold(self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole)
+        self.checker.note(stream, found)
+
+    def _orphans(self, stream: str, link: Link, stretch: Stretch) -> None:
+        self.checker.note(stream, check_orphans(self.checker.cursor, link, stretch))
+
+    def _standing(self, stream: str, standing: Standing, stretch: Stretch) -> None:
+        mine = [position for position in self.read if position.topic in standing.topics]
+        if standing.needs_all and any(position.is_inexact for position in mine):
+            return
+        condition, bounds = within(standing.table, standing.key, stretch)
+        look = Look(
+            self.checker.cursor, condition, bounds, stretch.last is None, sql.Identifier(self.checker.books.balances),
+            partial(told_until, self.read),
+        )  # fmt: skip
+        self.checker.note(stream, standing.look(look))
+
+
+def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) -> None:
+    """Walk on: each table by its share, so that all of it has its turn in time."""
+    cursor = walker.checker.cursor
+    for walk in filter(lambda walk: walk.is_ready(), _ready(walker)):
+        _go(cursor, books, walk, now, of_rows().share(_rows_of(cursor, walk.table), since_last))
+
+
+def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int, int]:
+    """Walk stretches of so many rows along the tables that were not walked to their end yet, for some seconds.
+
+    Returns how many tables are done, and of how many.
+    """
+    cursor, ready, until = walker.checker.cursor, list(_ready(walker)), time.monotonic() + STEP_SECONDS
+    done = set(books.walks._default_manager.filter(rounds__gt=0).values_list("name", flat=True))
+    left = [walk for walk in ready if walk.name not in done]
+    while left and left[0].is_ready() and time.monotonic() < until:
+        if _go(cursor, books, left[0], now, rows):
+            del left[0]
+    return len(ready) - len(left), len(ready)
+
+
+def _ready(walker: Walker) -> Iterator[Walk]:
+    """Those whose topics are read as far as they are stored. What another process reads is left to a later run."""
+    read = {position.topic for position in walker.read}
+    behind = {topic for _, topic, _ in walker.checker.behind}
+    for walk in walker.walks():
+        if walk.topics & read and not walk.topics & behind:
+            yield walk
+
+
+def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:
+    """Whether the walk has come to the end of its table."""
+    walked, _ = books.walks._default_manager.get_or_create(name=walk.name, defaults={"round_began_at": now})
+    after = tuple(walked.after) if walked.after is not None else None
+    last = key_after(cursor, walk.table, walk.key, after, rows)
+    walk.look(Stretch(after, last))
+    walked.after = None if last is None else list(last)
+    if last is None:
+        walked.rounds, walked.round_began_at = walked.rounds + 1, now
+    walked.save()
+    return last is None
+
+
+def _rows_of(cursor: CursorWrapper, table: str) -> int:
+    """About how many rows the table has, partitions included, by the planner's statistics."""
+    cursor.execute(
+        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(%s::regclass) p"
+        " JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf",
+        [table],
+    )
+    return int(cursor.fetchone()[0])
