@@ -17,11 +17,18 @@ LOCAL := .venv/.ready-local-$(shell cksum < requirements/local.txt | tr -s ' ' '
 DEV := .venv/.ready-dev-$(shell cksum < requirements/dev.txt | tr -s ' ' '-')
 RUNNABLE := $(or $(wildcard $(DEV)),$(LOCAL))
 
-# uv reads neither pip's index nor its certificates; both are handed on.
-UV = index="$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null || true)}"; \
-	export VIRTUAL_ENV=.venv UV_HTTP_TIMEOUT=180; \
+# A network may have an authority of its own, which the machine knows and the lists that pip and uv bring along do not.
+# What was set for pip, in its variables or its configuration, holds for both; else the machine's own list is taken.
+PIP_SET = $$($(PYTHON) -m pip config get global.$(1) 2>/dev/null || true)
+CERTS = $${PIP_CERT:-$(call PIP_SET,cert)}
+MACHINE_CERTS = $$($(PYTHON) -c 'import ssl; at = ssl.get_default_verify_paths(); print(at.cafile or at.capath or "")')
+PIP = certs="$(CERTS)"; certs="$${certs:-$(MACHINE_CERTS)}"; \
+	if [ -n "$$certs" ]; then export PIP_CERT="$$certs"; fi; \
+	$(PYTHON) -m pip --disable-pip-version-check
+UV = index="$${PIP_INDEX_URL:-$(call PIP_SET,index-url)}"; certs="$(CERTS)"; \
+	export VIRTUAL_ENV=.venv UV_HTTP_TIMEOUT=180 UV_SYSTEM_CERTS="$${UV_SYSTEM_CERTS:-1}"; \
 	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; fi; \
-	if [ -n "$$PIP_CERT" ]; then export SSL_CERT_FILE="$${SSL_CERT_FILE:-$$PIP_CERT}"; fi; \
+	if [ -f "$$certs" ]; then export SSL_CERT_FILE="$${SSL_CERT_FILE:-$$certs}"; fi; \
 	.venv/bin/uv --quiet pip
 FAILED = { echo "The packages could not be installed; the reason stands above. Connect this machine and type it again." >&2; exit 1; }
 
@@ -93,4 +100,4 @@ $(LOCAL): .venv/bin/uv
 		exit 1; \
 	fi; \
 	echo "Making .venv with $$found."; \
-	"$$found" -m venv .venv && $(PYTHON) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) || $(FAILED)
+	"$$found" -m venv .venv && { $(PIP) install --quiet uv==$(UV_VERSION); } || $(FAILED)

@@ -5,7 +5,9 @@ import os
 import click
 from celery import Celery
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings.local")
+from backoffice import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.default())
 
 app = Celery("backoffice")
 app.config_from_object("django.conf:settings", namespace="CELERY")

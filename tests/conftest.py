@@ -90,7 +90,7 @@ def faulty_spine(own_stack: Stack, faulty_template: str, django_db_blocker: Djan
         django_db_blocker.unblock(),
         databases.copied(url, faulty_template) as name,
         databases.default_database(databases.beside(url, name)),
-        Spine.on_servers(name, partitions=2, **servers) as spine,
+        Spine.on_servers(name, partitions=2, replication=1, **servers) as spine,
     ):
         yield spine
         _all_run(own_stack)

@@ -48,11 +48,12 @@ class Spine:
     prefix: str
     partitions: int
     registry: Registry
+    replication: int = 1
     _exits: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
     @contextmanager
-    def on_servers(cls, database: str, partitions: int = 2, **servers: str) -> Iterator["Spine"]:
+    def on_servers(cls, database: str, partitions: int = 2, replication: int = 1, **servers: str) -> Iterator["Spine"]:
         """A spine on the servers of the settings, or on those of ``servers`` (an own stack's environment)."""
         url = servers.get("DATABASE_URL", settings.DATABASE_URL)
         kafka = settings.KAFKA | (
@@ -67,7 +68,11 @@ class Spine:
         )
         with changed:
             spine = cls(
-                f"{url.rpartition('/')[0]}/{database}", prefix, partitions, Registry(settings.SCHEMA_REGISTRY_URL)
+                f"{url.rpartition('/')[0]}/{database}",
+                prefix,
+                partitions,
+                Registry(settings.SCHEMA_REGISTRY_URL),
+                replication,
             )
             spine._create_topics()
             with spine._exits:
@@ -202,7 +207,7 @@ class Spine:
         self._make([*TOPICS, *map(dead_letter_topic, TOPICS)])
 
     def _make(self, names: list[str]) -> None:
-        new = [NewTopic(f"{self.prefix}{name}", self.partitions, 1) for name in names]
+        new = [NewTopic(f"{self.prefix}{name}", self.partitions, self.replication) for name in names]
         admin = AdminClient({**settings.KAFKA})
         for future in admin.create_topics(new).values():
             future.result(30)

@@ -2,10 +2,11 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
@@ -26,8 +27,11 @@ from backoffice.kernel.errors import Poison, Rejected, Retryable
 logging.getLogger(httpx.__name__).setLevel(logging.WARNING)
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 TIMEOUT = 5.0
+# So long a registry that did not answer is left alone where what it said before is known.
+REST_SECONDS = 30.0
 _REFUSALS = {409: "incompatible", 422: "no valid Avro"}
 _FULL_TRANSITIVE = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
 
@@ -45,14 +49,35 @@ class Writer:
         return canonical(framed(self.schema))
 
 
+class Known(Protocol):
+    """What registries said of their ids, written down for the time when they are away. ``registry`` is its address.
+
+    All of it may raise Retryable.
+    """
+
+    def schema(self, registry: str, schema_id: int) -> str | None:
+        """The schema of an id."""
+
+    def schema_id(self, registry: str, subject: str, schema: str) -> int | None:
+        """The id under which a subject has this schema."""
+
+    def keep(self, registry: str, schema_id: int, schema: str, subject: str | None) -> str:
+        """Write an answer down, and return the schema that is written down for the id: it is never replaced."""
+
+
 class Registry:
     """Registers our records and looks up ids; each answer is asked for once and kept.
 
-    It does not try again by itself: the caller knows how long it may wait.
+    It does not try again by itself: the caller knows how long it may wait. While the registry is away, what is
+    ``known`` of it is good enough, and is held against what it says when it is back: a registry that was made anew
+    gives old ids to other schemas, and messages of before would be read wrong.
     """
 
-    def __init__(self, url: str, prefix: str = "", timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, prefix: str = "", timeout: float = TIMEOUT, known: Known | None = None) -> None:
         found = address(url)
+        self._known = known
+        self._unproved: set[int | str] = set()
+        self._rests_until = 0.0
         self._name = found.name
         self._prefix = prefix
         self._client = _client(found, timeout)
@@ -69,8 +94,8 @@ class Registry:
             Rejected: the schema is not compatible with those registered before.
             Retryable: the registry is away.
         """
-        if record not in self._ids:
-            self._ids[record] = self._register(self.subject(record), schema_text(record))
+        if record not in self._ids or self._is_due(record):
+            self._ids[record] = self._registered(record, self.subject(record), schema_text(record))
         return self._ids[record]
 
     def register_version(self, record: str, version: int | None) -> int:
@@ -82,8 +107,9 @@ class Registry:
         if version is None:
             return self.register(record)
         name = f"{record}.{version}"
-        if name not in self._ids:
-            self._ids[name] = self._register(self.subject(record), canonical(released(record)[version - 1]))
+        if name not in self._ids or self._is_due(name):
+            text = canonical(released(record)[version - 1])
+            self._ids[name] = self._registered(name, self.subject(record), text)
         return self._ids[name]
 
     def ensure(self, records: Iterable[str]) -> None:
@@ -115,14 +141,12 @@ class Registry:
         """The record and schema that an id stands for.
 
         Raises:
-            Poison: the registry is there and knows no such schema.
-            Retryable: the registry is away.
+            Poison: the registry is there and knows no such schema, or another one than before.
+            Retryable: the registry is away and the id is not known.
         """
-        if schema_id not in self._writers:
-            found = self._ask(lambda: self._client.get_schema(schema_id))
-            if found is None:
-                raise Poison(f"unknown schema id {schema_id}; its producer has to register its schema first")
-            self._writers[schema_id] = _writer(schema_id, found.schema_str)
+        if schema_id not in self._writers or self._is_due(schema_id):
+            self._writers.pop(schema_id, None)
+            self._writers[schema_id] = self._writer(schema_id)
         return self._writers[schema_id]
 
     def reach(self) -> None:
@@ -132,10 +156,63 @@ class Registry:
         """
         self._ask(lambda: self._client.get_subjects(offset=0, limit=1))
 
+    def _writer(self, schema_id: int) -> Writer:
+        found = self._ask_or_rest(
+            schema_id,
+            lambda: self._client.get_schema(schema_id),
+            lambda: self._known.schema(self._name, schema_id) if self._known else None,
+        )
+        if found is None:
+            raise Poison(f"unknown schema id {schema_id}; its producer has to register its schema first")
+        if isinstance(found, str):
+            return _writer(schema_id, found)
+        writer = _writer(schema_id, found.schema_str)
+        text = canonical(writer.schema)
+        if self._known and self._known.keep(self._name, schema_id, text, None) != text:
+            raise Poison(self._made_anew(schema_id))
+        return writer
+
+    def _registered(self, name: str, subject: str, text: str) -> int:
+        found = self._ask_or_rest(
+            name,
+            lambda: self._register(subject, text),
+            lambda: self._known.schema_id(self._name, subject, text) if self._known else None,
+        )
+        return int(found or 0)
+
+    def _ask_or_rest(self, what: int | str, question: Callable[[], T], known: Callable[[], K | None]) -> T | K | None:
+        """The registry's answer, or what is known while it is away or does not know; None where neither has one."""
+        if time.monotonic() < self._rests_until and (before := known()) is not None:
+            self._unproved.add(what)
+            return before
+        try:
+            answer = self._ask(question)
+        except Retryable:
+            self._rests_until = time.monotonic() + REST_SECONDS
+            if (before := known()) is None:
+                raise
+            self._unproved.add(what)
+            return before
+        self._unproved.discard(what)
+        return known() if answer is None else answer
+
+    def _is_due(self, what: int | str) -> bool:
+        """Whether something was taken from what is known, and the registry may be back by now."""
+        return what in self._unproved and time.monotonic() >= self._rests_until
+
+    def _made_anew(self, schema_id: int) -> str:
+        return (
+            f"schema id {schema_id} is another schema in the registry at {self._name} than it was before: the registry"
+            " was made anew. Give it its data back; where the messages of before are gone as well, let"
+            " `manage.py topics --forget-schemas` forget what it said"
+        )
+
     def _register(self, subject: str, text: str) -> int:
         schema_id = self._ask(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
         if schema_id is None:
             raise Retryable(f"The schema registry at {self._name} takes no schemas; correct SCHEMA_REGISTRY_URL.")
+        if self._known and self._known.keep(self._name, int(schema_id), text, subject) != text:
+            raise Rejected(f"{self._made_anew(schema_id)}.")
         return int(schema_id)
 
     def _guard(self, subject: str) -> None:

@@ -126,8 +126,11 @@ def from_maven(artifact: Artifact, repository: Path) -> None:
     Raises:
         StackError: it cannot be had now.
     """
+    import truststore
     from jgo.maven import MavenContext
 
+    # The machine's own authorities besides those that the library brings along: a network may have one of its own.
+    truststore.inject_into_ssl()
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     project = MavenContext(repo_cache=repository, timeout=60).project(artifact.group, artifact.name)
     try:
@@ -137,7 +140,7 @@ def from_maven(artifact: Artifact, repository: Path) -> None:
             raise  # Not the network's fault.
         raise StackError(
             f"{artifact.filename} could not be downloaded ({type(reason).__name__}); connect this machine, or set "
-            "HTTPS_PROXY and REQUESTS_CA_BUNDLE as your network asks, and try again."
+            "HTTPS_PROXY as your network asks, and try again."
         ) from reason
 
 

@@ -103,6 +103,13 @@ TEMPLATES = [
     }
 ]
 
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["backoffice.access.permissions.Nobody"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+}
+
+# What `check --deploy` asks of a Postgres: below these, a rebuild or a busy day is refused by the server.
+POSTGRES_LEAST = {"server_version_num": 180_000, "max_locks_per_transaction": 256, "max_connections": 100}
 DATABASES = {"default": servers.database(DATABASE_URL) | {"CONN_HEALTH_CHECKS": True}}
 DATABASES["default"]["OPTIONS"] = {
     # Rebuilds and partition swaps change tables under prepared statements, which then fail; plain ones do not.

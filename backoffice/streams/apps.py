@@ -8,3 +8,5 @@ class StreamsConfig(AppConfig):
     def ready(self) -> None:
         # Tasks that are sent from the web or a command have to find the application.
         from backoffice import celery  # noqa: F401
+
+        from . import checks  # noqa: F401

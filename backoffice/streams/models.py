@@ -1,5 +1,6 @@
 """The stream's own tables: how far each one is, what could not be stored, what is to be sent."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import KT
 
@@ -109,6 +110,26 @@ class Halt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}] halted at {self.offset}: {self.reason}"
+
+
+class KnownSchema(models.Model):
+    """What a schema registry said of an id: read while it is away, and held against what it says later.
+
+    ``registry`` is its address; ``subjects`` are those under which we registered the schema there.
+    """
+
+    registry = models.TextField()
+    schema_id = models.IntegerField()
+    schema = models.TextField()
+    subjects = ArrayField(models.TextField(), default=list)
+    known_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "streams_known_schema"
+        constraints = [models.UniqueConstraint(fields=["registry", "schema_id"], name="one_schema_for_each_id")]
+
+    def __str__(self) -> str:
+        return f"{self.schema_id} at {self.registry}"
 
 
 class Outgoing(models.Model):

@@ -10,7 +10,6 @@ from typing import Any
 from celery import bootsteps
 from confluent_kafka import KafkaException
 
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 
@@ -21,6 +20,7 @@ from .consume.sink import P, Sink
 from .kafka.clients import group_consumer
 from .outbox.relay import OUTBOX, Relay
 from .patience import back_off
+from .schemas import our_registry
 from .store.projection import STREAMS
 from .store.sink import TableSink
 
@@ -43,7 +43,7 @@ def lanes_of(names: list[str]) -> list[tuple[Lane, TableSink]]:
         raise Rejected(
             f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}."
         )
-    registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+    registry = our_registry()
     clock, limits = SystemClock(), Limits(**settings.STREAMS)
     return [
         (

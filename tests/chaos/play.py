@@ -25,7 +25,7 @@ def play(seed: int, stack: Stack, template: str, *, seconds: float, rate: int, o
     servers = stack.environ()
     with (
         databases.copied(servers["DATABASE_URL"], template) as name,
-        Spine.on_servers(name, PARTITIONS, **servers) as spine,
+        Spine.on_servers(name, PARTITIONS, replication=1, **servers) as spine,
         _scene(stack, spine, seed, rate, output) as scene,
     ):
         try:

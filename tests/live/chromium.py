@@ -49,6 +49,9 @@ def _present(playwright: Playwright) -> Browser | None:
 
 def _done(command: list[str]) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, timeout=INSTALL_SECONDS, check=False).returncode == 0
+        # The machine's own authorities, not those that the installer brings along: a network may have one of its own.
+        environ = {"NODE_USE_SYSTEM_CA": "1"} | os.environ
+        done = subprocess.run(command, env=environ, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+        return done.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False

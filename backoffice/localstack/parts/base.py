@@ -15,11 +15,11 @@ from .harm import Harm
 class Server(ABC):
     """One server: what it needs on disk, the command that is the server itself, and how to ask whether it works."""
 
-    name: ClassVar[str]
+    name: str
     title: ClassVar[str]
     """Its name for people."""
     harms: ClassVar[tuple[Harm, ...]] = ()
-    listens: ClassVar[tuple[str, ...]] = ()
+    listens: tuple[str, ...] = ()
     """The names of its ports; its own is the first."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     privileges: tuple[str, ...] = ()

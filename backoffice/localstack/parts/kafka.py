@@ -76,15 +76,22 @@ class Kafka(Server):
         if (self.folder / "forgetful").exists():
             self._refuse_forgetful()
         fresh_folder(self.folder / "tmp")
-        text = PROPERTIES.format(broker=self.port, controller=self.ports["controller"])
-        (self.folder / "server.properties").write_text(text)
+        (self.folder / "server.properties").write_text(self.properties())
         self._log_end = self.layout.log(self.name).stat().st_size if self.layout.log(self.name).exists() else 0
         if not (self.folder / "formatted").exists():
             self._format()
 
+    def properties(self) -> str:
+        return PROPERTIES.format(broker=self.port, controller=self.ports["controller"])
+
+    def formatting(self) -> list[str]:
+        """What the log folder is made with: the cluster's id."""
+        return ["-t", str(uuid.uuid4())]
+
     def _format(self) -> None:
         shutil.rmtree(self.folder / "logs", ignore_errors=True)
-        tool = self._java("kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", "server.properties")
+        words = ["format", *self.formatting(), "-c", "server.properties"]
+        tool = self._java("kafka.tools.StorageTool", *words)
         done = subprocess.run(
             tool, cwd=self.folder, env=environment.for_server(), capture_output=True, text=True, check=False
         )

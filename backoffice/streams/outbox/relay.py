@@ -13,6 +13,7 @@ from .. import telemetry
 from ..database import Connection, connect, retryable
 from ..kafka.clients import producer
 from ..patience import back_off
+from ..schemas import our_registry
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Relay(threading.Thread):
     def _relay(self) -> None:
         from django.conf import settings
 
-        registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+        registry = our_registry()
         sender = producer(settings.KAFKA)
         with retryable(), connect() as connection:
             while not self._stopping.is_set() and not _locked(connection):

@@ -6,15 +6,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 from backoffice.streams.deadletters import handling as deadletters
 from backoffice.streams.models import DeadLetter
+from backoffice.streams.schemas import our_registry
 
 
 class Command(BaseCommand):
@@ -56,7 +55,7 @@ class Command(BaseCommand):
 
     def _show(self, options: dict[str, Any]) -> None:
         letter = deadletters.get(options["number"])
-        registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+        registry = our_registry()
         shown = {
             name: getattr(letter, name)
             for name in (

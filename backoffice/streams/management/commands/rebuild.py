@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.streams.schemas import our_registry
 from backoffice.streams.tables.rebuild import rebuild
 
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
                 table,
                 kafka=settings.KAFKA,
                 prefix=settings.KAFKA_TOPIC_PREFIX,
-                writers=Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX),
+                writers=our_registry(),
                 clock=SystemClock(),
                 progress=self._progress,
             )

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 from backoffice.streams.kafka.topics import (
     FOR_EVER,
@@ -22,6 +21,7 @@ from backoffice.streams.kafka.topics import (
     survey,
     wanted_configs,
 )
+from backoffice.streams.schemas import forget, our_registry
 
 MILLISECONDS_A_DAY = 86_400_000
 SECONDS_TO_SETTLE = 10.0
@@ -40,8 +40,16 @@ class Command(BaseCommand):
             help="with --apply: add partitions to existing topics, although a key's events may then change order",
         )
 
-    def handle(self, *, apply: bool, allow_more_partitions: bool, **_: Any) -> None:
+        parser.add_argument(
+            "--forget-schemas",
+            action="store_true",
+            help="first forget what is known of this registry: it was made anew, and no message of before is left",
+        )
+
+    def handle(self, *, apply: bool, allow_more_partitions: bool, forget_schemas: bool, **_: Any) -> None:
         try:
+            if forget_schemas:
+                self.stdout.write(f"forgot {forget()} schemas of this registry")
             cluster, standings = self._look()
             self._table(standings, cluster.tiered)
             found = _found(cluster, standings)
@@ -52,7 +60,7 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong} differences between the catalogue and the cluster.")
 
     def _look(self) -> tuple[Cluster, list[Standing]]:
-        registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+        registry = our_registry()
         cluster = reach(settings.KAFKA, registry, settings.KAFKA_TOPIC_PREFIX)
         return cluster, survey(cluster)
 

@@ -1,0 +1,187 @@
+"""A registry that is away, and one that was made anew: what it said before is good enough, and is held against it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from backoffice.contracts import registry as registries
+from backoffice.contracts.definitions import canonical, schema, schema_text
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.errors import Poison, Rejected, Retryable
+
+ID = 7
+OTHER = canonical(schema("BetSettled"))
+
+
+class Written:
+    """What is known, in memory."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[tuple[str, int], str] = {}
+        self.subjects: dict[tuple[str, str, str], int] = {}
+
+    def schema(self, registry: str, schema_id: int) -> str | None:
+        return self.schemas.get((registry, schema_id))
+
+    def schema_id(self, registry: str, subject: str, schema: str) -> int | None:
+        return self.subjects.get((registry, subject, schema))
+
+    def keep(self, registry: str, schema_id: int, schema: str, subject: str | None) -> str:
+        kept = self.schemas.setdefault((registry, schema_id), schema)
+        if subject and kept == schema:
+            self.subjects[registry, subject, schema] = schema_id
+        return kept
+
+
+class Pretended:
+    """A registry whose answers a test decides; ``asked`` counts them."""
+
+    def __init__(self) -> None:
+        self.status, self.text, self.asked = 200, schema_text("BetPlaced"), 0
+
+    def answer(self) -> dict[str, Any]:
+        if self.status == 404:
+            return {"error_code": 40403, "message": "no such schema"}
+        return {"id": ID, "schema": self.text} if self.status == 200 else {"error_code": 50001, "message": "ill"}
+
+
+@contextmanager
+def serving(pretended: Pretended, port: int = 0) -> Iterator[int]:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            pretended.asked += 1
+            body = json.dumps(pretended.answer()).encode()
+            self.send_response(pretended.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PUT = do_GET  # noqa: N815 - the names that the server calls
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", port), Answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def pretended() -> Pretended:
+    return Pretended()
+
+
+@pytest.fixture
+def url(pretended: Pretended) -> Iterator[str]:
+    with serving(pretended) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def known(url: str) -> Written:
+    """What a process wrote down that used the registry while it was there."""
+    known = Written()
+    before = Registry(url, known=known)
+    before.writer(ID)
+    before.register("BetPlaced")
+    return known
+
+
+def test_what_is_known_is_used_while_the_registry_is_away(url: str, pretended: Pretended, known: Written) -> None:
+    pretended.status = 503
+    registry = Registry(url, known=known)
+
+    assert registry.writer(ID).schema == schema("BetPlaced")
+    assert registry.register("BetPlaced") == ID
+    with pytest.raises(Retryable):
+        registry.writer(ID + 1)
+    with pytest.raises(Retryable):
+        registry.register("BetSettled")
+
+
+def test_a_registry_that_was_just_away_is_left_alone_for_what_is_known(
+    url: str, pretended: Pretended, known: Written
+) -> None:
+    for number in range(20):
+        known.keep(url, 100 + number, OTHER, None)
+    pretended.status = 503
+    registry = Registry(url, known=known)
+    before = pretended.asked
+
+    for number in range(20):
+        assert registry.writer(100 + number).record == "BetSettled"
+
+    assert pretended.asked == before + 1
+
+
+def test_another_registrys_ids_are_not_taken_for_this_ones(url: str, pretended: Pretended, known: Written) -> None:
+    pretended.status = 503
+
+    with pytest.raises(Retryable):
+        Registry(f"{url}/another", known=known).writer(ID)
+
+
+def test_an_id_that_a_new_registry_does_not_know_yet_is_read_as_before(
+    url: str, pretended: Pretended, known: Written
+) -> None:
+    pretended.status = 404
+
+    assert Registry(url, known=known).writer(ID).schema == schema("BetPlaced")
+    with pytest.raises(Poison, match="unknown schema id 8"):
+        Registry(url, known=known).writer(ID + 1)
+
+
+def test_an_id_that_became_another_schema_is_refused_and_nothing_is_written_over(
+    url: str, pretended: Pretended, known: Written
+) -> None:
+    pretended.text = OTHER
+
+    with pytest.raises(Poison, match=r"schema id 7 is another schema .* made anew\. Give it its data back"):
+        Registry(url, known=known).writer(ID)
+    with pytest.raises(Rejected, match="made anew"):
+        Registry(url, known=known).register("BetSettled")
+    assert known.schema(url, ID) == schema_text("BetPlaced")
+
+
+def test_what_was_taken_as_known_is_held_against_the_registry_when_it_is_back(
+    url: str, pretended: Pretended, known: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registries, "REST_SECONDS", 0.0)
+    pretended.status = 503
+    registry = Registry(url, known=known)
+    assert registry.writer(ID).record == "BetPlaced"
+    assert registry.register("BetPlaced") == ID
+
+    pretended.status, pretended.text = 200, OTHER
+
+    for _ in range(2):
+        with pytest.raises(Poison, match="made anew"):
+            registry.writer(ID)
+
+
+def test_what_was_proved_right_is_not_asked_for_again(
+    url: str, pretended: Pretended, known: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registries, "REST_SECONDS", 0.0)
+    pretended.status = 503
+    registry = Registry(url, known=known)
+    registry.writer(ID)
+    pretended.status = 200
+    registry.writer(ID)
+    before = pretended.asked
+
+    assert all(registry.writer(ID).record == "BetPlaced" for _ in range(3))
+
+    assert pretended.asked == before

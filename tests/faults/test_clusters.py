@@ -1,0 +1,186 @@
+"""Kafka as operators run it: with TLS and passwords, with three brokers of which one dies, with classic groups."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+from django.conf import settings
+from django.test import override_settings
+
+from backoffice.localstack.supervise import Part
+from backoffice.settings import servers
+from backoffice.streams.kafka.clients import group_consumer, speaks_kip_848
+from tests.faults.checks import nothing_lost_or_doubled
+from tests.faults.clusters import REPLICATED, cluster
+from tests.faults.groups import assignments
+from tests.faults.load import some_events, under_load
+from tests.faults.progress import gone_on
+from tests.spine import Spine, kill, until
+from tests.tls import Authority
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
+LOGIN = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="{}" password="{}";'
+USER, PASSWORD, GUEST = "pitboss", "se cret/1", "guest"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables of a broker that speaks SASL_SSL only, with SCRAM, and asks its clients for a certificate."""
+    folder = tmp_path_factory.mktemp("secured")
+    authority = Authority(folder)
+    broker, client = authority.issue("broker"), authority.issue("client")
+    login = LOGIN.format(USER, PASSWORD)
+    properties = {
+        "listeners": "SASL_SSL://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": "SASL_SSL://127.0.0.1:{broker}",
+        "listener.security.protocol.map": "SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "SASL_SSL",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
+        "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": login,
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(broker.both),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(authority.certificate),
+        "ssl.client.auth": "required",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+        "super.users": f"User:ANONYMOUS;User:{USER}",
+    }
+    words = [
+        word for name in (USER, GUEST) for word in ("--add-scram", f"SCRAM-SHA-512=[name={name},password={PASSWORD}]")
+    ]
+    with cluster(folder / "cluster", properties, words=tuple(words)) as (_, addresses):
+        yield {
+            "KAFKA_BOOTSTRAP_SERVERS": addresses,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": USER,
+            "KAFKA_SASL_PASSWORD": PASSWORD,
+            "KAFKA_SSL_CA_LOCATION": str(authority.certificate),
+            "KAFKA_SSL_CERTIFICATE_LOCATION": str(client.certificate),
+            "KAFKA_SSL_KEY_LOCATION": str(client.key),
+        }
+
+
+def test_everything_works_over_tls_with_a_password(secured: dict[str, str], database: str) -> None:
+    sent = list(some_events(seed=91, count=2_000))
+    with override_settings(KAFKA=servers.kafka(secured)), Spine.on_servers(database) as spine:
+        spine.send(sent)
+        worker = spine.worker("all", None, **secured)
+        spine.wait_drained()
+        assert worker.poll() is None
+
+        nothing_lost_or_doubled(spine, sent)
+        assert spine.read("wallet-transactions")
+        assert speaks_kip_848(settings.KAFKA)
+        _topics_are_made(spine, secured)
+
+
+def _topics_are_made(spine: Spine, variables: dict[str, str]) -> None:
+    environ = spine.environ | variables | {"KAFKA_TOPIC_PREFIX": f"made-{uuid4().hex[:8]}."}
+    for words in (["--apply"], []):
+        done = subprocess.run(
+            [sys.executable, "manage.py", "topics", *words],
+            env=environ, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        {"KAFKA_SASL_PASSWORD": "wrong"},
+        {"KAFKA_SSL_CA_LOCATION": ""},
+        {"KAFKA_SSL_CERTIFICATE_LOCATION": "", "KAFKA_SSL_KEY_LOCATION": ""},
+    ],
+)
+def test_without_the_right_secrets_the_broker_says_nothing(secured: dict[str, str], without: dict[str, str]) -> None:
+    admin = AdminClient({**servers.kafka(secured | without), "log_level": 0})
+
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=3)
+
+
+def test_who_may_not_look_at_the_brokers_settings_speaks_the_classic_protocol(secured: dict[str, str]) -> None:
+    admin, guest = AdminClient({**servers.kafka(secured)}), servers.kafka(secured | {"KAFKA_SASL_USERNAME": GUEST})
+    assert speaks_kip_848(guest)
+    denied = AclBinding(
+        ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL, f"User:{GUEST}", "*",
+        AclOperation.DESCRIBE_CONFIGS, AclPermissionType.DENY,
+    )  # fmt: skip
+    admin.create_acls([denied])[denied].result(10)
+
+    until(lambda: not speaks_kip_848(guest), "the broker holds to it")
+    consumer = group_consumer(guest, "guests")
+    consumer.close()
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[int, Part], str]]:
+    with cluster(tmp_path_factory.mktemp("three"), REPLICATED, brokers=3) as found:
+        yield found
+
+
+def test_of_three_brokers_one_may_die_under_load(three: tuple[dict[int, Part], str], database: str) -> None:
+    parts, addresses = three
+    kafka = {"bootstrap.servers": addresses}
+    with override_settings(KAFKA=kafka), Spine.on_servers(database, replication=3) as spine:
+        with under_load(spine, seed=92, rate=300, repeats=0.02) as load:
+            worker = spine.worker("trading,wallet")
+            gone_on(spine, "wallet")
+            parts[_leader(kafka, f"{spine.prefix}wallet-transactions")].kill()
+            for stream in ("wallet", "trading"):
+                gone_on(spine, stream)
+            assert worker.poll() is None
+        assert sum(part.running for part in parts.values()) == 2
+        spine.drain()
+        nothing_lost_or_doubled(spine, load.sent)
+        for part in parts.values():
+            part.start()
+
+
+def _leader(kafka: dict[str, str], topic: str) -> int:
+    partitions = AdminClient({**kafka}).list_topics(topic, timeout=10).topics[topic].partitions
+    assert all(len(partition.replicas) == 3 for partition in partitions.values())
+    return int(partitions[0].leader)
+
+
+@pytest.fixture(scope="module")
+def classic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    old = {"group.coordinator.rebalance.protocols": "classic"}
+    with cluster(tmp_path_factory.mktemp("classic"), old) as (_, addresses):
+        yield addresses
+
+
+def test_workers_of_a_classic_group_share_and_take_over(classic: str, database: str, tmp_path: Path) -> None:
+    with override_settings(KAFKA={"bootstrap.servers": classic}), Spine.on_servers(database) as spine:
+        assert not speaks_kip_848(settings.KAFKA)
+        with under_load(spine, seed=93, rate=200) as load:
+            first = spine.worker("wallet")
+            gone_on(spine, "wallet")
+            second = spine.worker("wallet")
+            until(lambda: _shares(spine) == [1, 1], "both workers have a share")
+            gone_on(spine, "wallet")
+            kill(first)
+            until(lambda: _shares(spine) == [2], "the second has all")
+            gone_on(spine, "wallet")
+            assert second.poll() is None
+        spine.drain()
+        nothing_lost_or_doubled(spine, load.sent)
+
+
+def _shares(spine: Spine) -> list[int]:
+    return sorted(len(share) for share in assignments(spine, "wallet", "wallet-transactions").values() if share)
