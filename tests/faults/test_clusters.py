@@ -54,7 +54,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         "ssl.keystore.location": str(broker.both),
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(authority.certificate),
-        "ssl.client.auth": "required",
+        # Without the listener in its name it would not hold beside SASL.
+        "listener.name.sasl_ssl.ssl.client.auth": "required",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
         "super.users": f"User:ANONYMOUS;User:{USER}",
@@ -138,7 +139,7 @@ def test_of_three_brokers_one_may_die_under_load(three: tuple[dict[int, Part], s
     parts, addresses = three
     kafka = {"bootstrap.servers": addresses}
     with override_settings(KAFKA=kafka), Spine.on_servers(database, replication=3) as spine:
-        with under_load(spine, seed=92, rate=300, repeats=0.02) as load:
+        with under_load(spine, seed=92, rate=300) as load:
             worker = spine.worker("trading,wallet")
             gone_on(spine, "wallet")
             parts[_leader(kafka, f"{spine.prefix}wallet-transactions")].kill()
