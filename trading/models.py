@@ -223,7 +223,8 @@ class Settlement(models.Model):
     """One step in the history of a bet: settled, voided, cashed out or settled anew; the highest number counts.
 
     ``payout`` is what the player has got by then in all. Leg arrays are in the order of ``leg_no``; factors in
-    thousandths.
+    thousandths. In a dead heat ``dead_heat_places`` are shared by ``dead_heat_tied``, and their quotient is what
+    counts; both are null where no leg ended in one, or where its producer tells only the factor.
     """
 
     event_id = models.UUIDField(primary_key=True)
@@ -242,6 +243,8 @@ class Settlement(models.Model):
     results = ArrayField(models.TextField(), null=True)
     void_factors = ArrayField(models.BigIntegerField(), null=True)
     dead_heat_factors = ArrayField(models.BigIntegerField(), null=True)
+    dead_heat_places = ArrayField(models.BigIntegerField(null=True), null=True)
+    dead_heat_tied = ArrayField(models.BigIntegerField(null=True), null=True)
     occurred_at = models.DateTimeField()
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()

@@ -1,5 +1,6 @@
 """`bet-events`, `odds-feed` and `market-prices` into the trading tables."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -65,7 +66,8 @@ def cash_outs(events: pa.Table) -> pa.Table:
 
 
 def _with_results(rows: pa.Table, events: pa.Table) -> pa.Table:
-    """The results of the legs as one array for each of their fields."""
+    """The results of the legs as one array for each of their fields. Those of dead heats are null where no leg ended in
+    one: nearly all, and all of which the producer does not tell."""
     lists = events["legs"].combine_chunks()
     offsets = lists.offsets if not lists.offset else pc.subtract(lists.offsets, lists.offsets[0])
     elements = pc.list_flatten(lists)
@@ -74,7 +76,16 @@ def _with_results(rows: pa.Table, events: pa.Table) -> pa.Table:
         ("dead_heat_factors", "dead_heat_factor"),
     ):  # fmt: skip
         rows = rows.append_column(column, pa.ListArray.from_arrays(offsets, pc.struct_field(elements, field)))
+    for column in ("dead_heat_places", "dead_heat_tied"):
+        rows = rows.append_column(column, _where_any(lists, offsets, pc.struct_field(elements, column)))
     return rows
+
+
+def _where_any(lists: pa.ListArray, offsets: pa.Array, values: pa.Array) -> pa.ListArray:
+    """The values as arrays; null for a list in which all of them are."""
+    told = np.zeros(len(lists), bool)
+    told[pc.list_parent_indices(lists).filter(pc.is_valid(values)).to_numpy()] = True
+    return pa.ListArray.from_arrays(offsets, values, mask=pa.array(~told))
 
 
 @trading.project("BetPlaced", into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)

@@ -33,6 +33,8 @@ _RESULTS = {
     "results": "legs.result",
     "void_factors": "legs.void_factor",
     "dead_heat_factors": "legs.dead_heat_factor",
+    "dead_heat_places": "legs.dead_heat_places",
+    "dead_heat_tied": "legs.dead_heat_tied",
 }
 _LEG = ("leg_no", "sport", "sport_event_id", "market_id", "outcome_id", "odds", "is_in_play")
 

@@ -115,7 +115,7 @@ def as_text(field: "models.Field[Any, Any]", *column: str) -> sql.Composable:
         models.BooleanField: "initcap({}::text)",
     }
     template = written.get(
-        type(field), "array_to_string({}, ',')" if field.get_internal_type() == "ArrayField" else "{}::text"
+        type(field), "array_to_string({}, ',', 'None')" if field.get_internal_type() == "ArrayField" else "{}::text"
     )
     return sql.SQL("coalesce(" + template + ", 'None')").format(sql.Identifier(*column))
 
@@ -138,14 +138,26 @@ def form(stream: str, record: str, name: str) -> Form:
 
 
 @cache
-def _flattened(stream: str, record: str) -> tuple[str, ...]:
-    """Fields of elements of a list that stand in columns of their own."""
-    return tuple(field for (of, _), field in described(stream).fields.items() if of == record and "." in field)
+def _flattened(stream: str, record: str) -> tuple[tuple[str, str, bool], ...]:
+    """Fields of elements of a list that stand in columns of their own: list, field, and whether it may be null."""
+    told = [field for (of, _), field in described(stream).fields.items() if of == record and "." in field]
+    lists = {field["name"]: field["type"] for field in schema(record)["fields"]}
+    nullable = {
+        f"{name}.{inner['name']}"
+        for name in {field.partition(".")[0] for field in told}
+        for inner in lists[name]["items"]["fields"]
+        if isinstance(inner["type"], list)
+    }
+    return tuple((name, inner, f"{name}.{inner}" in nullable) for name, _, inner in (f.partition(".") for f in told))
 
 
 def flatten(stream: str, record: str, events: Sequence[Event]) -> None:
-    """Give the events what their tables have of the elements of a list: one text for each field of these."""
-    for field in _flattened(stream, record):
-        name, _, inner = field.partition(".")
+    """Give the events what their tables have of the elements of a list: one text for each field of these.
+
+    A field that may be null stands there as null where no element has a value; a writer that is older leaves it out.
+    """
+    for name, field, may_be_null in _flattened(stream, record):
         for event in events:
-            event[field] = ",".join([str(element[inner]) for element in event[name]])
+            values = [element.get(field) for element in event[name]]
+            is_null = may_be_null and all(value is None for value in values)
+            event[f"{name}.{field}"] = "None" if is_null else ",".join(map(str, values))

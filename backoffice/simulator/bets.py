@@ -1,6 +1,8 @@
 """A bet as long as it is remembered, and what it pays, exactly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import comb, prod
 from typing import NamedTuple
 
@@ -13,11 +15,24 @@ BILLION = 1_000_000_000
 
 
 class Result(NamedTuple):
-    """How an outcome ended; factors in thousandths."""
+    """How an outcome ended; factors in thousandths. In a dead heat so many places are shared by those who tied."""
 
     result: str
     void_factor: int
     dead_heat_factor: int
+    dead_heat_places: int | None = None
+    dead_heat_tied: int | None = None
+
+    @property
+    def share(self) -> Fraction:
+        """The share of the win that is paid."""
+        if self.dead_heat_places is None or self.dead_heat_tied is None:
+            return Fraction(self.dead_heat_factor, THOUSAND)
+        return Fraction(self.dead_heat_places, self.dead_heat_tied)
+
+
+def dead_heat(places: int, tied: int) -> Result:
+    return Result("won", 0, round(THOUSAND * places / tied), places, tied)
 
 
 WON = Result("won", 0, THOUSAND)
@@ -76,33 +91,30 @@ class Bet:
         )
 
 
-def leg_return(odds: int, result: Result) -> int:
-    """What a stake of 1 on one leg gives back, in billionths.
+def leg_return(odds: int, result: Result) -> Fraction:
+    """What a stake of 1 on one leg gives back.
 
-    The void share comes back as it is; the rest wins the odds (thousandths) times the dead-heat factor, or nothing.
+    The void share comes back as it is; the rest wins the odds (thousandths) times the share of a dead heat, or nothing.
 
     Source: the rule of the Unified Odds Feed for void_factor and dead_heat_factor.
     """
-    returned = result.void_factor * MILLION
-    if result.result == "won":
-        returned += (THOUSAND - result.void_factor) * odds * result.dead_heat_factor
-    return returned
+    void = Fraction(result.void_factor, THOUSAND)
+    return void + (1 - void) * Fraction(odds, THOUSAND) * result.share if result.result == "won" else void
 
 
-def payout(stake: int, lines_of: int, returns: list[int]) -> int:
+def payout(stake: int, lines_of: int, returns: Sequence[Fraction]) -> int:
     """What the stake gives back over all lines of ``lines_of`` legs, in minor units, rounded down once.
 
     ``returns`` are those of ``leg_return``. Over all n legs there is one line: a single or a multiple.
     """
     lines = comb(len(returns), lines_of)
-    total = prod(returns) if lines == 1 else _sum_of_products(returns, lines_of)
-    unit: int = BILLION**lines_of
-    return stake * total // (lines * unit)
+    total = prod(returns, start=Fraction(1)) if lines == 1 else _sum_of_products(returns, lines_of)
+    return stake * total // lines
 
 
-def potential_payout(stake: int, lines_of: int, odds: list[int]) -> int:
+def potential_payout(stake: int, lines_of: int, odds: Sequence[int]) -> int:
     """The payout when every leg wins."""
-    return payout(stake, lines_of, [leg * MILLION for leg in odds])
+    return payout(stake, lines_of, [Fraction(leg, THOUSAND) for leg in odds])
 
 
 def bet_payout(bet: Bet) -> int:
@@ -115,18 +127,21 @@ def leg_results(bet: Bet) -> list[LegResult]:
 
 
 def _leg_result(leg: Leg) -> LegResult:
-    result, void_factor, dead_heat_factor = leg.result or UNDECIDED
-    return {
+    result = leg.result or UNDECIDED
+    told: LegResult = {
         "leg_no": leg.body["leg_no"],
-        "result": result,
-        "void_factor": void_factor,
-        "dead_heat_factor": dead_heat_factor,
+        "result": result.result,
+        "void_factor": result.void_factor,
+        "dead_heat_factor": result.dead_heat_factor,
+        "dead_heat_places": result.dead_heat_places,
+        "dead_heat_tied": result.dead_heat_tied,
     }
+    return told
 
 
-def _sum_of_products(values: list[int], size: int) -> int:
+def _sum_of_products(values: Sequence[Fraction], size: int) -> Fraction:
     """Elementary symmetric polynomial: the sum of the products over all choices of ``size`` values."""
-    sums = [1] + [0] * size
+    sums = [Fraction(1)] + [Fraction(0)] * size
     for value in values:
         for place in range(size, 0, -1):
             sums[place] += sums[place - 1] * value

@@ -2,11 +2,11 @@
 
 import random
 
-from backoffice.simulator.bets import HALF_LOST, HALF_WON, LOST, THOUSAND, VOID, WON, Result
+from backoffice.simulator.bets import HALF_LOST, HALF_WON, LOST, VOID, WON, Result, dead_heat
 from backoffice.simulator.book import Market, Outcome
 
-DEAD_HEAT = Result("won", 0, THOUSAND // 2)
 _DEAD_HEAT_CHANCE = 0.08
+_OF_THREE_CHANCE = 0.25
 _PUSH_CHANCE = 0.15
 _HALF_CHANCE = 0.4
 
@@ -17,14 +17,15 @@ def draw_results(market: Market, rng: random.Random) -> Results:
     """The result of every outcome, by its id; the outcomes take their final status."""
     if market.line is not None:
         return _total(market, rng)
-    ranking = _ranking(market.active(), market.winners + 1, rng)
+    ranking = _ranking(market.active(), market.winners + 2, rng)
     results = {outcome.id: VOID if outcome.status == "removed" else LOST for outcome in market.outcomes}
     for outcome in ranking[: market.winners]:
         results[outcome.id] = WON
     if market.type in ("win", "place") and rng.random() < _DEAD_HEAT_CHANCE:
-        # The last who won and the first who did not share the place.
-        for outcome in ranking[market.winners - 1 :]:
-            results[outcome.id] = DEAD_HEAT
+        # The last who won and the first who did not share the place; now and then the next one too.
+        tied = ranking[market.winners - 1 :][: 3 if rng.random() < _OF_THREE_CHANCE else 2]
+        for outcome in tied:
+            results[outcome.id] = dead_heat(1, len(tied))
     _set_statuses(market, ranking[0], results)
     return results
 

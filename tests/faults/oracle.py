@@ -93,17 +93,21 @@ def fields(event: Event) -> dict[str, Any]:
         values["payout"] = values["refund"]
     if event.record in ("BetSettled", "BetResettled"):
         for column, field in _RESULTS.items():
-            values[column] = tuple(leg[field] for leg in values["legs"])
+            told = tuple(leg.get(field) for leg in values["legs"])
+            values[column] = None if column in _ONLY_IN_DEAD_HEATS and not any(told) else told
     elif event.record in ("BetVoided", "BetCashedOut"):
         values |= dict.fromkeys(_RESULTS)
     return values
 
 
+_ONLY_IN_DEAD_HEATS = ("dead_heat_places", "dead_heat_tied")
 _RESULTS = {
     "leg_numbers": "leg_no",
     "results": "result",
     "void_factors": "void_factor",
     "dead_heat_factors": "dead_heat_factor",
+    "dead_heat_places": "dead_heat_places",
+    "dead_heat_tied": "dead_heat_tied",
 }
 
 

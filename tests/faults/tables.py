@@ -120,7 +120,7 @@ _TRADING = (
     _table("trading_settlement", "event_id",
            _group("BetSettled BetVoided BetCashedOut BetResettled",
                   f"record {_FACT} bet_id settlement_no currency stake payout previous_payout reason legs=leg_numbers"
-                  " results void_factors dead_heat_factors")),
+                  " results void_factors dead_heat_factors dead_heat_places dead_heat_tied")),
     _table("trading_sportevent", "id=sport_event_id",
            _group("MarketUpdate", "provider sport competition name=event_name starts_at seen_at=occurred_at"
                   " seen_event=event_id", _TIMED)),

@@ -8,12 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice.simulator.bets import HALF_LOST, HALF_WON, LOST, UNDECIDED, VOID, WON, Result, leg_return, payout
+from backoffice.simulator.bets import (
+    HALF_LOST,
+    HALF_WON,
+    LOST,
+    UNDECIDED,
+    VOID,
+    WON,
+    Result,
+    dead_heat,
+    leg_return,
+    payout,
+)
+from tests.simulator.dead_heats import DEAD_HEATS, DeadHeat
 
 ODDS = st.integers(1_001, 200_000)
 RESULTS = st.builds(
-    Result, st.sampled_from(["won", "lost"]), st.sampled_from([0, 250, 500, 1_000]), st.sampled_from([333, 500, 1_000])
-)
+    Result,
+    st.sampled_from(["won", "lost"]),
+    st.sampled_from([0, 250, 500, 1_000]),
+    st.sampled_from([333, 500, 1_000]),
+    st.none(),
+    st.none(),
+) | st.integers(2, 9).flatmap(lambda tied: st.builds(dead_heat, st.integers(1, tied), st.just(tied)))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +73,15 @@ def test_a_payout_is_exact(stake: int, legs: list[tuple[int, Result]], data: st.
 
 
 def fraction_of(leg: tuple[int, Result]) -> Fraction:
-    odds, (result, void_factor, dead_heat_factor) = leg
+    odds, (result, void_factor, dead_heat_factor, places, tied) = leg
     void = Fraction(void_factor, 1_000)
-    won = (1 - void) * Fraction(odds, 1_000) * Fraction(dead_heat_factor, 1_000)
-    return void + won if result == "won" else void
+    share = Fraction(places, tied) if places and tied else Fraction(dead_heat_factor, 1_000)
+    return void + (1 - void) * Fraction(odds, 1_000) * share if result == "won" else void
+
+
+@pytest.mark.parametrize("case", DEAD_HEATS)
+def test_a_dead_heat_is_paid_by_those_who_tied(case: DeadHeat) -> None:
+    result = dead_heat(case.places, case.tied)
+
+    assert result.dead_heat_factor == case.factor
+    assert payout(case.stake, 1, [leg_return(case.odds, result)]) == case.right

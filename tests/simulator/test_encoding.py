@@ -93,5 +93,6 @@ def test_the_operator_is_a_varied_one(events: dict[str, list[Event]]) -> None:
     assert results == {"won", "lost", "void", "undecided"}
     factors = {leg["void_factor"] for event in events["BetSettled"] for leg in event.body["legs"]}
     assert factors == {0, 500, 1_000}
-    dead_heats = {leg["dead_heat_factor"] for event in events["BetSettled"] for leg in event.body["legs"]}
-    assert dead_heats == {500, 1_000}
+    names = ("dead_heat_factor", "dead_heat_places", "dead_heat_tied")
+    dead_heats = {tuple(leg[name] for name in names) for event in events["BetSettled"] for leg in event.body["legs"]}
+    assert dead_heats == {(1_000, None, None), (500, 1, 2), (333, 1, 3)}

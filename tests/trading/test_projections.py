@@ -39,6 +39,8 @@ def test_each_leg_is_a_row_of_its_bet() -> None:
     assert [(row["leg_no"], row["market_id"], row["odds"]) for row in rows] == [(1, "1x2", 1_850), (2, "totals", 2_100)]
 
 
+THIRD = {"dead_heat_factor": 333, "dead_heat_places": 1, "dead_heat_tied": 3}
+WHOLE = {"dead_heat_factor": 1_000, "dead_heat_places": None, "dead_heat_tied": None}
 RESULTS = [
     {"leg_no": 1, "result": "won", "void_factor": 0, "dead_heat_factor": 1_000},
     {"leg_no": 2, "result": "void", "void_factor": 1_000, "dead_heat_factor": 500},
@@ -56,6 +58,22 @@ def test_the_results_of_the_legs_are_arrays_in_their_order(record: str) -> None:
     assert [row["results"] for row in rows] == [["won", "void"], [], ["void"]]
     assert [row["void_factors"] for row in rows] == [[0, 1_000], [], [1_000]]
     assert [row["dead_heat_factors"] for row in rows] == [[1_000, 500], [], [500]]
+    assert {row["dead_heat_places"] for row in rows} == {row["dead_heat_tied"] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("function", [trading.settlements, trading.resettlements])
+def test_a_dead_heat_is_told_by_those_who_tied(function: Any) -> None:
+    third, whole = ({"leg_no": 1, "result": "won", "void_factor": 0} | more for more in (THIRD, WHOLE))
+    record = {trading.settlements: "BetSettled", trading.resettlements: "BetResettled"}[function]
+    lists = [[whole], [third, whole], [], [whole, whole, third], [third]]
+    events = arrived(record, *({"legs": legs} for legs in lists))
+
+    rows = function(events).to_pylist()
+    later = function(events.slice(2)).to_pylist()
+
+    assert [row["dead_heat_tied"] for row in rows] == [None, [3, None], None, [None, None, 3], [3]]
+    assert [row["dead_heat_places"] for row in rows] == [None, [1, None], None, [None, None, 1], [1]]
+    assert [row["dead_heat_tied"] for row in later] == [None, [None, None, 3], [3]]
 
 
 def test_the_results_of_a_slice_are_its_own() -> None:

@@ -1,5 +1,7 @@
 """Bets end: settled, cashed out, made void; and sometimes settled again."""
 
+from fractions import Fraction
+
 from backoffice.simulator.acts.betting import play_of, stake_of
 from backoffice.simulator.acts.bonuses import review
 from backoffice.simulator.bets import (
@@ -170,15 +172,15 @@ def _cash_out_offer(world: World, bet: Bet) -> int:
     return payout(bet.stake, bet.lines_of, returns) * _CASH_OUT_SHARE // THOUSAND
 
 
-def _value(world: World, leg: Leg) -> int:
-    """What a stake of 1 on the leg is worth now, in billionths."""
+def _value(world: World, leg: Leg) -> Fraction:
+    """What a stake of 1 on the leg is worth now."""
     if leg.result is not None:
         return leg_return(leg.body["odds"], leg.result)
     market = world.book.markets[leg.body["market_id"]]
     outcome = next(outcome for outcome in market.outcomes if outcome.id == leg.body["outcome_id"])
     if market.status != "open" or outcome.status != "active":
-        return 0
-    return leg.body["odds"] * outcome.chance * (MILLION // THOUSAND) // THOUSAND
+        return Fraction(0)
+    return Fraction(leg.body["odds"] * outcome.chance, THOUSAND * MILLION)
 
 
 def _of(bet: Bet) -> bets.Settlement:

@@ -20,6 +20,8 @@ class LegResult(TypedDict):
     result: str
     void_factor: int
     dead_heat_factor: int
+    dead_heat_places: NotRequired[int | None]
+    dead_heat_tied: NotRequired[int | None]
 
 
 class OfBet(TypedDict):

@@ -138,6 +138,8 @@ def _foretell(rows: Rows, row: int, ticket: list[Choice], size: int, draws: tupl
     rows["results"][row, : len(legs)] = [RESULTS.index(leg.result) for leg in legs]
     rows["voids"][row, : len(legs)] = [leg.void_factor for leg in legs]
     rows["heats"][row, : len(legs)] = [leg.dead_heat_factor for leg in legs]
+    rows["places"][row, : len(legs)] = [leg.dead_heat_places or 0 for leg in legs]
+    rows["tied"][row, : len(legs)] = [leg.dead_heat_tied or 0 for leg in legs]
     rows["payout"][row] = rows["correct"][row] = returned(stake, kind, size, legs)
     rows["due"][row] = max(leg.known_at for leg in ticket)
     rows["number"][row] = 1

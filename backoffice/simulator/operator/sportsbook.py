@@ -38,10 +38,10 @@ class Choice(NamedTuple):
 
     def settled(self) -> SettledLeg:
         """The leg with the result that it will have."""
-        results = self.fixture.results()
+        results, row = self.fixture.results(), self.row
         return SettledLeg(
-            self.odds, RESULTS[results.result[self.row]], int(results.void_factor[self.row]),
-            int(results.dead_heat_factor[self.row]),
+            self.odds, RESULTS[results.result[row]], int(results.void_factor[row]), int(results.dead_heat_factor[row]),
+            int(results.places[row]) or None, int(results.tied[row]) or None,
         )  # fmt: skip
 
     @property

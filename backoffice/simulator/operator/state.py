@@ -22,7 +22,7 @@ from backoffice.simulator.operator.people import PLAYER
 from backoffice.simulator.operator.tickets import BET
 from backoffice.simulator.operator.world import World
 
-VERSION = 2
+VERSION = 3
 _NUMBERS = ("seed", "now", "planned", "wanted", "level", "growth", "grown_at", "feed_rate", "numbers", "is_live")
 
 

@@ -25,6 +25,8 @@ BET = np.dtype(
         # What is paid first and, where that was wrong, what it should have been.
         ("payout", "i8"), ("correct", "i8"), ("number", "i8"),
         ("results", "u1", (MOST_LEGS,)), ("voids", "i2", (MOST_LEGS,)), ("heats", "i2", (MOST_LEGS,)),
+        # Of a dead heat; 0 where there was none.
+        ("places", "i2", (MOST_LEGS,)), ("tied", "i2", (MOST_LEGS,)),
     ]
 )  # fmt: skip
 
@@ -33,7 +35,10 @@ def results_column(bets: Rows) -> pa.Array:
     """The legs' results of these bets, as BetSettled and BetResettled have them."""
     used = np.arange(MOST_LEGS) < bets["legs"][:, None]
     words = pa.array(RESULTS, pa.string()).take(pa.array(bets["results"][used]))
-    columns = [_leg_numbers(bets["legs"]), words, pa.array(bets["voids"][used]), pa.array(bets["heats"][used])]
+    columns = [
+        _leg_numbers(bets["legs"]), words, pa.array(bets["voids"][used]), pa.array(bets["heats"][used]),
+        *(pa.array(bets[name][used], mask=bets[name][used] == 0) for name in ("places", "tied")),
+    ]  # fmt: skip
     return _lists("BetSettled", bets["legs"], columns)
 
 
@@ -44,6 +49,7 @@ def wrong_results(bets: Rows) -> Rows:
     wrong["results"][low] = LOST
     wrong["voids"][low] = 0
     wrong["heats"][low] = 1_000
+    wrong["places"][low] = wrong["tied"][low] = 0
     return wrong
 
 

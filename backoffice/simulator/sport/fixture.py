@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Protocol
 
@@ -28,6 +29,8 @@ from backoffice.simulator.sport.quotes import (
 from backoffice.simulator.sport.rates import Play
 from backoffice.simulator.sport.timeline import Timeline
 
+# No more runners tie.
+MOST_TIED = 10
 # A minute of a match that is in play, so that moments may be asked for in any order.
 _STATES_REMEMBERED = 8
 
@@ -174,10 +177,26 @@ class Fixture:
         void = np.where(cancelled[course.board.market_of], 1.0, shares.void)
         won = np.where(void < 1, shares.win / np.maximum(1 - void, 1e-9), 0.0)
         known_at = np.minimum(course.decided, timeline.ends_at) + self.play.confirmed_after
+        places, tied = _dead_heats(won)
         return Results(
             known_at,
             cancelled,
             np.where(void == 1, VOID, np.where(won > 0, WON, LOST)).astype(np.uint8),
             np.rint(1_000 * void).astype(np.int64),
             np.where(won > 0, np.rint(1_000 * won), 1_000).astype(np.int64),
+            places,
+            tied,
         )
+
+
+def _dead_heats(won: Floats) -> tuple[Ints, Ints]:
+    """Of how many places those have a share who tied, and how many they are; 0 for both where nobody tied.
+
+    A share of a win that is no whole one is the quotient of two small numbers, whatever a float made of it.
+    """
+    places, tied = np.zeros((2, won.size), dtype=np.int64)
+    for row in np.flatnonzero((won > 0) & (won < 1)).tolist():
+        share = Fraction(float(won[row])).limit_denominator(MOST_TIED)
+        if 0 < share < 1:
+            places[row], tied[row] = share.as_integer_ratio()
+    return places, tied

@@ -37,13 +37,16 @@ class Quotes:
 
 class Results(NamedTuple):
     """``known_at`` and ``is_cancelled`` for each market; for each row the result (a place in RESULTS) and both factors
-    in thousandths, as BetSettled has them."""
+    in thousandths, as BetSettled has them. In a dead heat ``places`` are shared by those who ``tied``; else both are 0.
+    """
 
     known_at: Ints
     is_cancelled: Flags
     result: Codes
     void_factor: Ints
     dead_heat_factor: Ints
+    places: Ints
+    tied: Ints
 
 
 _NO_INTS: Ints = np.empty(0, dtype=np.int64)

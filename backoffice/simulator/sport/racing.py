@@ -8,7 +8,7 @@ Source: Plackett (1975), The analysis of permutations; Harville (1973) for the p
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,35 @@ _STEP = 0.25
 _TIMES = np.exp(np.arange(-14.0, 8.0, _STEP))
 
 
+class Tie(NamedTuple):
+    """That so many finish at once behind so many others, and the chance of it."""
+
+    ahead: int
+    runners: int
+    chance: float
+
+    def places(self, paid: int) -> int:
+        """How many of the paid places those share who tied."""
+        return min(max(paid - self.ahead, 0), self.runners)
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The runners in their order; ``tied`` holds the two that share a place, where two do."""
+    """The runners in their order; those of a ``tie`` share their places, where there is one."""
 
     order: tuple[int, ...]
-    tied: frozenset[int] = frozenset()
+    tie: Tie | None = None
+
+    @property
+    def tied(self) -> frozenset[int]:
+        return frozenset(self.order[self.tie.ahead : self.tie.ahead + self.tie.runners] if self.tie else ())
+
+    def paid(self, places: int) -> dict[int, float]:
+        """What share of a stake wins, for each runner that is among the paid places."""
+        shares = dict.fromkeys(self.order[:places], 1.0)
+        if self.tie is not None:
+            shares |= dict.fromkeys(self.tied, self.tie.places(places) / self.tie.runners)
+        return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +64,7 @@ class Racing:
     decided: Ints
     strengths: Floats
     places: int
-    dead_heat_chance: float
+    ties: tuple[Tie, ...]
     pairs: tuple[tuple[int, int], ...]
     finish: Finish
 
@@ -56,22 +79,22 @@ class Racing:
         return Shares(np.where(void, 0.0, np.concatenate([win, place, pairs])), void)
 
     def _expected(self, strengths: Floats) -> tuple[Floats, Floats, Floats]:
-        ranks = rank_chances(strengths, self.places + 1)
+        ranks = rank_chances(strengths, max(tie.ahead + tie.runners for tie in self.ties))
         sums = [max(strengths[one] + strengths[other], 1e-12) for one, other in self.pairs]
         firsts = [strengths[one] / both for (one, _), both in zip(self.pairs, sums, strict=True)]
         pairs = np.array([chance for first in firsts for chance in (first, 1 - first)])
-        tie = self.dead_heat_chance
-        return _placed(ranks, 1, tie), _placed(ranks, self.places, tie), pairs
+        return _placed(ranks, 1, self.ties), _placed(ranks, self.places, self.ties), pairs
 
     def _finished(self) -> tuple[Floats, Floats, Floats]:
         order, tied = self.finish.order, self.finish.tied
-        ranks = np.zeros((self.strengths.shape[1], self.places + 1))
-        ranks[order[: self.places + 1], range(min(self.places + 1, len(order)))] = 1.0
         pairs = []
         for one, other in self.pairs:
             is_first = one in order and (other not in order or order.index(one) < order.index(other))
-            pairs += [0.5, 0.5] if tied == {one, other} else [float(is_first), float(not is_first)]
-        win, place = (_placed(ranks, paid, float(set(order[paid - 1 : paid + 1]) == tied)) for paid in (1, self.places))
+            pairs += [0.5, 0.5] if tied >= {one, other} else [float(is_first), float(not is_first)]
+        win, place = np.zeros((2, self.strengths.shape[1]))
+        for shares, paid in ((win, 1), (place, self.places)):
+            for runner, share in self.finish.paid(paid).items():
+                shares[runner] = share
         return win, place, np.array(pairs)
 
 
@@ -96,8 +119,9 @@ def racing(
     for number, pair in enumerate(pairs, 2):
         if not strengths[-1, pair].all():
             decided[number] = leaves_at[0]
-    finish = _drawn_finish(rng, strengths[-1], places, running.dead_heat_chance)
-    return Racing(timeline, board, decided, strengths, places, running.dead_heat_chance, pairs, finish)
+    ties = _ties(running, places)
+    finish = _drawn_finish(rng, strengths[-1], ties)
+    return Racing(timeline, board, decided, strengths, places, ties, pairs, finish)
 
 
 def rank_chances(strengths: Floats, ranks: int) -> Floats:
@@ -117,9 +141,13 @@ def rank_chances(strengths: Floats, ranks: int) -> Floats:
     return normal
 
 
-def _placed(ranks: Floats, paid: int, tie: float) -> Floats:
-    """What share of a stake wins when so many places are paid and the last of them is shared with this chance."""
-    placed: Floats = ranks[:, :paid].sum(axis=1) + tie / 2 * (ranks[:, paid] - ranks[:, paid - 1])
+def _placed(ranks: Floats, paid: int, ties: Sequence[Tie]) -> Floats:
+    """What share of a stake wins when so many places are paid: those of a tie have equal shares of what they share."""
+    placed: Floats = ranks[:, :paid].sum(axis=1)
+    for tie in ties:
+        alone = ranks[:, tie.ahead : tie.ahead + tie.places(paid)].sum(axis=1)
+        together = ranks[:, tie.ahead : tie.ahead + tie.runners].sum(axis=1)
+        placed = placed + tie.chance * (together * tie.places(paid) / tie.runners - alone)
     return placed
 
 
@@ -143,13 +171,24 @@ def _withdrawal(
     return [news[place - 1]]
 
 
-def _drawn_finish(rng: random.Random, strengths: Floats, places: int, dead_heat_chance: float) -> Finish:
+def _ties(running: Running, places: int) -> tuple[Tie, ...]:
+    """Where it matters: for the first place, and for the last that is paid."""
+    of_three = running.of_three
+    return tuple(
+        Tie(ahead, runners, running.dead_heat_chance * share)
+        for ahead in (0, places - 1)
+        for runners, share in ((2, 1 - of_three), (3, of_three))
+    )
+
+
+def _drawn_finish(rng: random.Random, strengths: Floats, ties: Sequence[Tie]) -> Finish:
     times = {runner: rng.expovariate(rate) for runner, rate in enumerate(strengths.tolist()) if rate}
     order = tuple(sorted(times, key=times.__getitem__))
     draw = rng.random()
-    for paid, neighbours in enumerate(pairwise(order), 1):
-        if paid in (1, places) and draw < dead_heat_chance * (1 if paid == 1 else 2):
-            return Finish(order, frozenset(neighbours))
+    for tie in ties:
+        if draw < tie.chance:
+            return Finish(order, tie)
+        draw -= tie.chance
     return Finish(order)
 
 

@@ -78,6 +78,8 @@ class Running:
     leaves_within: int
     leaving_halt: int
     dead_heat_chance: float
+    # Share of the dead heats in which three tie instead of two.
+    of_three: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,9 @@ TABLE = (
         football=Scoring(1.42, 1.12),
         basketball=Scoring(82.0, 79.0),
         tennis=0.63,
-        racing=Running(0.75, (6, 16), ((16, 4), (8, 3), (0, 2)), 0.08, 12 * HOUR, MINUTE, dead_heat_chance=0.01),
+        racing=Running(
+            0.75, (6, 16), ((16, 4), (8, 3), (0, 2)), 0.08, 12 * HOUR, MINUTE, dead_heat_chance=0.01, of_three=0.1
+        ),
         schedules={
             "football": Schedule(
                 share=0.40,

@@ -1,7 +1,7 @@
 """What bets give back, exactly: whole minor units, rounded once."""
 
 from collections.abc import Sequence
-from math import comb, prod
+from math import comb, lcm, prod
 from typing import Literal, NamedTuple
 
 THOUSAND = 1_000
@@ -12,12 +12,25 @@ Kind = Literal["single", "multiple", "system"]
 
 
 class SettledLeg(NamedTuple):
-    """One leg with its result: odds and both factors in thousandths; result won, lost, void or undecided."""
+    """One leg with its result: odds and both factors in thousandths; result won, lost, void or undecided.
+
+    In a dead heat the win is paid for ``dead_heat_places`` out of ``dead_heat_tied``, exactly; without them
+    ``dead_heat_factor`` tells its share, as exactly as it can.
+    """
 
     odds: int
     result: str
     void_factor: int = 0
     dead_heat_factor: int = THOUSAND
+    dead_heat_places: int | None = None
+    dead_heat_tied: int | None = None
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """The share of the win that is paid, as a fraction."""
+        if self.dead_heat_places is None or self.dead_heat_tied is None:
+            return self.dead_heat_factor, THOUSAND
+        return self.dead_heat_places, self.dead_heat_tied
 
 
 def returned(stake: int, kind: Kind, system_size: int, legs: Sequence[SettledLeg]) -> int:
@@ -27,8 +40,9 @@ def returned(stake: int, kind: Kind, system_size: int, legs: Sequence[SettledLeg
         ValueError: kind, size and number of legs do not fit together; the bet is not settled.
     """
     size = _legs_to_a_line(kind, system_size, len(legs))
-    total = _sum_over_lines([leg_return(leg) for leg in legs], size)
-    return rounded_down(stake * total, comb(len(legs), size) * BILLION**size)
+    parts = MILLION * lcm(*(leg.share[1] for leg in legs))
+    total = _sum_over_lines([leg_return(leg, parts) for leg in legs], size)
+    return rounded_down(stake * total, comb(len(legs), size) * parts**size)
 
 
 def potential_payout(stake: int, kind: Kind, system_size: int, odds: Sequence[int]) -> int:
@@ -52,15 +66,19 @@ def cash_out(stake: int, odds: Sequence[int], chances: Sequence[int], margin: in
     return rounded_down(stake * prod(values) * (MILLION - margin), MILLION * BILLION ** len(values))
 
 
-def leg_return(leg: SettledLeg) -> int:
-    """What a stake of 1 gives back, in billionths: the void share as it is, the rest times odds and dead-heat factor
-    where it won.
+def leg_return(leg: SettledLeg, parts: int) -> int:
+    """What a stake of so many parts gives back: the void share as it is, the rest times odds and share of the win where
+    it won. Exact where the parts are a multiple of a million times those who tied.
 
-    Source: the return table of the Unified Odds Feed for result, void_factor and dead_heat_factor.
+    Source: the return table of the Unified Odds Feed for result, void_factor and dead_heat_factor; bookmakers' terms
+    for dead heats (stake times odds, divided by those who tied, times the places they share).
     """
     void = THOUSAND if leg.result == "void" else leg.void_factor
-    won = (THOUSAND - void) * leg.odds * leg.dead_heat_factor if leg.result == "won" else 0
-    return void * MILLION + won
+    returned_void = void * parts // THOUSAND
+    if leg.result != "won":
+        return returned_void
+    places, tied = leg.share
+    return returned_void + (THOUSAND - void) * leg.odds * places * parts // (MILLION * tied)
 
 
 def rounded_down(amount: int, parts: int) -> int:

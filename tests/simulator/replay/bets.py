@@ -213,7 +213,18 @@ def _leg_return(odds: int, result: Body) -> Fraction:
     void = Fraction(result["void_factor"], 1_000)
     if result["result"] != "won":
         return void
-    return void + (1 - void) * Fraction(odds, 1_000) * Fraction(result["dead_heat_factor"], 1_000)
+    return void + (1 - void) * Fraction(odds, 1_000) * _share(result)
+
+
+def _share(result: Body) -> Fraction:
+    """What a dead heat leaves of the win; the factor in thousandths is the nearest to it."""
+    if result["dead_heat_tied"] is None:
+        assert (result["dead_heat_places"], result["dead_heat_factor"]) == (None, 1_000)
+        return Fraction(1)
+    share = Fraction(result["dead_heat_places"], result["dead_heat_tied"])
+    assert 0 < share < 1
+    assert result["dead_heat_factor"] == round(1_000 * share)
+    return share
 
 
 def _payout(placed: Body, returns: list[Fraction]) -> int:

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from backoffice.simulator.durations import DAY, MINUTE, SECOND
 from backoffice.simulator.sport.basketball import basketball
+from backoffice.simulator.sport.board import Floats
 from backoffice.simulator.sport.fixture import Course, Fixture
 from backoffice.simulator.sport.football import football
 from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST
-from backoffice.simulator.sport.quotes import OPEN, RESULTS, SUSPENDED, VOID, WON, Quotes
+from backoffice.simulator.sport.quotes import OPEN, RESULTS, SUSPENDED, VOID, WON, Quotes, Results
 from backoffice.simulator.sport.racing import racing
 from backoffice.simulator.sport.rates import rates_on
 from backoffice.simulator.sport.tennis import tennis
@@ -92,15 +93,15 @@ def test_a_decided_market_is_certain_from_then_on(sport: str) -> None:
             rows = course.board.market_of == number
             shares = course.shares(int(course.decided[number]))
             assert np.array_equal(shares.void[rows] * 1_000, results.void_factor[rows])
-            won = (results.result[rows] == WON) * results.dead_heat_factor[rows] * (1_000 - results.void_factor[rows])
-            assert np.allclose(shares.win[rows] * 1e6, won, atol=1e-3)
+            won = (results.result[rows] == WON) * paid(results)[rows] * (1_000 - results.void_factor[rows])
+            assert np.allclose(shares.win[rows] * 1e3, won, atol=1e-6)
 
 
 def test_results_share_out_what_is_not_void() -> None:
     """In every market as many win as it says, halves, dead heats and places counted; the abandoned are void."""
     for fixture in week():
         results, board = fixture.results(), fixture.course.board
-        won = (results.result == WON) * results.dead_heat_factor * (1_000 - results.void_factor) / 1e6
+        won = (results.result == WON) * paid(results) * (1_000 - results.void_factor) / 1e3
         for number, market in enumerate(board.markets):
             rows = board.market_of == number
             void = results.void_factor[rows] / 1_000
@@ -108,9 +109,16 @@ def test_results_share_out_what_is_not_void() -> None:
                 assert (void == 1).all()
                 assert (results.result[rows] == VOID).all()
             elif fixture.sport == "horse_racing":
-                assert won[rows].sum() == (0 if void.all() else market.winners)
+                assert won[rows].sum() == pytest.approx(0 if void.all() else market.winners)
             else:
                 assert won[rows].sum() == pytest.approx(market.winners * (1 - void[0]))
+
+
+def paid(results: Results) -> Floats:
+    """The share of a win that is paid, exactly where there was a dead heat."""
+    share: Floats = np.where(results.tied > 0, results.places / np.maximum(results.tied, 1), 1.0)
+    assert np.array_equal(np.rint(1_000 * share), results.dead_heat_factor)
+    return share
 
 
 def test_all_that_the_contract_knows_happens() -> None:
@@ -129,7 +137,7 @@ def test_all_that_the_contract_knows_happens() -> None:
         (sport, *factors)
         for sport in SPORTS
         for factors in [("won", 0, 1_000), ("lost", 0, 1_000), ("void", 1_000, 1_000), ("won", 500, 1_000),
-                        ("lost", 500, 1_000), ("won", 0, 500)]
+                        ("lost", 500, 1_000), ("won", 0, 500), ("won", 0, 333), ("won", 0, 667)]
     }  # fmt: skip
 
 
@@ -146,6 +154,7 @@ def test_markets_of_an_abandoned_fixture_are_void_unless_they_were_decided(sport
         assert (results.void_factor[results.is_cancelled[rows]] == 1_000).all()
         assert (results.known_at <= fixture.settled_at).all()
         assert set(results.dead_heat_factor.tolist()) == {1_000}
+        assert not results.tied.any()
         told = {update.market.id: update.status for update in fixture.updates(0, fixture.settled_at + 1, 0)}
         ends = ["cancelled" if is_cancelled else "settled" for is_cancelled in results.is_cancelled]
         assert [told[market.id] for market in fixture.markets] == ends

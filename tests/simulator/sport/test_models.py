@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import permutations
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from backoffice.simulator.durations import DAY, MINUTE
 from backoffice.simulator.sport.basketball import Basketball
 from backoffice.simulator.sport.football import Football
-from backoffice.simulator.sport.racing import racing, rank_chances
+from backoffice.simulator.sport.racing import Racing, racing, rank_chances
 from backoffice.simulator.sport.rates import rates_on
 from backoffice.simulator.sport.tennis_chances import (
     GAME,
@@ -46,24 +47,58 @@ def test_places_are_those_of_all_orders_of_finish(strengths: list[float]) -> Non
     assert np.allclose(rank_chances(np.array(strengths), 3), expected, atol=1e-6)
 
 
-def test_a_dead_heat_halves_the_place_and_is_in_the_price() -> None:
-    """Races in which two always share the first place or the last that is paid, each as often; four deviations."""
+def raced(of_three: float, runners: int, count: int) -> Iterator[Racing]:
+    """Races in which some always share the first place or the last that is paid, each as often."""
     rates = rates_on(date(2026, 1, 1))
-    rates = replace(rates, racing=replace(rates.racing, dead_heat_chance=0.5, non_runner_chance=0.0))
-    names, rng, misses = [f"Runner {number}" for number in range(8)], random.Random(4), []
-    for _ in range(400):
-        race_ = racing(rng, "race", names, 10 * DAY, 9 * DAY, rates)
-        if race_.timeline.is_abandoned:
-            continue
+    racing_rates = replace(rates.racing, dead_heat_chance=0.5, of_three=of_three, non_runner_chance=0.0)
+    names, rng = [f"Runner {number}" for number in range(runners)], random.Random(4)
+    for _ in range(count):
+        race_ = racing(rng, "race", names, 10 * DAY, 9 * DAY, replace(rates, racing=racing_rates))
+        if not race_.timeline.is_abandoned:
+            yield race_
+
+
+# Who tie, how many run, and what the best may get in the markets of the win and of the places.
+DEAD_HEATS = [
+    (0.0, 8, [[0, 0, 1], [0, 0.5, 0.5]], [[0, 1, 1, 1], [0.5, 0.5, 1, 1]]),
+    (1.0, 8, [[0, 0, 1], [1 / 3] * 3], [[0, 0, 1, 1, 1], [1 / 3, 1 / 3, 1 / 3, 1, 1]]),
+    (1.0, 7, [[0, 0, 1], [1 / 3] * 3], [[0, 2 / 3, 2 / 3, 2 / 3], [1 / 3, 1 / 3, 1 / 3, 1]]),
+]
+
+
+@pytest.mark.parametrize(("of_three", "runners", "wins", "places"), DEAD_HEATS)
+def test_a_dead_heat_shares_the_place_and_is_in_the_price(
+    of_three: float, runners: int, wins: list[list[float]], places: list[list[float]]
+) -> None:
+    """Within four deviations."""
+    misses = []
+    for race_ in raced(of_three, runners, 400):
         expected, settled = race_.shares(race_.timeline.kick_off - 1), race_.shares(race_.timeline.ends_at)
-        win, place = settled.win[:8], settled.win[8:16]
-        assert sorted(win)[-2:] in ([0, 1], [0.5, 0.5])
-        assert sorted(place)[-4:] in ([0, 1, 1, 1], [0.5, 0.5, 1, 1])
-        assert (sorted(win)[-2] == 0.5) != (sorted(place)[-4] == 0.5)
-        favourite = int(np.argmax(expected.win[:8]))
-        misses.append((settled.win - expected.win)[[favourite, favourite + 8]])
+        win, place = np.sort(settled.win[:runners]), np.sort(settled.win[runners : 2 * runners])
+        assert sum(np.allclose(win[-len(best) :], best) for best in wins) == 1
+        assert sum(np.allclose(place[-len(best) :], best) for best in places) == 1
+        assert (win.sum(), place.sum()) == (pytest.approx(1), pytest.approx(race_.places))
+        favourite = int(np.argmax(expected.win[:runners]))
+        misses.append((settled.win - expected.win)[[favourite, favourite + runners]])
 
     assert (np.abs(np.sum(misses, axis=0)) < 4 * np.sqrt(np.sum(np.square(misses), axis=0))).all()
+
+
+def test_expected_places_add_up_whoever_ties() -> None:
+    for race_ in raced(0.3, 7, 20):
+        expected = race_.shares(race_.timeline.kick_off - 1).win
+        assert expected[:7].sum() == pytest.approx(1)
+        assert expected[7:14].sum() == pytest.approx(race_.places)
+
+
+def test_a_match_bet_of_two_who_tied_is_halved() -> None:
+    """Whether two or three did."""
+    for of_three in (0.0, 1.0):
+        for race_ in raced(of_three, 8, 60):
+            pairs = race_.shares(race_.timeline.ends_at).win[16:].reshape(-1, 2).tolist()
+            for (one, other), paid in zip(race_.pairs, pairs, strict=True):
+                assert (paid == [0.5, 0.5]) == ({one, other} <= race_.finish.tied)
+                assert sum(paid) == 1
 
 
 def test_a_runner_that_is_out_leaves_its_chance_to_the_others() -> None:

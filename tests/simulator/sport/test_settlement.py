@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backoffice.simulator.sport.settlement import Kind, SettledLeg, cash_out, potential_payout, returned
+from tests.simulator.dead_heats import DEAD_HEATS, DeadHeat, needed, of_the_file
 
+ties = st.integers(1, 9).flatmap(lambda tied: st.tuples(st.integers(1, tied), st.just(tied)))
 legs = st.builds(
-    SettledLeg,
+    lambda odds, result, void, factor, tie: SettledLeg(odds, result, void, factor, *(tie or (None, None))),
     st.integers(1_001, 200_000),
     st.sampled_from(["won", "lost", "void", "undecided"]),
     st.sampled_from([0, 500, 1_000]),
     st.sampled_from([333, 500, 1_000]),
+    st.none() | ties,
 )
 
 
@@ -70,8 +73,39 @@ def test_a_payout_is_what_the_lines_pay(stake: int, settled: list[SettledLeg], d
 def counted_out(leg: SettledLeg) -> Fraction:
     """A stake of 1 in 1,000 parts: each is void or not, and each that is not and wins is paid."""
     void = 1_000 if leg.result == "void" else leg.void_factor
-    paid = Fraction(leg.odds, 1_000) * Fraction(leg.dead_heat_factor, 1_000) if leg.result == "won" else 0
+    share = Fraction(leg.dead_heat_factor, 1_000)
+    if leg.dead_heat_places and leg.dead_heat_tied:
+        share = Fraction(leg.dead_heat_places, leg.dead_heat_tied)
+    paid = Fraction(leg.odds, 1_000) * share if leg.result == "won" else 0
     return Fraction(void, 1_000) + Fraction(1_000 - void, 1_000) * paid
+
+
+def tied(case: DeadHeat) -> SettledLeg:
+    return SettledLeg(case.odds, "won", 0, case.factor, case.places, case.tied)
+
+
+@pytest.mark.parametrize("case", DEAD_HEATS)
+def test_a_dead_heat_is_paid_by_those_who_tied(case: DeadHeat) -> None:
+    assert returned(case.stake, "single", 0, [tied(case)]) == case.right
+
+
+@needed
+def test_the_field_cases_are_those_of_the_file() -> None:
+    assert of_the_file() == list(DEAD_HEATS)
+
+
+def test_without_those_who_tied_the_factor_tells_the_share() -> None:
+    assert returned(100_000, "single", 0, [SettledLeg(10_000, "won", 0, 333)]) == 333_000
+    assert returned(100_000, "single", 0, [SettledLeg(10_000, "won", 0, 333, 1, None)]) == 333_000
+    assert returned(100_000, "single", 0, [SettledLeg(10_000, "won", 0, 333, None, 3)]) == 333_000
+
+
+def test_dead_heats_in_a_multiple_and_a_system_are_exact() -> None:
+    third, seventh = SettledLeg(10_000, "won", 0, 333, 1, 3), SettledLeg(51_000, "won", 0, 286, 2, 7)
+
+    assert returned(21, "multiple", 0, [third, seventh]) == 1_020  # 21 · 10/3 · 102/7
+    assert returned(63, "system", 1, [third, seventh, SettledLeg(2_000, "lost")]) == 376  # 21 · (10/3 + 102/7)
+    assert returned(100, "single", 0, [SettledLeg(3_000, "won", 500, 333, 1, 3)]) == 100
 
 
 @settings(deadline=None)
@@ -103,6 +137,24 @@ def test_a_cash_out_is_the_fair_value_less_the_margin(odds: Sequence[int], chanc
     assert cash_out(100, odds, chances, 50_000) == offer
 
 
-def test_a_cash_out_of_what_is_no_chance_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("chances", "margin"),
+    [([1_000_001], 50_000), ([-1], 50_000), ([500_000], -1), ([500_000], 1_000_001), ([0, -1], 0), ([0, 1_000_001], 0)],
+)
+def test_a_cash_out_of_what_is_no_chance_or_margin_is_refused(chances: list[int], margin: int) -> None:
     with pytest.raises(ValueError, match="nothing is offered"):
-        cash_out(100, [2_000], [1_000_001], 50_000)
+        cash_out(100, [2_000] * len(chances), chances, margin)
+
+
+def test_a_cash_out_at_the_edges() -> None:
+    assert cash_out(100, [2_000], [1_000_000], 0) == 200
+    assert cash_out(100, [2_000], [1_000_000], 1_000_000) == 0
+    assert cash_out(100, [2_000], [0], 0) == 0
+
+
+@pytest.mark.parametrize("result", ["lost", "undecided"])
+def test_a_leg_that_did_not_win_pays_only_what_is_void(result: str) -> None:
+    """Whatever its odds and its share of a win."""
+    assert returned(100, "single", 0, [SettledLeg(5_000, result, 0, 500, 1, 2)]) == 0
+    assert returned(100, "single", 0, [SettledLeg(5_000, result, 250)]) == 25
+    assert returned(100, "single", 0, [SettledLeg(5_000, "void", 0)]) == 100
