@@ -18,7 +18,7 @@ import fastavro
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.columns import decode_bodies
 from backoffice.contracts.definitions import canonical, schema
-from backoffice.contracts.registry import Writer
+from backoffice.contracts.writers import Writer
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.decoding import Decoded, decode

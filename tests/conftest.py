@@ -10,11 +10,16 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
+from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from backoffice.localstack.stack import Stack, running_stack
 from tests import databases
 from tests.spine import Spine
+
+# How long one example takes says how busy the machine is.
+hypothesis.register_profile("steady", deadline=None)
+hypothesis.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

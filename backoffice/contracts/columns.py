@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
@@ -28,15 +29,16 @@ _LOGICAL = {"date": pa.date32(), "timestamp-micros": pa.timestamp("us"), "timest
 
 
 def decode_bodies(bodies: list[bytes], schema_json: str) -> pa.RecordBatch:
-    """The columns of ``bodies``, all written with one schema.
+    """The columns of ``bodies``, all written with one schema; leniently (sizes.py says how, and finds it out).
 
     Raises:
-        Poison: at least one of them is not such a record; which one is found by halving.
+        Poison: at least one of them is not such a record, whatever the decoder says of it; which one is found by
+            halving.
     """
     try:
         batch = pyruhvro.deserialize_array(bodies, schema_json)
         batch.validate(full=True)
-    except (ValueError, pa.ArrowInvalid) as error:
+    except Exception as error:
         raise Poison(_in_words(str(error))) from error
     except BaseException as error:
         # A panic of the Rust decoder arrives as a BaseException of a class that cannot be imported.
@@ -63,6 +65,14 @@ def align(batch: pa.RecordBatch, reader: dict[str, Any]) -> pa.RecordBatch:
     fields = reader["fields"]
     return pa.RecordBatch.from_arrays(
         [_aligned(batch, field, batch.num_rows) for field in fields], names=[field["name"] for field in fields]
+    )
+
+
+def empty(reader: dict[str, Any]) -> pa.RecordBatch:
+    """The columns of no event."""
+    fields = reader["fields"]
+    return pa.RecordBatch.from_arrays(
+        [pa.array([], arrow_type(field["type"])) for field in fields], names=[field["name"] for field in fields]
     )
 
 
@@ -117,6 +127,16 @@ def _parse_present_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     bad = np.zeros(len(texts), bool)
     bad[present] = wrong
     return ids.take(pa.array(np.cumsum(present) - 1, mask=~present)), bad
+
+
+def offsets(column: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each text or list of a column begins among all their octets or elements, and where the last ends."""
+    return np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, column.offset * 4)
+
+
+def longest(texts: pa.Array) -> int:
+    """Octets of the longest text."""
+    return int(np.diff(offsets(texts)).max()) if len(texts) else 0
 
 
 def exploded(events: pa.Table, field: str, keep: Sequence[str]) -> pa.Table:

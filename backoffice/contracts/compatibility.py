@@ -2,12 +2,17 @@
 
 This is Avro's FULL compatibility, and stricter where Avro does not look: fields are never removed or renamed, logical
 types and defaults stay, and a rule beside a field (``minimum``, ``values`` …) may be loosened but not tightened, since
-a rebuild reads every old message under today's rules. Applied to every released version it is FULL_TRANSITIVE.
+a rebuild reads every old message under today's rules. What held without being said (bounds.py) may be said: a version
+that is the first to state the general bounds of a type, or the key of a list, tightens nothing. Applied to every
+released version it is FULL_TRANSITIVE.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from backoffice.contracts import bounds
+from backoffice.contracts.avro import value_type
 
 _FIXED_RULES = ("format", "rule")
 
@@ -51,6 +56,8 @@ def _field(new: dict[str, Any], old: dict[str, Any], where: str) -> Iterator[Bre
     yield from _bound(new, old, where, "minimum", rising=True)
     yield from _bound(new, old, where, "maximum", rising=False)
     yield from _bound(new, old, where, "max_length", rising=False)
+    yield from _bound(new, old, where, "min_items", rising=True)
+    yield from _key(new, old, where)
     yield from _values(new.get("values"), old.get("values"), where)
     for rule in _FIXED_RULES:
         if rule in new and new[rule] != old.get(rule):
@@ -80,9 +87,27 @@ def _union(new: list[Any], old: list[Any], where: str) -> Iterator[Break]:
 def _bound(new: dict[str, Any], old: dict[str, Any], where: str, rule: str, *, rising: bool) -> Iterator[Break]:
     if rule not in new:
         return
-    is_new = rule not in old
-    if is_new or (new[rule] > old[rule] if rising else new[rule] < old[rule]):
+    before = old.get(rule, _general(old, rule))
+    if before is None or (new[rule] > before if rising else new[rule] < before):
         yield Break(where, f"{rule} was {old.get(rule, 'absent')}, is {new[rule]}; older messages may not pass")
+
+
+def _general(field: dict[str, Any], rule: str) -> bounds.Number | None:
+    """What holds where the field does not have the rule; None where nothing does."""
+    of = value_type(field["type"])
+    if rule == "min_items":
+        return bounds.MIN_ITEMS if _is_list(of) else None
+    limits = {"minimum": bounds.SMALLEST, "maximum": bounds.LARGEST}.get(rule, {})
+    return limits.get(of) if isinstance(of, str) else None
+
+
+def _key(new: dict[str, Any], old: dict[str, Any], where: str) -> Iterator[Break]:
+    if _is_list(new["type"]) and _is_list(old["type"]) and bounds.item_key(new) != bounds.item_key(old):
+        yield Break(where, f"was told apart by {bounds.item_key(old)}, is by {bounds.item_key(new)}; keep the key")
+
+
+def _is_list(avro: Any) -> bool:
+    return _kind(avro) == "array" and _kind(avro["items"]) == "record"
 
 
 def _values(new: list[str] | None, old: list[str] | None, where: str) -> Iterator[Break]:

@@ -8,6 +8,8 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
+from backoffice.contracts import bounds
+from backoffice.contracts.avro import SIMPLE, TIME
 from backoffice.contracts.definitions import NAMESPACE
 
 CLASSIFICATIONS = ("personal", "financial", "behavioural", "operational")
@@ -20,16 +22,15 @@ PERSONAL_FIELDS = {
     for record in ("LoginSucceeded", "LoginFailed", "SessionStarted", "SessionEnded")
 }
 
-_TIME = {"type": "long", "logicalType": "timestamp-micros"}
 _HEAD: tuple[dict[str, Any], ...] = (
     {"name": "event_id", "type": "string", "format": "uuid"},
-    {"name": "occurred_at", "type": _TIME, "rule": "event_time"},
+    {"name": "occurred_at", "type": TIME, "rule": "event_time"},
     {"name": "brand", "type": "string"},
     {"name": "jurisdiction", "type": "string", "format": "country"},
 )
-_SIMPLE: tuple[Any, ...] = ("string", "int", "long", "boolean", "double", _TIME, {"type": "int", "logicalType": "date"})
 _TEXT_RULES = frozenset({"format", "values", "max_length"})
 _NUMBER_RULES = frozenset({"minimum", "maximum"})
+_LIST_RULES = frozenset({"key", "min_items"})
 _FORMATS = frozenset({"uuid", "currency", "country", "ip", "sha256"})
 _DESCRIPTION = frozenset({"name", "type", "default", "doc", "classification", "purpose", "retention"})
 _RECORD_ATTRIBUTES = frozenset({"type", "name", "namespace", "doc", "fields", "revision"})
@@ -105,13 +106,13 @@ def _described(field: dict[str, Any], where: str) -> Iterator[Fault]:
 def _type(field: dict[str, Any], where: str) -> Iterator[Fault]:
     avro = field["type"]
     if isinstance(avro, list):
-        if len(avro) != 2 or avro[0] != "null" or avro[1] not in _SIMPLE:
+        if len(avro) != 2 or avro[0] != "null" or avro[1] not in SIMPLE:
             yield Fault(where, f'is the union {avro}; the decoder takes ["null", T] with a simple T')
         elif field.get("default", "") is not None:
             yield Fault(where, 'is nullable and has no "default": null; add it')
     elif _is_list_of_records(avro):
         yield from _elements(avro["items"], where)
-    elif avro not in _SIMPLE:
+    elif avro not in SIMPLE:
         yield Fault(where, f"is {_shown(avro)}, which the decoder does not take; {_TAKEN}")
 
 
@@ -135,6 +136,25 @@ def _rules(field: dict[str, Any], where: str) -> Iterator[Fault]:
         yield Fault(where, "is a text without end; add max_length, values or format")
     if avro == "long" and field.get("classification") == "financial" and not _is_bounded(field):
         yield Fault(where, f'is an amount; add "minimum" and a "maximum" of at most {LARGEST_AMOUNT}')
+    elif isinstance(avro, str) and avro in bounds.LARGEST:
+        yield from _bounds(field, avro, where)
+    elif _is_list_of_records(avro):
+        yield from _list(field, where)
+
+
+def _bounds(field: dict[str, Any], of: str, where: str) -> Iterator[Fault]:
+    if not field.keys() >= _NUMBER_RULES:
+        yield Fault(where, 'is a number without end; add "minimum" and "maximum"')
+    elif not bounds.SMALLEST[of] <= field["minimum"] <= field["maximum"] <= bounds.LARGEST[of]:
+        yield Fault(where, f"has bounds that are none; they lie within {bounds.SMALLEST[of]} and {bounds.LARGEST[of]}")
+
+
+def _list(field: dict[str, Any], where: str) -> Iterator[Fault]:
+    keys = {inner["name"] for inner in field["type"]["items"]["fields"] if inner["type"] in ("string", "int", "long")}
+    if field.get("key") not in keys:
+        yield Fault(where, f'is a list without a key; add "key", one of {", ".join(sorted(keys))}')
+    if type(field.get("min_items")) is not int or field["min_items"] < 0:
+        yield Fault(where, 'does not say whether it may be empty; add "min_items", a whole number')
 
 
 def _fitting_rules(avro: Any) -> frozenset[str]:
@@ -142,7 +162,9 @@ def _fitting_rules(avro: Any) -> frozenset[str]:
         return _TEXT_RULES
     if avro in ("int", "long", "double"):
         return _NUMBER_RULES
-    return frozenset({"rule"}) if avro == _TIME else frozenset()
+    if _is_list_of_records(avro):
+        return _LIST_RULES
+    return frozenset({"rule"}) if avro == TIME else frozenset()
 
 
 def _default(field: dict[str, Any], where: str) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ import random
 from datetime import UTC, date, datetime
 from typing import Any
 
+from backoffice.contracts.bounds import item_key
 from backoffice.kernel.ids import uuid7
 
 MOMENT = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -27,7 +28,10 @@ _FORMATTED = {
 
 
 def example(definition: dict[str, Any]) -> dict[str, Any]:
-    """An event of a record schema; lists hold two elements, the second with nothing in its optional fields."""
+    """An event of a record schema; lists hold two elements, the second with nothing in its optional fields.
+
+    These differ in what tells elements of the list apart.
+    """
     return {field["name"]: _value(field, definition["name"], 0) for field in definition["fields"]}
 
 
@@ -47,7 +51,7 @@ def _value(field: dict[str, Any], record: str, position: int) -> Any:
             return None
         avro = avro[1]
     if isinstance(avro, dict) and avro["type"] == "array":
-        return [_element(avro["items"], position) for position in range(2)]
+        return [_element(avro["items"], position, item_key(field)) for position in range(2)]
     if isinstance(avro, dict):
         return MOMENT if avro["logicalType"] == "timestamp-micros" else _DATES.get(field["name"], MOMENT.date())
     if avro == "string":
@@ -55,8 +59,11 @@ def _value(field: dict[str, Any], record: str, position: int) -> Any:
     return True if avro == "boolean" else _number(field, position)
 
 
-def _element(item: dict[str, Any], position: int) -> dict[str, Any]:
-    return {field["name"]: _value(field, item["name"], position) for field in item["fields"]}
+def _element(item: dict[str, Any], position: int, key: str) -> dict[str, Any]:
+    element = {field["name"]: _value(field, item["name"], position) for field in item["fields"]}
+    if position and isinstance(element[key], str):
+        element[key] += f" {position + 1}"
+    return element
 
 
 def _number(field: dict[str, Any], position: int) -> int:

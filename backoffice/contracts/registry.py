@@ -1,12 +1,9 @@
 """The schema registry: ids of our schemas, and the schemas of ids that arrive."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from confluent_kafka.schema_registry import (
     ConfigCompatibilityLevel,
@@ -19,8 +16,8 @@ from confluent_kafka.schema_registry.common._httpx_compat import httpx
 
 from backoffice.contracts.address import Address, address
 from backoffice.contracts.catalogue import topic_of
-from backoffice.contracts.columns import framed
 from backoffice.contracts.definitions import NAMESPACE, canonical, released, schema, schema_text
+from backoffice.contracts.writers import Writer, writer_of
 from backoffice.kernel.errors import Poison, Rejected, Retryable
 
 # The client's HTTP library tells of every single request otherwise.
@@ -34,19 +31,6 @@ TIMEOUT = 5.0
 REST_SECONDS = 30.0
 _REFUSALS = {409: "incompatible", 422: "no valid Avro"}
 _FULL_TRANSITIVE = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
-
-
-@dataclass(frozen=True)
-class Writer:
-    """What a message was written by."""
-
-    record: str
-    schema: dict[str, Any]
-
-    @cached_property
-    def framed(self) -> str:
-        """The schema of its messages with their frame, as text; for ``columns.decode_bodies``."""
-        return canonical(framed(self.schema))
 
 
 class Known(Protocol):
@@ -83,6 +67,7 @@ class Registry:
         self._client = _client(found, timeout)
         self._ids: dict[str, int] = {}
         self._writers: dict[int, Writer] = {}
+        self._refused: dict[int, str] = {}
 
     def subject(self, record: str) -> str:
         return f"{self._prefix}{topic_of(record)}-{NAMESPACE}.{record}"
@@ -141,9 +126,12 @@ class Registry:
         """The record and schema that an id stands for.
 
         Raises:
-            Poison: the registry is there and knows no such schema, or another one than before.
+            Poison: the registry is there and knows no such schema, or another one than before, or what it knows is no
+                Avro record.
             Retryable: the registry is away and the id is not known.
         """
+        if schema_id in self._refused:
+            raise Poison(self._refused[schema_id])
         if schema_id not in self._writers or self._is_due(schema_id):
             self._writers.pop(schema_id, None)
             self._writers[schema_id] = self._writer(schema_id)
@@ -165,12 +153,20 @@ class Registry:
         if found is None:
             raise Poison(f"unknown schema id {schema_id}; its producer has to register its schema first")
         if isinstance(found, str):
-            return _writer(schema_id, found)
-        writer = _writer(schema_id, found.schema_str)
+            return self._read(schema_id, found)
+        writer = self._read(schema_id, found.schema_str)
         text = canonical(writer.schema)
         if self._known and self._known.keep(self._name, schema_id, text, None) != text:
             raise Poison(self._made_anew(schema_id))
         return writer
+
+    def _read(self, schema_id: int, text: str | None) -> Writer:
+        """A schema that cannot be read is refused for good; it is not asked for again."""
+        try:
+            return writer_of(schema_id, text)
+        except Poison as poison:
+            self._refused[schema_id] = str(poison)
+            raise
 
     def _registered(self, name: str, subject: str, text: str) -> int:
         found = self._ask_or_rest(
@@ -261,11 +257,3 @@ def _client(found: Address, timeout: float) -> SchemaRegistryClient:
 def _is_unknown(error: SchemaRegistryError) -> bool:
     """A registry's 404 has a code of its own (40401 …); any other web server's has none and says nothing."""
     return error.http_status_code == 404 and 40400 <= (error.error_code or 0) < 40500
-
-
-def _writer(schema_id: int, text: str | None) -> Writer:
-    try:
-        definition: dict[str, Any] = json.loads(text or "")
-        return Writer(definition["name"].rpartition(".")[2], definition)
-    except (ValueError, KeyError, TypeError) as error:
-        raise Poison(f"schema id {schema_id} is no Avro record") from error

@@ -1,12 +1,13 @@
 """The rules that stand in a schema beside its fields, checked on whole columns.
 
 A field may carry ``format`` (uuid, currency, country, ip, sha256), ``minimum``, ``maximum``, ``values``, ``max_length``
-and ``rule`` (event_time). Every text is also held to what Postgres can store.
+and ``rule`` (event_time), a list ``key`` and ``min_items``; what holds where they do not is in bounds.py. Every text is
+also held to what Postgres can store.
 """
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,18 +16,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backoffice.contracts.columns import parse_ids
+from backoffice.contracts import bounds
+from backoffice.contracts.avro import is_nullable
+from backoffice.contracts.columns import longest, parse_ids
 from backoffice.kernel.money import CURRENCIES
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
+"""No event of the platform is older."""
+
 # Which rows of a column break a rule.
 Rows = npt.NDArray[np.bool_]
+_EPOCH, _DAY_ONE = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
+_NO_TWICE = np.zeros(0, np.int64)
 
 
-def checked(batch: pa.RecordBatch, schema: dict[str, Any], now: datetime) -> tuple[pa.Table, dict[int, str]]:
+def checked(batch: pa.RecordBatch, schema: dict[str, Any], latest: datetime) -> tuple[pa.Table, dict[int, str]]:
     """The batch with its ids as 16 bytes each, and for each row that breaks a rule the first reason, in words.
 
+    No event may have happened after ``latest``, which is now and what a producer's clock may be ahead of ours.
     Rows with a fault are still in the table (an unreadable id as null); the caller drops them.
     """
     columns: list[pa.Array] = []
@@ -39,40 +46,79 @@ def checked(batch: pa.RecordBatch, schema: dict[str, Any], now: datetime) -> tup
             columns.append(ids)
             continue
         columns.append(column)
-        for bad, complaint in _broken(column, field, now):
+        for bad, complaint in _broken(column, field, latest):
             _note(faults, bad, column, field, complaint, where)
         if pa.types.is_list(column.type):
-            _check_elements(faults, column, field, where, now)
+            _check_list(faults, column, field, where, latest)
     return pa.Table.from_arrays(columns, names=batch.schema.names), faults
 
 
-def _check_elements(faults: dict[int, str], lists: pa.Array, field: dict[str, Any], where: str, now: datetime) -> None:
-    """The rules of the records inside a list; a fault of an element is one of the row that holds it."""
+def _check_list(faults: dict[int, str], lists: pa.Array, field: dict[str, Any], where: str, latest: datetime) -> None:
+    """The rules of a list and of the records inside; a fault of an element is one of the row that holds it."""
     elements = pc.list_flatten(lists)
     parents = pc.list_parent_indices(lists).to_numpy()
     for child in field["type"]["items"]["fields"]:
         column = pc.struct_field(elements, child["name"])
-        for bad, complaint in _broken(column, child, now):
+        for bad, complaint in _broken(column, child, latest):
             for index in np.flatnonzero(bad):
-                told = _told(child, column[int(index)].as_py(), complaint, f"{where}[].{child['name']}")
+                told = _told(child, column[int(index)], complaint, f"{where}[].{child['name']}")
                 faults.setdefault(int(parents[index]), told)
+    _check_length(faults, lists, field, where)
+    key = bounds.item_key(field)
+    keys = pc.struct_field(elements, key)
+    for index in _named_again(keys, parents):
+        told = f"{key} {_shown(keys[int(index)])} is named twice; each of {field['name']} has another ({where}[].{key})"
+        faults.setdefault(int(parents[index]), told)
+
+
+def _check_length(faults: dict[int, str], lists: pa.Array, field: dict[str, Any], where: str) -> None:
+    fewest = bounds.fewest_items(field)
+    if not fewest:
+        return
+    lengths = lists.value_lengths().to_numpy()
+    for row in np.flatnonzero(lengths < fewest).tolist():
+        told = f"has {lengths[row]} of at least {fewest}" if lengths[row] else f"is empty; it has at least {fewest}"
+        faults.setdefault(row, f"{field['name']} {told} ({where})")
+
+
+def _named_again(keys: pa.Array, parents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The elements whose key an earlier one of the same list has; mostly keys rise, which is seen at a glance."""
+    if len(keys) < 2:
+        return _NO_TWICE
+    numbers = (keys if pa.types.is_integer(keys.type) else keys.dictionary_encode().indices).to_numpy()
+    if not ((parents[1:] == parents[:-1]) & (numbers[1:] <= numbers[:-1])).any():
+        return _NO_TWICE
+    order = np.lexsort((numbers, parents))
+    numbers, parents = numbers[order], parents[order]
+    found: npt.NDArray[np.int64] = order[1:][(parents[1:] == parents[:-1]) & (numbers[1:] == numbers[:-1])]
+    return found
 
 
 def _note(
     faults: dict[int, str], bad: Rows, column: pa.Array, field: dict[str, Any], complaint: str, where: str
 ) -> None:
     for row in np.flatnonzero(bad).tolist():
-        faults.setdefault(row, _told(field, column[row].as_py(), complaint, where))
+        if row not in faults:
+            faults[row] = _told(field, column[row], complaint, where)
 
 
-def _told(field: dict[str, Any], value: object, complaint: str, where: str) -> str:
-    shown = str(value).replace("-", "−", 1) if isinstance(value, int) else repr(value)
-    if field.get("classification") == "personal":
-        shown = "a personal value, not shown,"
+def _told(field: dict[str, Any], value: pa.Scalar, complaint: str, where: str) -> str:
+    shown = "a personal value, not shown," if field.get("classification") == "personal" else _shown(value)
     return f"{field['name']} is {shown[:80]}; it {complaint} ({where})"
 
 
-def _broken(column: pa.Array, field: dict[str, Any], now: datetime) -> Iterator[tuple[Rows, str]]:
+def _shown(value: pa.Scalar) -> str:
+    """A value for people; a time that Python cannot hold as the number that was sent."""
+    try:
+        found = value.as_py()
+    except (OverflowError, ValueError):
+        return f"{value.value} {'days' if pa.types.is_date(value.type) else 'µs'} after 1970".replace("-", "−", 1)
+    if isinstance(found, date):
+        return str(found)
+    return str(found).replace("-", "−", 1) if isinstance(found, int | float) else repr(found)
+
+
+def _broken(column: pa.Array, field: dict[str, Any], latest: datetime) -> Iterator[tuple[Rows, str]]:
     """For each rule of the field that some row breaks: which rows, and the complaint about them.
 
     The least and greatest values, the longest text and the distinct texts say cheaply that all rows are right, which
@@ -80,40 +126,69 @@ def _broken(column: pa.Array, field: dict[str, Any], now: datetime) -> Iterator[
     """
     if pa.types.is_string(column.type):
         yield from _broken_text(column, field)
-    elif pa.types.is_integer(column.type):
+    elif pa.types.is_timestamp(column.type):
+        yield from _broken_time(column.view(pa.int64()), field, latest)
+    elif pa.types.is_date(column.type):
+        yield from _broken_date(column.view(pa.int32()), field)
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         yield from _broken_number(column, field)
-    elif field.get("rule") == "event_time":
-        yield from _broken_time(column, now)
 
 
-def _broken_time(column: pa.Array, now: datetime) -> Iterator[tuple[Rows, str]]:
-    first, last = (pa.scalar(at.replace(tzinfo=None), column.type) for at in (EARLIEST, now + AHEAD))
-    if _within(column, first.cast(pa.int64()).as_py(), last.cast(pa.int64()).as_py()):
+def _broken_time(column: pa.Array, field: dict[str, Any], latest: datetime) -> Iterator[tuple[Rows, str]]:
+    if field.get("rule") != "event_time":
+        first, last = bounds.EARLIEST, bounds.LATEST
+        yield from _beyond(column, _micros(first), _micros(last), _unholdable(field, first, last))
         return
-    yield from _if_any(
-        pc.less(column, first), f"is before {EARLIEST:%Y-%m-%d}; an event has the time at which it happened"
-    )
-    yield from _if_any(pc.greater(column, last), "lies in the future; an event has the time at which it happened")
+    if _within(column, _micros(EARLIEST), _micros(latest)):
+        return
+    why = "an event has the time at which it happened"
+    yield from _if_any(pc.less(column, _micros(EARLIEST)), f"is before {EARLIEST:%Y-%m-%d}; {why}")
+    yield from _if_any(pc.greater(column, _micros(latest)), f"lies in the future; {why}")
+
+
+def _broken_date(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:
+    first, last = bounds.FIRST_DAY, bounds.LAST_DAY
+    days = (first - _DAY_ONE).days, (last - _DAY_ONE).days
+    yield from _beyond(column, *days, _unholdable(field, first, last))
+
+
+def _beyond(column: pa.Array, first: int, last: int, complaint: str) -> Iterator[tuple[Rows, str]]:
+    if not _within(column, first, last):
+        yield from _if_any(pc.or_(pc.less(column, first), pc.greater(column, last)), complaint)
+
+
+def _unholdable(field: dict[str, Any], first: date, last: date) -> str:
+    lies = f"lies outside of {first:%Y-%m-%d} to {last:%Y-%m-%d}, beyond which not every table and reader can hold it"
+    return f"{lies}; leave it empty where there is no end" if is_nullable(field["type"]) else lies
+
+
+def _micros(at: datetime) -> int:
+    gone = at - _EPOCH
+    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
 
 
 def _broken_number(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:
-    minimum, maximum = field.get("minimum"), field.get("maximum")
+    if pa.types.is_floating(column.type):
+        yield from _if_any(pc.invert(pc.is_finite(column)), "must be a finite number")
+    minimum, maximum = bounds.number_bounds(field)
     if _within(column, minimum, maximum):
         return
-    if minimum is not None:
-        complaint = "is never negative" if minimum == 0 else f"must be at least {minimum}"
-        yield from _if_any(pc.less(column, minimum), complaint)
-    if maximum is not None:
-        yield from _if_any(pc.greater(column, maximum), f"must be at most {maximum}")
+    complaint = "is never negative" if minimum == 0 else f"must be at least {minimum}"
+    yield from _if_any(pc.less(column, minimum), complaint)
+    yield from _if_any(pc.greater(column, maximum), f"must be at most {maximum}")
 
 
-def _within(column: pa.Array, minimum: int | None, maximum: int | None) -> bool:
+def _within(column: pa.Array, minimum: bounds.Number, maximum: bounds.Number) -> bool:
     """Whether all values that there are lie between the two."""
-    if minimum is None and maximum is None:
+    if not len(column) - column.null_count:
         return True
-    extremes = pc.min_max(column.view(pa.int64()) if pa.types.is_timestamp(column.type) else column)
-    least, greatest = extremes["min"].as_py(), extremes["max"].as_py()
-    return least is None or ((minimum is None or least >= minimum) and (maximum is None or greatest <= maximum))
+    if column.null_count:
+        extremes = pc.min_max(column)
+        least, greatest = extremes["min"].as_py(), extremes["max"].as_py()
+    else:
+        numbers = column.to_numpy(zero_copy_only=True)
+        least, greatest = numbers.min(), numbers.max()
+    return bool(minimum <= least and greatest <= maximum)
 
 
 def _broken_text(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:
@@ -121,7 +196,7 @@ def _broken_text(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows
         yield from _if_any(pc.match_substring(column, "\0"), "holds a NUL character, which no table can store")
     limit = field.get("max_length")
     # No text has more characters than bytes.
-    if limit is not None and not _within(pc.binary_length(column), None, limit):
+    if limit is not None and longest(column) > limit:
         yield from _if_any(pc.greater(pc.utf8_length(column), limit), f"is longer than {limit} characters")
     allowed, complaint = _allowed(field)
     check = _FORMATS.get(field.get("format", ""))
@@ -146,7 +221,7 @@ def _allowed(field: dict[str, Any]) -> tuple[pa.Array | None, str]:
 def _holds_nul(column: pa.Array) -> bool:
     """Quick look over the characters of all rows at once; a slice may say yes for a row beside it."""
     data = column.buffers()[2]
-    return data is not None and b"\0" in memoryview(data).tobytes()
+    return data is not None and _NUL.search(data) is not None
 
 
 def _if_any(bad: pa.Array, complaint: str) -> Iterator[tuple[Rows, str]]:
@@ -179,5 +254,6 @@ def _is_address(text: str) -> bool:
     return True
 
 
+_NUL = re.compile(b"\0")
 _CURRENCIES = pa.array(sorted(CURRENCIES), pa.string())
 _FORMATS = {"country": _country, "sha256": _digest, "ip": _address}

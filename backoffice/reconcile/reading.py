@@ -1,16 +1,16 @@
 """Messages to events, one at a time and in plain Python: nothing of what the streams decode with is used here."""
 
 from collections import defaultdict
-from copy import deepcopy
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-import fastavro
-
-from backoffice.contracts.codec import decode, unframe
+from backoffice.contracts.codec import Decoder, unframe
 from backoffice.contracts.definitions import schema
-from backoffice.contracts.registry import Registry
+from backoffice.contracts.writers import Writers
 from backoffice.kernel.errors import Poison
+
+from .rules import broken
 
 Event = dict[str, Any]
 
@@ -25,17 +25,31 @@ class Events:
 
 @dataclass(frozen=True)
 class Reader:
-    """How messages of one schema id are read; ``absent`` are today's fields that this writer did not know."""
+    """How messages of one schema id are read.
+
+    ``absent`` are today's fields that this writer did not know, with their defaults; by the name of a list those of its
+    elements, and under no name those of the event.
+    """
 
     record: str
-    schema: dict[str, Any]
-    absent: dict[str, Any]
+    decode: Decoder
+    absent: dict[str, dict[str, Any]]
+
+    def event(self, body: bytes) -> Event:
+        """Raises Poison when the body is no event that its contract allows."""
+        event = self.decode(body)
+        for name, defaults in self.absent.items():
+            for part in event[name] if name else (event,):
+                part.update(defaults)
+        if wrong := broken(self.record, event):
+            raise Poison(wrong)
+        return event
 
 
 class Readers:
     """Readers by schema id; each schema is asked for and parsed once."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Writers) -> None:
         self._registry = registry
         self._readers: dict[int, Reader] = {}
 
@@ -43,25 +57,34 @@ class Readers:
         """The record type and the event of a message's value.
 
         Raises:
-            Poison: it cannot be read.
+            Poison: it cannot be read, or is not what its contract allows.
             Retryable: the registry is away.
         """
         schema_id, body = unframe(value or b"")
         reader = self._readers.get(schema_id) or self._reader(schema_id)
-        event = decode(body, reader.schema)
-        return reader.record, event | reader.absent if reader.absent else event
+        return reader.record, reader.event(body)
 
     def _reader(self, schema_id: int) -> Reader:
         writer = self._registry.writer(schema_id)
-        try:
-            fields = schema(writer.record)["fields"]
-        except KeyError as error:
-            raise Poison(f"{writer.record} is no record of the platform") from error
-        known = {item["name"] for item in writer.schema["fields"]}
-        absent = {item["name"]: item["default"] for item in fields if item["name"] not in known and "default" in item}
-        parsed = cast("dict[str, Any]", fastavro.parse_schema(_plain(deepcopy(writer.schema))))
-        self._readers[schema_id] = Reader(writer.record, parsed, absent)
+        if writer.refusal:
+            raise Poison(writer.refusal)
+        absent = _absent(schema(writer.record), writer.numeric)
+        self._readers[schema_id] = Reader(writer.record, Decoder(writer.numeric), absent)
         return self._readers[schema_id]
+
+
+def _absent(contract: dict[str, Any], written: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    known = {item["name"]: item["type"] for item in written["fields"]}
+    absent = {"": _defaults(contract, known.keys())}
+    for item in contract["fields"]:
+        if item["name"] in known and isinstance(item["type"], dict) and item["type"]["type"] == "array":
+            inner = {part["name"] for part in known[item["name"]]["items"]["fields"]}
+            absent[item["name"]] = _defaults(item["type"]["items"], inner)
+    return {name: defaults for name, defaults in absent.items() if defaults}
+
+
+def _defaults(record: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    return {item["name"]: item["default"] for item in record["fields"] if item["name"] not in known}
 
 
 def by_record(events: list[tuple[int, str, Event]]) -> dict[str, Events]:
@@ -71,12 +94,3 @@ def by_record(events: list[tuple[int, str, Event]]) -> dict[str, Events]:
         group.offsets.append(offset)
         group.bodies.append(event)
     return dict(grouped)
-
-
-def _plain(avro: Any) -> Any:
-    """The schema without logical types: numbers stay numbers, which is quicker and exact."""
-    if isinstance(avro, list):
-        return [_plain(part) for part in avro]
-    if isinstance(avro, dict):
-        return {name: _plain(part) for name, part in avro.items() if name != "logicalType"}
-    return avro

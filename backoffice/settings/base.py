@@ -174,6 +174,8 @@ STREAMS = {
 }
 # For how many days windows are kept by the minute; after that by the hour and by the day.
 WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
+# How far a producer's clock may be ahead of ours: an event of after that is a dead letter.
+CLOCK_AHEAD_MINUTES = env.float("CLOCK_AHEAD_MINUTES", default=15.0)
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 

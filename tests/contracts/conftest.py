@@ -10,6 +10,7 @@ import pytest
 
 from backoffice.contracts.definitions import LIBRARY, Library
 from backoffice.contracts.registry import Registry
+from backoffice.contracts.releases import release
 
 Change = Callable[[dict[str, Any]], object]
 Edit = Callable[[str, Change], None]
@@ -17,12 +18,12 @@ Edit = Callable[[str, Change], None]
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    """A copy of a few contracts with their releases, to be spoilt."""
+    """A copy of a few contracts, each released once as it is, to be spoilt."""
     for place in ("bet-events/BetPlaced", "bet-events/BetSettled", "player-events/LoginFailed"):
         schema_file = tmp_path / "schemas" / f"{place}.avsc"
         schema_file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(LIBRARY.root / "schemas" / f"{place}.avsc", schema_file)
-        shutil.copytree(LIBRARY.root / "released" / place, tmp_path / "released" / place)
+        release(Library(tmp_path), schema_file.stem)
     return Library(tmp_path)
 
 

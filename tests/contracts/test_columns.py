@@ -170,23 +170,26 @@ def test_junk_is_poison_or_a_whole_record_but_never_a_crash(bodies: list[bytes],
 
 
 def test_exploded_gives_each_element_with_what_is_kept_of_its_event() -> None:
-    legs = event_of("BetPlaced")["legs"]
-    one, none, two = legs[:1], list[dict[str, Any]](), [dict(leg, market_id=f"m{leg['leg_no']}") for leg in legs]
-    events = arrived("BetPlaced", {"legs": one, "stake": 1}, {"legs": none, "stake": 2}, {"legs": two, "stake": 3})
+    prices = event_of("MarketPrice")["prices"]
+    one, none, two = prices[:1], list[dict[str, Any]](), [dict(price, odds=3_000) for price in prices]
+    events = arrived(
+        "MarketPrice", {"prices": one, "version": 1}, {"prices": none, "version": 2}, {"prices": two, "version": 3}
+    )
 
-    found = exploded(events, "legs", keep=("stake",))
+    found = exploded(events, "prices", keep=("version",))
 
-    assert [(row.pop("stake"), row) for row in found.to_pylist()] == [(1, one[0]), (3, two[0]), (3, two[1])]
+    assert [(row.pop("version"), row) for row in found.to_pylist()] == [(1, one[0]), (3, two[0]), (3, two[1])]
 
 
 def test_exploded_of_a_slice_is_the_slice_of_exploded() -> None:
-    legs = event_of("BetPlaced")["legs"]
-    events = arrived("BetPlaced", *({"legs": legs[:size], "stake": 1 + size} for size in (2, 1, 0, 2)))
+    prices = event_of("MarketPrice")["prices"]
+    events = arrived("MarketPrice", *({"prices": prices[:size], "version": 1 + size} for size in (2, 1, 0, 2)))
 
-    found = exploded(events.slice(1, 3), "legs", keep=("stake",))
+    found = exploded(events.slice(1, 3), "prices", keep=("version",))
 
-    assert found["stake"].to_pylist() == [2, 3, 3]
-    assert found["leg_no"].to_pylist() == [legs[0]["leg_no"], legs[0]["leg_no"], legs[1]["leg_no"]]
+    names = [price["outcome_id"] for price in prices]
+    assert found["version"].to_pylist() == [2, 3, 3]
+    assert found["outcome_id"].to_pylist() == [names[0], names[0], names[1]]
 
 
 def test_every_type_that_contracts_may_use_has_a_column_type() -> None:

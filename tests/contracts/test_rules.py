@@ -71,8 +71,7 @@ def test_nothing_breaks_no_rule(rule: dict[str, Any]) -> None:
         (datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), "is before 2000-01-01"),
         (datetime(2000, 1, 1, tzinfo=UTC), ""),
         (NOW, ""),
-        (NOW + timedelta(days=1), ""),
-        (NOW + timedelta(days=1, microseconds=1), "lies in the future"),
+        (NOW + timedelta(microseconds=1), "lies in the future"),
     ],
 )
 def test_an_event_has_the_time_at_which_it_happened(at: datetime, complaint: str) -> None:
@@ -120,12 +119,14 @@ LIST: dict[str, Any] = {
         {"name": "bet_id", "type": "string", "format": "uuid"},
         {
             "name": "legs",
+            "min_items": 0,
             "type": {
                 "type": "array",
                 "items": {
                     "type": "record",
                     "name": "Leg",
                     "fields": [
+                        {"name": "leg_no", "type": "int"},
                         {"name": "odds", "type": "long", "minimum": 1_001},
                         {"name": "result", "type": "string", "values": ["won", "lost"]},
                     ],
@@ -134,11 +135,14 @@ LIST: dict[str, Any] = {
         },
     ],
 }
-LEGS = pa.list_(pa.struct([("odds", pa.int64()), ("result", pa.string())]))
+LEGS = pa.list_(pa.struct([("leg_no", pa.int32()), ("odds", pa.int64()), ("result", pa.string())]))
 
 
 def listed(rows: list[list[tuple[int, str]]]) -> pa.RecordBatch:
-    legs = [[{"odds": odds, "result": result} for odds, result in row] for row in rows]
+    legs = [
+        [{"leg_no": number, "odds": odds, "result": result} for number, (odds, result) in enumerate(row)]
+        for row in rows
+    ]
     return pa.RecordBatch.from_arrays(
         [pa.array([UUID_TEXT] * len(rows), pa.string()), pa.array(legs, LEGS)], names=["bet_id", "legs"]
     )
@@ -183,7 +187,7 @@ def test_ids_come_back_as_bytes_and_the_rest_as_it_was() -> None:
 
 def test_a_nul_inside_a_list_is_found() -> None:
     definition = copy.deepcopy(LIST)
-    del definition["fields"][1]["type"]["items"]["fields"][1]["values"]
+    del definition["fields"][1]["type"]["items"]["fields"][2]["values"]
 
     (told,) = checked(listed([[(1_500, "wo\0n")]]), definition, NOW)[1].values()
 

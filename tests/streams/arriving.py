@@ -11,7 +11,7 @@ from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import encode, encode_as, frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.examples import MOMENT, example
-from backoffice.contracts.registry import Writer
+from backoffice.contracts.writers import Writer
 from backoffice.kernel.errors import Poison
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.decoding import Decoded, decode

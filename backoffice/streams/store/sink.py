@@ -9,11 +9,12 @@ import psycopg
 import pyarrow as pa
 
 from backoffice.contracts.catalogue import dead_letter_topic
+from backoffice.contracts.writers import Writers
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
 
 from ..consume.batch import Batch, DeadLetter
-from ..consume.decoding import Decoded, Writers, decode
+from ..consume.decoding import Decoded, decode
 from ..database import Connection, connect, retryable
 from ..deadletters.copies import copy_of
 from ..outbox.alerts import raise_alert

@@ -13,11 +13,12 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from backoffice.contracts.catalogue import TOPICS
+from backoffice.contracts.writers import Writers
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Rejected, Retryable
 
 from ..consume.batch import Batch, DeadLetter
-from ..consume.decoding import Writers, decode
+from ..consume.decoding import decode
 from ..database import Connection, connect, retryable
 from ..kafka.clients import CONSUMER
 from ..store.copying import table_shape

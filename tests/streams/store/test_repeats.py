@@ -7,7 +7,7 @@ import pytest
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.digests import digests
-from backoffice.contracts.registry import Writer
+from backoffice.contracts.writers import Writer
 from tests.streams.arriving import event_of, message
 from tests.streams.stored import Store, log_of_values
 

@@ -1,0 +1,174 @@
+"""Many messages of one writer in, the columns of those that can be stored out, and for each other one why it cannot.
+
+There is no server in here: whatever goes wrong comes from a message, and no class of error is let out. What fails for
+many is halved until the message that fails is alone.
+
+Whole columns are decoded at once and leniently; a message that is not exactly as we would write it (sizes.py) is read
+once more byte by byte (strict.py), which settles whether it is wrong or merely written in another way.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from backoffice.contracts import strict
+from backoffice.contracts.codec import encode
+from backoffice.contracts.columns import FRAME, align, decode_bodies, empty
+from backoffice.contracts.definitions import schema, schema_text
+from backoffice.contracts.rules import checked
+from backoffice.contracts.sizes import encoded_sizes
+from backoffice.contracts.writers import Writer
+from backoffice.kernel.errors import Poison
+
+# Places in the list of messages.
+Rows = npt.NDArray[np.int64]
+Faults = dict[int, str]
+_Piece = tuple[pa.RecordBatch, Rows]
+
+
+@dataclass(frozen=True)
+class Read:
+    """``events`` has ids as 16 bytes each; ``rows`` are the places of their messages, rising."""
+
+    events: pa.Table
+    rows: Rows
+    faults: Faults
+
+
+def read(values: list[bytes], lengths: Rows, writer: Writer, latest: datetime) -> Read:
+    """The events of whole messages, held to the rules of today's contract; none may be of after ``latest``.
+
+    ``lengths`` are those of the messages in bytes.
+
+    Raises:
+        Poison: none of the writer's messages can be read.
+    """
+    if writer.refusal:
+        raise Poison(writer.refusal)
+    faults: Faults = {}
+    rows = np.arange(len(values))
+    pieces: list[_Piece] = []
+    if writer.is_plain:
+        for piece, doubted in _decoded(values, lengths, rows, writer):
+            pieces.append(piece)
+            pieces += _settled(values, doubted, writer, faults)
+    else:
+        pieces += _settled(values, rows, writer, faults)
+    return _held(*_together(pieces, writer.record), writer.record, latest, faults)
+
+
+def _decoded(values: list[bytes], lengths: Rows, rows: Rows, writer: Writer) -> Iterator[tuple[_Piece, Rows]]:
+    """Decoded pieces, and the messages that have to be looked at one by one."""
+    chosen = values if len(rows) == len(values) else [values[row] for row in rows.tolist()]
+    try:
+        batch = decode_bodies(chosen, writer.framed_text)
+        sure = encoded_sizes(batch, writer.framed) == lengths[rows]
+        aligned = align(batch, schema(writer.record))
+    except Exception:  # noqa: BLE001 - one of the messages is at fault; alone it is read exactly, and told
+        if len(rows) == 1:
+            yield (empty(schema(writer.record)), rows[:0]), rows
+            return
+        for half in np.array_split(rows, 2):
+            yield from _decoded(values, lengths, half, writer)
+        return
+    if sure.all():
+        yield (aligned, rows), rows[:0]
+    else:
+        yield (aligned.filter(pa.array(sure)), rows[sure]), rows[~sure]
+
+
+def _settled(values: list[bytes], rows: Rows, writer: Writer, faults: Faults) -> list[_Piece]:
+    """Messages read exactly, and written as we would write them; those that are right after all."""
+    record, written = writer.record, {}
+    for row in rows.tolist():
+        try:
+            written[row] = _rewritten(values[row], writer)
+        except Exception as error:  # noqa: BLE001 - see the head of the module
+            faults[row] = _in_words(error, record)
+    found: list[_Piece] = []
+
+    def take(some: Rows) -> None:
+        batch = decode_bodies([written[row] for row in some.tolist()], schema_text(record))
+        found.append((align(batch, schema(record)), some))
+
+    _halving(take, np.array(list(written), np.int64), record, faults)
+    return found
+
+
+def _rewritten(value: bytes, writer: Writer) -> bytes:
+    """The body of the event as we would write it: without fields that we do not know, with our defaults."""
+    event = strict.read(value[FRAME:], writer.numeric)
+    return encode(writer.record, _known(event, schema(writer.record)))
+
+
+def _known(event: strict.Event, contract: dict[str, Any]) -> strict.Event:
+    """The event without the fields that the contract does not have, in its lists as well."""
+    found = {}
+    for field in contract["fields"]:
+        if field["name"] in event:
+            value = event[field["name"]]
+            found[field["name"]] = (
+                [_known(part, field["type"]["items"]) for part in value] if isinstance(value, list) else value
+            )
+    return found
+
+
+def _held(events: pa.RecordBatch, rows: Rows, record: str, latest: datetime, faults: Faults) -> Read:
+    """The events that keep the rules of their contract."""
+    tables, kept = [], []
+
+    def take(some: Rows) -> None:
+        part = events if len(some) == len(rows) else events.take(pa.array(some))
+        table, broken = checked(part, schema(record), latest)
+        places = rows[some]
+        faults.update({int(places[row]): told for row, told in broken.items()})
+        good = np.ones(len(some), bool)
+        good[list(broken)] = False
+        tables.append(table if good.all() else table.filter(pa.array(good)))
+        kept.append(places[good])
+
+    alone: Faults = {}
+    _halving(take, np.arange(len(rows)), record, alone)
+    faults.update({int(rows[row]): told for row, told in alone.items()})
+    if not tables:
+        take(np.arange(0))
+    return Read(pa.concat_tables(tables).combine_chunks(), np.concatenate(kept), faults)
+
+
+def _halving(take: Callable[[Rows], None], rows: Rows, record: str, faults: Faults) -> None:
+    """Do it for all; where that fails for a half each, until the one that it fails for is alone."""
+    if not len(rows):
+        return
+    try:
+        take(rows)
+    except Exception as error:  # noqa: BLE001 - see the head of the module
+        if len(rows) == 1:
+            faults[int(rows[0])] = _in_words(error, record)
+            return
+        for half in np.array_split(rows, 2):
+            _halving(take, half, record, faults)
+
+
+def _together(pieces: list[_Piece], record: str) -> _Piece:
+    """All pieces as one, in order of arrival."""
+    if len(pieces) == 1:
+        return pieces[0]
+    rows = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in pieces)])
+    batch = pa.Table.from_batches([empty(schema(record)), *(piece for piece, _ in pieces)]).combine_chunks()
+    whole = batch.to_batches()[0] if batch.num_rows else empty(schema(record))
+    if (np.diff(rows) < 0).any():
+        order = np.argsort(rows, kind="stable")
+        rows, whole = rows[order], whole.take(pa.array(order))
+    return whole, rows
+
+
+def _in_words(error: Exception, record: str) -> str:
+    if isinstance(error, Poison):
+        return str(error)
+    told = str(error).strip().splitlines() or [""]
+    return f"It cannot be read as a {record} ({type(error).__name__}: {told[0][:200]})."
