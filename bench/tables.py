@@ -18,7 +18,7 @@ import psycopg
 from backoffice.kernel.ids import uuid7_floor
 from bench.figures import Figures, percentile
 from bench.stand import Stand
-from trading.selectors import latest_bets
+from trading.journal import newest_bets
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -180,7 +180,7 @@ def _read(figures: Figures, connection: Connection, rows: int, end: datetime) ->
          [[n % 8, rows // 8 * n // 20, rows // 8 * n // 20] for n in range(20)]),
     ):  # fmt: skip
         _timed_reads(figures, name, [partial(connection.execute, query.encode(), choice) for choice in choices])
-    _timed_reads(figures, "the last 30 bets of all", [partial(latest_bets, end, 30)] * 20)
+    _timed_reads(figures, "the last 30 bets of all", [partial(newest_bets, end, 30)] * 20)
 
 
 def _timed_reads(figures: Figures, name: str, reads: Sequence[Callable[[], object]]) -> None:

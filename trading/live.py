@@ -1,6 +1,6 @@
-"""What of trading can be watched live: the prices of a sport event, the market to show first, the last bets."""
+"""What of trading can be watched live: prices and statuses of an event, the market to show first, the last bets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -8,20 +8,26 @@ import pyarrow.compute as pc
 
 from backoffice.access.roles import COMPLIANCE, OPERATIONS, TRADER, grant
 from backoffice.kernel.clock import SystemClock
-from backoffice.live.board import Rows
-from backoffice.live.bus import Message, publish
+from backoffice.live.board import Row, Rows
+from backoffice.live.bus import publish
 from backoffice.live.frames import milliseconds
-from backoffice.live.publications import Publication, register
+from backoffice.live.messages import Said
+from backoffice.live.publications import Journal, Publication, register
+from backoffice.live.tail import Page
 from backoffice.streams.store.announcing import Events, after_commit
 
-from . import selectors
+from . import journal, selectors
+from .journal import PlacedBet, Positions, Status
+from .projections import UPDATE_ORDER, status_changes
 from .selectors import MarketState, Quote
 
 SEE_MARKETS, SEE_BETS = "trading.view_market", "trading.view_bet"
 BETS_SHOWN = 30
+STATUSES_SHOWN = 100
+# Seconds between two changes of a price that are told.
+PRICES_PACE = 0.02
 # A batch with more market updates than this is a backlog that is caught up with; whoever watches reads Postgres.
 MOST_UPDATES = 300
-_ORDER = ("market_id", "version")
 
 
 def prices(sport_event_id: str) -> Rows:
@@ -60,43 +66,64 @@ def featured(_: str) -> Rows:
     }  # fmt: skip
 
 
-def ticker(_: str) -> Rows:
-    """The last bets, each a row under its id; who placed it is not among them."""
+def ticker(_: str, since: Positions | None) -> Page[Positions]:
+    """Bets as they are placed, each a row under its id; who placed it is not among them."""
+    placed = journal.newest_bets(SystemClock().now(), BETS_SHOWN) if since is None else journal.bets_since(since)
+    return Page(placed.positions, [(bet.id, _bet_row(bet)) for bet in placed.bets], placed.skipped)
+
+
+def _bet_row(bet: PlacedBet) -> Row:
     return {
-        bet.id: {
-            "at": milliseconds(bet.occurred_at), "brand": bet.brand, "jurisdiction": bet.jurisdiction,
-            "kind": bet.kind, "currency": bet.currency, "stake": bet.stake, "payout": bet.potential_payout,
-            "in_play": bet.is_in_play, "free": bet.is_free_bet, "legs": bet.legs, "odds": bet.odds,
-            "event": bet.event, "market": bet.market, "selection": bet.selection,
-        }
-        for bet in selectors.latest_bets(SystemClock().now(), BETS_SHOWN)
+        "at": milliseconds(bet.occurred_at), "brand": bet.brand, "jurisdiction": bet.jurisdiction,
+        "kind": bet.kind, "currency": bet.currency, "stake": bet.stake, "payout": bet.potential_payout,
+        "in_play": bet.is_in_play, "free": bet.is_free_bet, "legs": bet.legs, "odds": bet.odds,
+        "event": bet.event, "market": bet.market, "selection": bet.selection,
     }  # fmt: skip
 
 
-def announcement(events: Events) -> Message:
-    """What the live pages are to be told of a batch: changed markets whole, of bets only that there are new ones."""
-    message: dict[str, Any] = {}
+def statuses(sport_event_id: str, after: int | None) -> Page[int]:
+    """Statuses as the event's markets take them, each a row under its number."""
+    if after is None:
+        found = journal.newest_statuses(sport_event_id, STATUSES_SHOWN)
+    else:
+        found = journal.statuses_since(sport_event_id, after)
+    return Page(found[-1].id if found else after or 0, [(str(status.id), _status_row(status)) for status in found])
+
+
+def _status_row(status: Status) -> Row:
+    return {
+        "market": status.market_id, "status": status.status, "at": milliseconds(status.changed_at),
+        "version": status.version,
+    }  # fmt: skip
+
+
+def announcement(events: Events) -> Said:
+    """What the live pages are to be told of a batch: the newest state of each market, the statuses that markets took
+    or had, and of bets only that there are new ones.
+    """
+    said: dict[str, Any] = {}
     if "BetPlaced" in events:
-        message["ticker"] = None
+        said["ticker"] = None
     updates = events.get("MarketUpdate")
     if updates is not None and updates.num_rows > MOST_UPDATES:
-        message["prices:*"] = None
+        for event in pc.unique(updates["sport_event_id"]).to_pylist():
+            said |= {f"prices:{event}": None, f"statuses:{event}": None}
     elif updates is not None:
-        for event, market in _told(updates):
-            message.setdefault(f"prices:{event}", []).append((market.id, market_rows(market)))
-    return message
+        for update in _newest(updates).to_pylist():
+            rows = market_rows(_state(update))
+            said.setdefault(f"prices:{update['sport_event_id']}", []).append((update["market_id"], rows))
+        for run in status_changes(updates).to_pylist():
+            hint = {run["market_id"]: {"status": run["status"]}}
+            said.setdefault(f"statuses:{run['sport_event_id']}", []).append((run["market_id"], hint))
+    return said
 
 
-def _told(updates: pa.Table) -> Iterator[tuple[str, MarketState]]:
-    """The newest update of each market, and before it the last one of each status that the market left meanwhile."""
-    if not updates.num_rows:
-        return
-    ordered = updates.take(pc.sort_indices(updates, [(name, "ascending") for name in _ORDER])).combine_chunks()
-    market, status = ordered["market_id"].combine_chunks(), ordered["status"].combine_chunks()
-    changes = pc.or_(pc.not_equal(market[:-1], market[1:]), pc.not_equal(status[:-1], status[1:]))
-    last_of_its_status = pa.concat_arrays([changes, pa.array([True])])
-    for update in ordered.filter(last_of_its_status).to_pylist():
-        yield update["sport_event_id"], _state(update)
+def _newest(updates: pa.Table) -> pa.Table:
+    """The newest update of each market."""
+    ordered = updates.take(pc.sort_indices(updates, [(name, "ascending") for name in UPDATE_ORDER])).combine_chunks()
+    market = ordered["market_id"].combine_chunks()
+    last = pa.array([True] * min(1, ordered.num_rows), pa.bool_())
+    return ordered.filter(pa.concat_arrays([pc.not_equal(market[:-1], market[1:]), last]))
 
 
 def _state(update: Mapping[str, Any]) -> MarketState:
@@ -108,14 +135,15 @@ def _state(update: Mapping[str, Any]) -> MarketState:
 
 
 def tell(events: Events) -> None:
-    if message := announcement(events):
-        publish(message)
+    if said := announcement(events):
+        publish(said)
 
 
 def register_publications() -> None:
-    register(Publication("prices:", SEE_MARKETS, prices, each=("status",)))
+    register(Publication("prices:", SEE_MARKETS, prices, leader="market", is_told=True, pace=PRICES_PACE))
+    register(Journal("statuses:", SEE_MARKETS, statuses, keep=STATUSES_SHOWN, is_told=True))
     register(Publication("featured", SEE_MARKETS, featured, every=5.0))
-    register(Publication("ticker", SEE_BETS, ticker, least=0.25))
+    register(Journal("ticker", SEE_BETS, ticker, keep=BETS_SHOWN, is_told=True, least=0.25))
     grant(SEE_MARKETS, TRADER, OPERATIONS)
     grant(SEE_BETS, TRADER, COMPLIANCE)
     after_commit(tell)

@@ -3,6 +3,7 @@
 Only the feeds' limits are set by people.
 """
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, OuterRef, QuerySet
@@ -97,6 +98,55 @@ class OutcomesNow(models.Manager["Outcome"]):
     def get_queryset(self) -> QuerySet["Outcome"]:
         newest = Market.objects.filter(id=OuterRef("market_id"), **_SAME_UPDATE)
         return super().get_queryset().filter(Exists(newest))
+
+
+class StatusChange(models.Model):
+    """That a market took another status: every one, in the order of ``id``, also where several came in one batch.
+
+    The projection adds each market's runs of equal status in a batch; the trigger passes over those that say nothing
+    new, by the market as it was before the batch (the projection of markets comes later in the transaction). Kept for
+    `STATUS_CHANGES_KEPT`.
+    """
+
+    market_id = models.TextField()
+    sport_event_id = models.TextField()
+    version = models.BigIntegerField()
+    version_at = models.DateTimeField()
+    version_event = models.UUIDField()
+    status = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["market_id", "version", "version_at", "version_event"], name="one_status_of_an_update"
+            )
+        ]
+        indexes = [models.Index(fields=["sport_event_id", "id"], name="status_changes_of_event")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="changes_only",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                declare=[("market", "record"), ("latest", "record")],
+                func="""
+                    SELECT version, version_at, version_event, status INTO market
+                    FROM trading_market WHERE id = NEW.market_id;
+                    IF (market.version, market.version_at, market.version_event)
+                        >= (NEW.version, NEW.version_at, NEW.version_event) THEN RETURN NULL; END IF;
+                    SELECT version, version_at, version_event, status INTO latest
+                    FROM trading_statuschange WHERE market_id = NEW.market_id
+                    AND (version, version_at, version_event) < (NEW.version, NEW.version_at, NEW.version_event)
+                    ORDER BY version DESC, version_at DESC, version_event DESC LIMIT 1;
+                    IF market.version IS NULL OR (latest.version, latest.version_at, latest.version_event)
+                        > (market.version, market.version_at, market.version_event) THEN market := latest; END IF;
+                    IF market.status = NEW.status THEN RETURN NULL; END IF;
+                    RETURN NEW;
+                """,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.market_id} {self.status}"
 
 
 class Outcome(models.Model):

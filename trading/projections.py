@@ -20,6 +20,8 @@ from backoffice.streams.store.projection import Stream, constant, renamed, where
 BETS, ODDS = "bet-events", "odds-feed"
 WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")
 VERSION = ("version", "version_at", "version_event")
+# In which updates of a market follow one another, as events tell of it.
+UPDATE_ORDER = ("market_id", "version", "occurred_at", "event_id")
 
 trading = Stream("trading")
 # A market's versions are told apart by number, so that a repeat changes no market; a row for each of thousands of
@@ -132,6 +134,19 @@ def sport_events(events: pa.Table) -> pa.Table:
         events, id="sport_event_id", provider="provider", sport="sport", competition="competition", name="event_name",
         starts_at="starts_at", seen_at="occurred_at", seen_event="event_id",
     )  # fmt: skip
+
+
+@trading.project("MarketUpdate", into="trading_statuschange", key=("market_id", *VERSION), once=True)
+def status_changes(events: pa.Table) -> pa.Table:
+    """The first update of each run of one status. Before the markets are stored: what is no change is left out by what
+    they were.
+    """
+    ordered = events.take(pc.sort_indices(events, [(name, "ascending") for name in UPDATE_ORDER]))
+    market, status = (ordered[name].combine_chunks() for name in ("market_id", "status"))
+    changes = pc.or_(pc.not_equal(market[:-1], market[1:]), pc.not_equal(status[:-1], status[1:]))
+    first = pa.array([True] * min(1, ordered.num_rows), pa.bool_())
+    runs = ordered.filter(pa.concat_arrays([first, changes]))
+    return _versioned(runs.select(["market_id", "sport_event_id", "version", "occurred_at", "event_id", "status"]))
 
 
 @trading.project("MarketUpdate", into="trading_market", key="id", newest_by=VERSION)

@@ -3,11 +3,8 @@
 Amounts are minor units, odds thousandths.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from itertools import groupby
-from math import prod
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
@@ -15,16 +12,13 @@ from django.db.models.functions import JSONObject
 
 from backoffice.metrics.silence import Silent, Source
 
-from .models import Bet, FeedLimit, Leg, Market, Outcome, SportEvent
+from .models import FeedLimit, Market, Outcome, SportEvent
 
 # Feeds that tell of real matches; every other provider is the simulator's.
 REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
-LOOKED_BACK = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
-# A platform's clock may be a little ahead.
-AHEAD = timedelta(minutes=1)
 # So many silent markets are named; the rest is counted.
 NAMED = 5
 
@@ -78,27 +72,6 @@ class Featured:
     is_real: bool
 
 
-@dataclass(frozen=True)
-class LatestBet:
-    """A bet for a ticker, without its player; ``selection`` is the only leg's, ``odds`` None for a system."""
-
-    id: str
-    occurred_at: datetime
-    brand: str
-    jurisdiction: str
-    kind: str
-    currency: str
-    stake: int
-    potential_payout: int
-    is_in_play: bool
-    is_free_bet: bool
-    legs: int
-    odds: int | None
-    event: str
-    market: str
-    selection: str
-
-
 def markets_of(sport_event_id: str) -> list[MarketState]:
     """The markets of a sport event with their outcomes, in the order of their ids.
 
@@ -129,54 +102,6 @@ def featured_market(now: datetime) -> Featured | None:
     return Featured(
         market.id, event.id, event.name, event.competition, event.sport, event.provider, event.starts_at,
         event.provider in REAL_PROVIDERS,
-    )  # fmt: skip
-
-
-def latest_bets(now: datetime, count: int) -> list[LatestBet]:
-    """The last bets of the day, newest first.
-
-    Looked for in a minute, then in an hour, then in all of the day: the fewer there are, the less there is to look at.
-    """
-    bets: list[Bet] = []
-    for within in LOOKED_BACK:
-        recent = Bet.objects.filter(occurred_at__gt=now - within, occurred_at__lte=now + AHEAD)
-        bets = list(recent.order_by("-occurred_at", "-id")[:count])
-        if len(bets) == count:
-            break
-    rows = Leg.objects.filter(bet_id__in=[bet.id for bet in bets]).order_by("bet_id", "leg_no")
-    legs = {bet: list(found) for bet, found in groupby(rows, lambda leg: leg.bet_id)}
-    named = _names([found[0] for found in legs.values() if len(found) == 1])
-    return [_latest(bet, legs.get(bet.id, []), named) for bet in bets]
-
-
-Names = dict[tuple[str, str], tuple[str, str, str]]
-
-
-def _names(legs: Iterable[Leg]) -> Names:
-    """What the event, market and outcome of each leg are called, as far as the feed has told."""
-    legs = list(legs)
-    events = SportEvent.objects.in_bulk([leg.sport_event_id for leg in legs])
-    markets = Market.objects.in_bulk([leg.market_id for leg in legs])
-    outcomes = {
-        (row.market_id, row.outcome_id): row.name
-        for row in Outcome.with_gone.filter(market_id__in=markets, outcome_id__in=[leg.outcome_id for leg in legs])
-    }
-    return {
-        (leg.market_id, leg.outcome_id): (
-            events[leg.sport_event_id].name if leg.sport_event_id in events else "",
-            markets[leg.market_id].name if leg.market_id in markets else "",
-            outcomes.get((leg.market_id, leg.outcome_id), ""),
-        )
-        for leg in legs
-    }
-
-
-def _latest(bet: Bet, legs: list[Leg], named: Names) -> LatestBet:
-    event, market, selection = named[legs[0].market_id, legs[0].outcome_id] if len(legs) == 1 else ("", "", "")
-    odds = prod(leg.odds for leg in legs) // 1000 ** (len(legs) - 1) if legs and bet.kind != "system" else None
-    return LatestBet(
-        str(bet.id), bet.occurred_at, bet.brand, bet.jurisdiction, bet.kind, bet.currency, bet.stake,
-        bet.potential_payout, bet.is_in_play, bet.is_free_bet, len(legs), odds, event, market, selection,
     )  # fmt: skip
 
 

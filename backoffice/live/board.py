@@ -1,6 +1,6 @@
-"""The rows of one publication: what is true now, what subscribers were told, and the changes between the two. Pure."""
+"""The rows of one publication: what is true now, what subscribers were told, and the changes between. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 Value = str | int | float | bool | None
@@ -47,67 +47,87 @@ def apply(rows: Rows, change: Change) -> None:
         rows[key] = rows.get(key, {}) | fields
 
 
-class Board:
-    """Folds updates by key and says, when asked, what subscribers have to be told.
+class Told:
+    """What subscribers were told, and the changes that they are to be told next, each with its number."""
 
-    ``each`` names fields of which no value may be folded away (a suspension): a change of one that would cover an
-    earlier one nobody was told of yet becomes a change of its own.
-    """
-
-    def __init__(self, each: Collection[str] = ()) -> None:
+    def __init__(self) -> None:
         self.seq = 0
-        self.told: Rows = {}
-        self._each = each
-        self._now: Rows = {}
-        self._touched: set[str] = set()
-        self._since_reading: set[str] = set()
+        self.rows: Rows = {}
         self._changes: list[tuple[int, Change]] = []
 
-    def fold(self, leader: str, rows: Rows) -> None:
-        """Rows that changed together; where ``leader``, one of them, is known in a later version they are old news."""
-        known, new = self._now.get(leader), rows[leader]
-        if known is not None:
-            if _version(new) < _version(known):
-                return
-            if self._would_cover(leader, known, new):
-                self._cut()
-        self._now |= rows
-        self._touched |= rows.keys()
-        self._since_reading |= rows.keys()
+    def tell(self, change: Change) -> None:
+        if change:
+            self.seq += 1
+            apply(self.rows, change)
+            self._changes.append((self.seq, change))
+
+    def take(self) -> list[tuple[int, Change]]:
+        """The changes since this was last asked, in order."""
+        taken, self._changes = self._changes, []
+        return taken
+
+
+class Board:
+    """Rows in groups: those of a market are of one version, and come and go together.
+
+    ``leader`` is the field in which a row names the one that it belongs to, by whose version the group is told apart
+    from an older or newer state of itself. A row without that field is a group, or the leader of one.
+    """
+
+    def __init__(self, leader: str = "") -> None:
+        self.told = Told()
+        self._leader = leader
+        self._groups: dict[str, Rows] = {}
+        # Groups that may have changed, as they were told.
+        self._touched: dict[str, Rows] = {}
+        self._since_reading: set[str] = set()
+
+    def fold(self, leader: str, rows: Rows) -> bool:
+        """The group of ``leader`` as it is now; old news where it is known in a later version.
+
+        Whether it takes a reading to know what is true: never, it stands in the rows.
+        """
+        if _version(rows, leader) >= _version(self._groups.get(leader, {}), leader):
+            self._put(leader, rows)
+            self._since_reading.add(leader)
+        return False
 
     def begin_reading(self) -> None:
         """From here on what is folded is newer than what `replace` will bring, unless a version says otherwise."""
         self._since_reading.clear()
 
     def replace(self, rows: Rows) -> None:
-        """The whole truth as it was read, but for what was folded since the reading began."""
-        now = dict(rows)
-        for key in self._since_reading:
-            read = rows.get(key)
-            if read is None or _version(read) <= _version(self._now[key]):
-                now[key] = self._now[key]
-        self._touched |= self._now.keys() | now.keys()
-        self._now = now
+        """The whole truth as it was read at one moment, but for groups that were folded since and are not older."""
+        groups: dict[str, Rows] = {}
+        for key, row in rows.items():
+            groups.setdefault(str(row.get(self._leader, key)), {})[key] = row
+        for leader in self._groups.keys() | groups.keys():
+            read, known = groups.get(leader, {}), self._groups.get(leader, {})
+            if leader not in self._since_reading or _version(read, leader) > _version(known, leader):
+                self._put(leader, read)
 
     def take(self) -> list[tuple[int, Change]]:
-        """The changes since this was last asked, in order, each with its number."""
-        self._cut()
-        taken, self._changes = self._changes, []
-        return taken
+        """The changes since this was last asked; all that happened meanwhile is one."""
+        before: Rows = {}
+        now: Rows = {}
+        for leader, told in self._touched.items():
+            before |= told
+            now |= self._groups.get(leader, {})
+        self._touched = {}
+        self.told.tell(difference(before, now, sorted(before.keys() | now.keys())))
+        return self.told.take()
 
-    def _would_cover(self, key: str, known: Row, new: Row) -> bool:
-        told = self.told.get(key, {})
-        return any(told.get(name) != known.get(name) != new.get(name) for name in self._each)
-
-    def _cut(self) -> None:
-        change = difference(self.told, self._now, sorted(self._touched))
-        self._touched.clear()
-        if change:
-            self.seq += 1
-            apply(self.told, change)
-            self._changes.append((self.seq, change))
+    def _put(self, leader: str, rows: Rows) -> None:
+        self._touched.setdefault(leader, self._groups.get(leader, {}))
+        if rows:
+            self._groups[leader] = rows
+        else:
+            self._groups.pop(leader, None)
 
 
-def _version(row: Row) -> int:
-    version = row.get(VERSION)
+def _version(rows: Rows, leader: str) -> float:
+    """Of a group that is not there: less than any; of one that has no versions: always the same."""
+    if leader not in rows:
+        return float("-inf")
+    version = rows[leader].get(VERSION)
     return version if isinstance(version, int) else 0

@@ -1,17 +1,15 @@
-"""The one Redis channel between workers and web processes. What is lost on it is made good by the next snapshot.
-
-A message is a JSON object from the names of publications to what changed in them: a list of ``[leader, {key: row}]``
-(see `Board.fold`), or null: "read it anew". ``prices:*`` means all publications that begin so.
-"""
+"""The one Redis channel from workers to web processes. What is lost on it is noticed, and made good by a reading."""
 
 import asyncio
+import atexit
 import logging
-import random
+import os
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
+from uuid import uuid4
 
-import orjson
 import redis
 import redis.asyncio
 from django.conf import settings
@@ -20,17 +18,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from . import telemetry
-from .board import Rows
+from .messages import Message, Said, encoded
 
 log = logging.getLogger(__name__)
 
-Updates = Sequence[tuple[str, Rows]]
-Message = Mapping[str, Updates | None]
-
 PUBLISH_SECONDS = 0.25
 PAUSE_SECONDS = 1.0
+BEAT_SECONDS = 1.0
 SILENCE_SECONDS = 3.0
-BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 def name() -> str:
@@ -38,32 +33,59 @@ def name() -> str:
     return f"{settings.KAFKA_TOPIC_PREFIX}live"
 
 
-def publish(message: Message) -> bool:
+def publish(said: Said) -> bool:
     """Tell the web processes; False where Redis is away and the message is dropped. Takes a quarter second at most."""
-    return _publisher(settings.REDIS_URL).publish(name(), orjson.dumps(message))
+    return _speaker(settings.REDIS_URL, name(), os.getpid()).say(said)
 
 
-class Publisher:
-    """After a failure it does not try again for a second: whoever publishes has something better to do."""
+def beat() -> None:
+    """Say that this process is there, unless it said something a moment ago."""
+    _speaker(settings.REDIS_URL, name(), os.getpid()).beat()
 
-    def __init__(self, url: str) -> None:
+
+def miss() -> None:
+    """Say that something was not said, whatever it was."""
+    publish({"*": None})
+
+
+class Speaker:
+    """This process on the channel. What it could not say is a number that listeners miss in what it says next.
+
+    After a failure it does not try again for a second: whoever publishes has something better to do.
+    """
+
+    def __init__(self, url: str, channel: str) -> None:
         self._client = redis.Redis.from_url(
             url, socket_timeout=PUBLISH_SECONDS, socket_connect_timeout=PUBLISH_SECONDS, retry=Retry(NoBackoff(), 0)
         )
-        self._again_at = 0.0
+        self._channel = channel
+        self._name = uuid4().hex
+        self._number = 0
+        self._saying = threading.Lock()
+        self._said_at = self._again_at = 0.0
         self._failing = False
 
-    def publish(self, channel: str, message: bytes) -> bool:
-        if time.monotonic() >= self._again_at:
-            try:
-                self._client.publish(channel, message)
-            except redis.RedisError as error:
-                self._failed(error)
-            else:
-                self._failing = False
-                return True
+    def say(self, said: Said, *, leaves: bool = False) -> bool:
+        with self._saying:
+            self._number += 1
+            self._said_at = time.monotonic()
+            if self._said_at >= self._again_at:
+                try:
+                    self._client.publish(self._channel, encoded(Message(self._name, self._number, said, leaves)))
+                except redis.RedisError as error:
+                    self._failed(error)
+                else:
+                    self._failing = False
+                    return True
         telemetry.UNPUBLISHED.inc()
         return False
+
+    def beat(self) -> None:
+        if time.monotonic() - self._said_at >= BEAT_SECONDS:
+            self.say({})
+
+    def leave(self) -> None:
+        self.say({}, leaves=True)
 
     def _failed(self, error: redis.RedisError) -> None:
         self._again_at = time.monotonic() + PAUSE_SECONDS
@@ -73,31 +95,15 @@ class Publisher:
 
 
 @cache
-def _publisher(url: str) -> Publisher:
-    return Publisher(url)
+def _speaker(url: str, channel: str, _process: int) -> Speaker:
+    speaker = Speaker(url, channel)
+    atexit.register(speaker.leave)
+    return speaker
 
 
-async def listen(hear: Callable[[bytes], None], reached: Callable[[], None], lost: Callable[[str], None]) -> None:
-    """Hand on every message, for ever; ``reached`` and ``lost`` say when the subscription stands and when it fell."""
-    attempt = 0
-
-    def stands() -> None:
-        nonlocal attempt
-        attempt = 0
-        reached()
-
-    while True:
-        try:
-            await _subscribed(hear, stands)
-        except (redis.RedisError, OSError) as error:
-            lost(f"Redis is away: {error}")
-        longest = BACK_OFF_SECONDS[min(attempt, len(BACK_OFF_SECONDS) - 1)]
-        await asyncio.sleep(random.uniform(longest / 2, longest))
-        attempt += 1
-
-
-async def _subscribed(hear: Callable[[bytes], None], reached: Callable[[], None]) -> None:
-    """One subscription for as long as it stands. It does not heal itself in silence: then messages would be missing.
+async def listen(hear: Callable[[bytes], None], reached: Callable[[], None]) -> None:
+    """Hand on every message for as long as the subscription stands. It does not heal itself in silence: then messages
+    would be missing.
 
     Raises RedisError or OSError when it falls, also when Redis says nothing for some seconds although it is asked.
     """
@@ -119,3 +125,5 @@ async def _subscribed(hear: Callable[[bytes], None], reached: Callable[[], None]
                 reached()
             elif message["type"] == "message":
                 hear(message["data"])
+                # A flood of messages that are there already must not keep everything else waiting.
+                await asyncio.sleep(0)

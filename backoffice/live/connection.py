@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError
 
 from backoffice.kernel.errors import Rejected
 
 from . import frames, telemetry
+from .allowance import Allowance
 from .hub import Hub, may_see
 from .sendqueue import SendQueue
+from .supervising import in_words
 from .visitors import Visitor
 
 log = logging.getLogger(__name__)
@@ -23,11 +25,20 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# Private codes of RFC 6455 §7.4.2.
+# Private codes of RFC 6455 §7.4.2; and "try again later", as registered with IANA.
 SIGNED_OUT = 4401
 NOT_ALLOWED = 4403
+UNCHECKED = 1013
+WHY = {
+    SIGNED_OUT: "Your session has ended; sign in again.",
+    NOT_ALLOWED: "Your roles see nothing here any more; ask whoever administers the roles.",
+    UNCHECKED: "Nobody can check your session at present; try again in a moment.",
+}
 LONGEST_MESSAGE = 4_096
 MOST_PUBLICATIONS = 32
+# A page asks for all it shows at once, and now and then for another match.
+ASKED_AT_ONCE = 64
+ASKED_A_SECOND = 4.0
 LAST_WORD_SECONDS = 1.0
 
 
@@ -52,8 +63,8 @@ async def _visitor(hub: Hub, cookies: dict[str, str]) -> Visitor | None:
     session_key = cookies.get(settings.SESSION_COOKIE_NAME, "")
     try:
         return await hub.visitor(session_key) if session_key else None
-    except DatabaseError as error:
-        log.warning("a live socket is refused, its session cannot be looked up: %s", str(error).strip())
+    except Exception as error:
+        log.warning("a live socket is refused, its session cannot be checked: %s", in_words(error), exc_info=True)
         return None
 
 
@@ -66,6 +77,8 @@ class Connection:
         self._hub = hub
         self._send = send
         self._publications: set[str] = set()
+        self.checked_at = time.monotonic()
+        self._allowance = Allowance(ASKED_AT_ONCE, ASKED_A_SECOND, time.monotonic())
         self._code = 0
         self._ended = asyncio.Event()
 
@@ -85,17 +98,26 @@ class Connection:
                 raise outcome
         if self._code:
             with suppress(OSError, TimeoutError):
-                await asyncio.wait_for(self._send({"type": "websocket.close", "code": self._code}), LAST_WORD_SECONDS)
+                close = {"type": "websocket.close", "code": self._code, "reason": WHY[self._code]}
+                async with asyncio.timeout(LAST_WORD_SECONDS):
+                    await self._send(close)
 
     def revisit(self, visitor: Visitor | None) -> None:
         """End it with the session or the last permission, and a publication with the permission for it."""
         if visitor is None or not may_see(visitor, self._hub.publications.values()):
-            self._code = SIGNED_OUT if visitor is None else NOT_ALLOWED
-            self._ended.set()
+            self._end(SIGNED_OUT if visitor is None else NOT_ALLOWED)
         elif visitor != self.visitor:
             self.visitor = visitor
             for name in sorted(self._publications):
                 self._subscribe(name)
+
+    def give_up(self) -> None:
+        """End it although the session may live: nobody can check whether it does."""
+        self._end(UNCHECKED)
+
+    def _end(self, code: int) -> None:
+        self._code = self._code or code
+        self._ended.set()
 
     async def _listen(self, receive: Receive) -> None:
         while (message := await receive())["type"] != "websocket.disconnect":
@@ -112,6 +134,7 @@ class Connection:
         """``{"subscribe": [publication, …]}``, ``unsubscribe`` likewise; ``resync`` asks for a snapshot after a gap."""
         try:
             acts = _parsed(text)
+            self._allow(acts)
         except Rejected as refused:
             self.queue.put("", frames.refused("", str(refused)))
             return
@@ -121,6 +144,17 @@ class Connection:
                     self._unsubscribe(name)
                 elif act == "subscribe" or name in self._publications:
                     self._subscribe(name)
+
+    def _allow(self, acts: dict[str, list[str]]) -> None:
+        """Raises Rejected where more is asked for than is good for the others; nothing of the message is done then."""
+        names = sum(map(len, acts.values()))
+        if seconds := self._allowance.take(max(1, names), time.monotonic()):
+            raise Rejected(
+                f"You ask for too much: {ASKED_AT_ONCE} names at once, and {ASKED_A_SECOND:.0f} a second from then on. "
+                f"Nothing of this message is done; send it again in {seconds:.0f} s."
+                if names <= ASKED_AT_ONCE
+                else f"One message holds {ASKED_AT_ONCE} names at most; nothing of this one is done."
+            )
 
     def _subscribe(self, name: str) -> None:
         try:

@@ -1,60 +1,57 @@
-"""All that is live in one web process: one Redis subscription, a broadcast of what somebody watches."""
+"""All that is live in one web process: one Redis subscription, and a broadcast of whatever somebody watches."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from functools import partial
-from typing import Protocol, TypeVar
-
-import orjson
-from django.db import DatabaseError, connections
+from typing import Any, Protocol
 
 from backoffice.kernel.clock import Clock
 
-from . import bus, frames
-from .board import Row, Rows
+from . import telemetry
+from .authorising import Authorising, Guarded
 from .broadcast import Broadcast
-from .publications import PUBLICATIONS, Publication, find
+from .conditions import Conditions
+from .hearing import Hearing
+from .messages import Said
+from .publications import PUBLICATIONS, AnyPublication, Publication, find
 from .sendqueue import SendQueue
-from .visitors import Visitor, visitors
+from .supervising import Well, supervised
+from .threads import Threads, at_one_moment
+from .visitors import Visitor
 
 log = logging.getLogger(__name__)
 
 # One reading that hangs must not keep the others waiting; each thread holds a connection.
 READERS = 4
-LOOK_SECONDS = 2.0
+READING_SECONDS = 10.0
+WATCH_SECONDS = 1.0
 
-Result = TypeVar("Result")
 
-
-class Socket(Protocol):
+class Socket(Guarded, Protocol):
     """What the hub knows of an open socket."""
 
     queue: SendQueue
-    visitor: Visitor
-
-    def revisit(self, visitor: Visitor | None) -> None:
-        """Who is behind it now; None when the session has ended."""
 
 
 class Hub:
     """Lives in one event loop; begins with the first socket."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.publications: dict[str, Publication] = PUBLICATIONS | {"live": Publication("live", "", self._conditions)}
+    def __init__(self, clock: Clock, conditions: Conditions | None = None) -> None:
+        self.conditions = conditions or Conditions(clock)
+        own = Publication("live", "", lambda _: self.conditions.rows(), every=WATCH_SECONDS, in_memory=True)
+        self.publications: dict[str, AnyPublication] = PUBLICATIONS | {own.name: own}
         self._clock = clock
         self._broadcasts: dict[str, Broadcast] = {}
         self._sockets: set[Socket] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="live-read")
-        self._state: Rows = {}
-        self._since("redis", state="connecting", why="")
+        self._readers = Threads("live-read", READERS, READING_SECONDS)
+        self._hearing = Hearing(self._take, partial(self._doubt, "*"), self.conditions)
+        self._authorising = Authorising(self._sockets, clock, self.conditions)
 
     async def visitor(self, session_key: str) -> Visitor | None:
-        """Raises DatabaseError while Postgres is away."""
-        found = await self._in_thread(partial(visitors, [session_key], self._clock.now()))
-        return found.get(session_key)
+        """Raises whatever goes wrong while Postgres is asked, TimeoutError where it does not answer in time."""
+        return await self._authorising.visitor(session_key)
 
     def join(self, socket: Socket) -> None:
         self._begin()
@@ -81,7 +78,7 @@ class Hub:
         return True
 
     def unsubscribe(self, queue: SendQueue, name: str) -> None:
-        """A publication that nobody watches is not read any more."""
+        """What nobody watches is not read any more."""
         queue.forget(name)
         broadcast = self._broadcasts.get(name)
         if broadcast is None:
@@ -89,6 +86,7 @@ class Hub:
         broadcast.subscribers.discard(queue)
         if not broadcast.subscribers:
             self._broadcasts.pop(name).stop()
+            self.conditions.clear(f"publication {name}")
 
     def snapshot(self, name: str) -> bytes | None:
         broadcast = self._broadcasts.get(name)
@@ -96,17 +94,27 @@ class Hub:
 
     def _begin(self) -> None:
         if not self._tasks:
-            listening = bus.listen(self._heard, self._redis_reached, self._redis_lost)
-            self._tasks = [asyncio.create_task(listening), asyncio.create_task(self._keep_looking())]
+            self.conditions.note("redis", "connecting")
+            acts = {
+                "task listening": self._hearing.listen,
+                "task looking": self._authorising.keep_looking,
+                "task watching": self._keep_watching,
+            }
+            self._tasks = [asyncio.create_task(supervised(part, act, self.conditions)) for part, act in acts.items()]
 
-    def _started(self, name: str, publication: Publication, argument: str) -> Broadcast:
-        read = partial(self._in_thread, partial(publication.read, argument))
-        broadcast = Broadcast(name, publication, read, self._cannot_read, self._clock)
-        broadcast.start()
+    def _started(self, name: str, publication: AnyPublication, argument: str) -> Broadcast:
+        async def read(cursor: Any) -> Any:
+            act = partial(publication.reading, argument, cursor)
+            if publication.in_memory:
+                return act()
+            return await self._readers.run(partial(at_one_moment, act) if publication.at_one_moment else act)
+
+        broadcast = Broadcast(name, publication, read, self._hearing.is_everything, self._has_read, self._clock)
+        broadcast.start(self.conditions)
         return broadcast
 
-    def _heard(self, data: bytes) -> None:
-        for name, updates in orjson.loads(data).items():
+    def _take(self, said: Said) -> None:
+        for name, updates in said.items():
             if updates is None:
                 self._doubt(name)
             elif name in self._broadcasts:
@@ -118,63 +126,27 @@ class Hub:
             if known == name or (name.endswith("*") and known.startswith(name[:-1])):
                 broadcast.doubt()
 
-    def _redis_reached(self) -> None:
-        self._since("redis", state="connected", why="")
-        # Nobody knows what was said meanwhile.
-        self._doubt("*")
-
-    def _redis_lost(self, why: str) -> None:
-        if self._state["redis"]["state"] != "away":
-            log.warning("live pages read every few seconds what nobody tells them: %s", why)
-        self._since("redis", state="away", why="Redis is away; numbers are read every few seconds instead.")
-        self._doubt("live")
-
-    def _cannot_read(self, name: str, why: str) -> None:
-        key, was = f"publication {name}", f"publication {name}" in self._state
-        if why:
-            self._since(key, state="unread", why=why)
-        else:
-            self._state.pop(key, None)
-        if bool(why) != was:
-            log.warning("%s cannot be read: %s", name, why) if why else log.info("%s can be read again", name)
-            self._doubt("live")
-
-    def _since(self, what: str, **row: str) -> None:
-        """Note a state of ours, with the time from which on it is so."""
-        known: Row = self._state.get(what, {})
-        same = known.get("state") == row["state"]
-        since = known["since"] if same else frames.milliseconds(self._clock.now())
-        self._state[what] = {**row, "since": since}
-
-    def _conditions(self, _: str) -> Rows:
-        return dict(self._state)
-
-    async def _keep_looking(self) -> None:
-        """Sockets close when their session ends, publications when their permission does."""
+    async def _keep_watching(self, well: Well) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            keys = {socket.visitor.session_key for socket in self._sockets}
-            try:
-                present = await self._in_thread(partial(visitors, keys, self._clock.now())) if keys else {}
-            except DatabaseError as error:
-                log.warning("sessions cannot be looked up: %s", str(error).strip())
-                continue
-            for socket in [one for one in self._sockets if one.visitor.session_key in keys]:
-                socket.revisit(present.get(socket.visitor.session_key))
+            if self._hearing.watch():
+                for broadcast in self._broadcasts.values():
+                    broadcast.affirm()
+            well()
+            await asyncio.sleep(WATCH_SECONDS)
 
-    async def _in_thread(self, read: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _reading, read)
-
-
-def _reading(read: Callable[[], Result]) -> Result:
-    """The thread keeps its connection, but not one that failed."""
-    try:
-        return read()
-    except DatabaseError:
-        connections.close_all()
-        raise
+    def _has_read(self, name: str, why: str) -> None:
+        """Note why a reading failed, or that one was done."""
+        part = f"publication {name}"
+        if not why:
+            if self.conditions.state(part) == "unread":
+                self.conditions.clear(part)
+                log.info("%s can be read again", name)
+            return
+        telemetry.READ_FAILURES.labels(name.partition(":")[0]).inc()
+        if self.conditions.note(part, "unread", why):
+            log.warning("%s cannot be read: %s", name, why)
 
 
-def may_see(visitor: Visitor, publications: Collection[Publication]) -> bool:
+def may_see(visitor: Visitor, publications: Collection[AnyPublication]) -> bool:
     """Whether there is anything at all for this visitor."""
-    return any(publication.permission and visitor.may(publication.permission) for publication in publications)
+    return any(each.permission and visitor.may(each.permission) for each in publications)

@@ -13,6 +13,7 @@ from django.http import HttpRequest, JsonResponse
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
+from backoffice.live.conditions import HERE
 from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
@@ -27,21 +28,31 @@ def live(_: HttpRequest) -> JsonResponse:
 
 
 def ready(_: HttpRequest) -> JsonResponse:
-    """200 when Postgres, Redis, Kafka and the registry all answer; else 503 and what each said."""
-    said = answers()
+    """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why."""
+    said = answers() | {"live": _joined(HERE.grave()) or "ok"}
     return JsonResponse(said, status=200 if all(answer == "ok" for answer in said.values()) else 503)
 
 
 def facts(_: HttpRequest) -> JsonResponse:
-    """Freshness, dead letters and halts of each topic, silent feeds, missing months; 503 while Postgres is away."""
+    """Freshness, dead letters and halts of each topic, silent feeds, missing months, how this process' live service is;
+    503 while Postgres is away.
+    """
     now = SystemClock().now()
     try:
         topics = [machine.topic(found, now) for found in read_topics()]
         feeds = [machine.source(found, now) for found in read_sources(now)]
         missing = missing_partitions(now)
     except Error as error:
-        return JsonResponse({"postgres": f"away: {type(error).__name__}"}, status=503)
-    return JsonResponse({"at": now.isoformat(), "topics": topics, "feeds": feeds, "missing_partitions": missing})
+        return JsonResponse({"postgres": f"away: {type(error).__name__}", "live": HERE.rows()}, status=503)
+    return JsonResponse(
+        {
+            "at": now.isoformat(), "topics": topics, "feeds": feeds, "missing_partitions": missing, "live": HERE.rows(),
+        }
+    )  # fmt: skip
+
+
+def _joined(said: dict[str, str]) -> str:
+    return "; ".join(f"{part} {what}" for part, what in said.items())
 
 
 def answers() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Settings shared by all environments. The environment is read here and nowhere else."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -155,6 +156,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "make partitions": {"task": "streams.make_partitions", "schedule": crontab(hour="2", minute="10")},
     "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
+    "purge changes of status": {"task": "trading.purge_status_changes", "schedule": crontab(minute="40")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
     # A run that is still waiting when the next is due would only do the same work.
     "reconcile": {
@@ -163,6 +165,9 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": RECONCILE["interval"] * 0.95},
     },
 }
+
+# For how long each change of a market's status is kept, for those who follow them.
+STATUS_CHANGES_KEPT = timedelta(days=7)
 
 # One stream's limits. Sizes are messages, times are seconds.
 STREAMS = {

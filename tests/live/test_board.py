@@ -3,16 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backoffice.live import frames
-from backoffice.live.board import Board, Rows, apply, difference
+from backoffice.live.board import Board, Change, Row, Rows, apply, difference
 from tests.live.client import Client, Gap
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = st.sampled_from("abcde")
 VALUES = st.integers(0, 3) | st.text("xy", max_size=1) | st.none()
+GROUPS = st.dictionaries(KEYS, st.dictionaries(st.just("odds"), VALUES), max_size=2)
 ROWS = st.dictionaries(KEYS, st.dictionaries(st.sampled_from(["odds", "name", "status"]), VALUES), max_size=5)
 
 
@@ -27,7 +29,7 @@ def test_a_difference_turns_the_one_into_the_other(before: Rows, after: Rows) ->
 
 
 STEPS = st.lists(
-    st.tuples(st.just("fold"), KEYS, st.dictionaries(KEYS, st.dictionaries(st.just("odds"), VALUES), max_size=2))
+    st.tuples(st.just("fold"), KEYS, GROUPS)
     | st.tuples(st.just("read"), ROWS, st.none())
     | st.tuples(st.sampled_from(["deliver", "lose", "reconnect"]), st.none(), st.none()),
     max_size=40,
@@ -37,9 +39,10 @@ STEPS = st.lists(
 @given(STEPS)
 def test_after_any_updates_gaps_and_reconnects_the_client_has_the_rows_of_the_server(steps: list[Any]) -> None:
     server, client = Server(), Client()
-    for act, what, rows in steps:
+    for version, (act, what, rows) in enumerate(steps):
         if act == "fold":
-            server.board.fold(what, rows | {what: {"odds": 1, "version": server.board.seq}})
+            members: Rows = {f"{what}/{key}": row | {"of": what} for key, row in rows.items()}
+            server.board.fold(what, members | {what: {"odds": 1, "version": version}})
         elif act == "read":
             server.board.begin_reading()
             server.board.replace(what)
@@ -48,24 +51,25 @@ def test_after_any_updates_gaps_and_reconnects_the_client_has_the_rows_of_the_se
             client.take(server.snapshot())
         else:
             server.send(client, lost=act == "lose")
+    server.board.begin_reading()
     server.board.replace({"a": {"odds": 7}})
     server.send(client)
 
-    assert client.rows == server.board.told
+    assert client.rows == server.board.told.rows == {"a": {"odds": 7}}
 
 
 class Server:
     """A board with a line to one client, that asks for a snapshot where it notices a gap."""
 
     def __init__(self) -> None:
-        self.board = Board()
+        self.board = Board("of")
 
     def send(self, client: Client, *, lost: bool = False) -> None:
         for seq, change in self.board.take():
             if not lost:
                 self._deliver(client, frames.diff("t", seq, change, at=AT, now=AT))
         if not lost:
-            self._deliver(client, frames.same("t", self.board.seq, at=AT, now=AT))
+            self._deliver(client, frames.same("t", self.board.told.seq, at=AT, now=AT))
         if client.seq is None:
             client.take(self.snapshot())
 
@@ -74,26 +78,22 @@ class Server:
             client.take(frame)
         except Gap:
             client.take(self.snapshot())
-        assert client.seq is None or client.rows == self.board.told or client.seq < self.board.seq
+        assert client.seq is None or client.rows == self.board.told.rows or client.seq < self.board.told.seq
 
     def snapshot(self) -> bytes:
-        return frames.snapshot("t", self.board.seq, self.board.told, at=AT, now=AT)
+        return frames.snapshot("t", self.board.told.seq, self.board.told.rows, at=AT, now=AT)
 
 
-@given(st.lists(st.sampled_from(["open", "suspended", "settled"]), min_size=1, max_size=12), st.data())
-def test_no_value_of_a_field_that_counts_is_folded_away(statuses: list[str], data: st.DataObject) -> None:
-    board, told = Board(each=("status",)), list[str]()
-    for version, status in enumerate(statuses):
-        board.fold("m", {"m": {"status": status, "odds": data.draw(VALUES), "version": version}})
-        if data.draw(st.booleans()):
-            told += statuses_in(board)
-    told += statuses_in(board)
+def test_a_row_that_loses_a_field_is_dropped_and_set_anew_and_no_other_is() -> None:
+    before: Rows = {"first": {"odds": 1, "name": "x"}, "second": {"odds": 1}, "third": {"odds": 1}}
+    after: Rows = {"first": {"odds": 1}, "second": {"odds": 2, "name": None}, "third": {"odds": 1}}
 
-    assert told == [status for place, status in enumerate(statuses) if statuses[place - 1 : place] != [status]]
+    change = difference(before, after, ["first", "second", "third", "unknown"])
 
-
-def statuses_in(board: Board) -> list[str]:
-    return [str(change.set["m"]["status"]) for _, change in board.take() if "status" in change.set["m"]]
+    assert (change.set, change.drop) == ({"first": {"odds": 1}, "second": {"odds": 2, "name": None}}, ["first"])
+    assert not difference(before, before, before)
+    assert not Change()
+    assert Change(drop=["first"])
 
 
 def test_many_updates_of_a_row_are_one_change_of_the_fields_that_differ() -> None:
@@ -101,7 +101,7 @@ def test_many_updates_of_a_row_are_one_change_of_the_fields_that_differ() -> Non
     board.fold("m", {"m": {"odds": 1, "name": "Match result"}, "n": {"odds": 5}})
     board.take()
     for odds in (2, 3, 4):
-        board.fold("m", {"m": {"odds": odds, "name": "Match result"}})
+        board.fold("m", {"m": {"odds": odds, "name": "Match result"}, "n": {"odds": 5}})
 
     [(seq, change)] = board.take()
 
@@ -109,19 +109,97 @@ def test_many_updates_of_a_row_are_one_change_of_the_fields_that_differ() -> Non
     assert board.take() == []
 
 
-def test_an_older_version_changes_nothing_whichever_way_it_comes() -> None:
+def group(version: int | None, *odds: int) -> Rows:
+    """A market of that version with as many runners as it has odds."""
+    market: Row = {"status": "open"} if version is None else {"status": "open", "version": version}
+    return {"m": market} | {f"m/{number}": {"market": "m", "odds": each} for number, each in enumerate(odds)}
+
+
+def told(board: Board) -> Rows:
+    board.take()
+    return board.told.rows
+
+
+def markets() -> Board:
+    return Board("market")
+
+
+def test_an_older_version_changes_nothing_and_one_of_the_same_version_is_taken() -> None:
+    board = markets()
+    board.fold("m", group(7, 20))
+    board.fold("m", group(6, 10, 11))
+    assert told(board) == group(7, 20)
+
+    board.fold("m", group(7, 21))
+    assert told(board) == group(7, 21)
+    board.fold("m", group(8, 30))
+    assert told(board) == group(8, 30)
+
+
+def test_versions_below_nought_are_versions_too() -> None:
+    board = markets()
+    board.fold("m", group(-3, 20))
+    assert told(board) == group(-3, 20)
+    board.fold("m", group(-4, 10))
+    assert told(board) == group(-3, 20)
+
+
+def test_rows_that_left_a_group_are_gone() -> None:
+    board = markets()
+    board.fold("m", group(1, 10, 11, 12))
+    board.fold("m", group(2, 20))
+
+    assert told(board) == group(2, 20)
+
+
+@pytest.mark.parametrize(("heard", "read", "wanted"), [(5, 7, 7), (7, 5, 7), (7, 7, 7)])
+def test_a_group_is_of_one_version_whichever_is_heard_while_it_is_read(heard: int, read: int, wanted: int) -> None:
+    """With more and with fewer runners than before: none of another version is left."""
+    for runners in ((1, 3), (3, 1)):
+        board = markets()
+        board.fold("m", group(4, *[40] * 2))
+        board.take()
+        board.begin_reading()
+        board.fold("m", group(heard, *[heard] * runners[0]))
+        board.replace(group(read, *[read] * runners[1]) | {"n": {"status": "open"}})
+
+        count = runners[1] if read > heard else runners[0]
+        assert told(board) == group(wanted, *[wanted] * count) | {"n": {"status": "open"}}
+
+
+def test_what_was_heard_before_a_reading_gives_way_to_it_whatever_its_version() -> None:
+    """Postgres is the truth, also where it goes back."""
+    board = markets()
+    board.fold("m", group(9, 90))
+    board.fold("ghost", {"ghost": {"version": 1}})
+    board.begin_reading()
+    board.replace(group(7, 70))
+
+    assert told(board) == group(7, 70)
+
+
+def test_what_is_heard_while_it_is_read_stays_where_the_reading_has_nothing_newer() -> None:
+    board = markets()
+    board.begin_reading()
+    board.fold("m", group(None, 1))
+    board.fold("new", {"new": {"version": 1}})
+    board.replace(group(None, 2))
+
+    assert told(board) == group(None, 1) | {"new": {"version": 1}}
+
+
+def test_a_row_names_the_one_it_belongs_to_only_in_the_field_that_is_for_it() -> None:
     board = Board()
-    board.fold("m", {"m": {"odds": 2, "version": 7}})
-    board.fold("m", {"m": {"odds": 1, "version": 6}})
     board.begin_reading()
-    board.fold("m", {"m": {"odds": 3, "version": 8}, "m/1": {"last": 5}})
-    board.replace({"m": {"odds": 2, "version": 7}, "n": {"odds": 9}})
-    board.take()
+    board.fold("m", {"m": {"odds": 2}})
+    board.replace({"m": {"odds": 1}, "m/1": {"market": "m", "odds": 1}})
 
-    assert board.told == {"m": {"odds": 3, "version": 8}, "m/1": {"last": 5}, "n": {"odds": 9}}
+    assert told(board) == {"m": {"odds": 2}, "m/1": {"market": "m", "odds": 1}}
 
-    board.begin_reading()
-    board.replace({"n": {"odds": 9}})
-    board.take()
 
-    assert board.told == {"n": {"odds": 9}}
+def test_a_version_that_is_no_number_is_none() -> None:
+    board = markets()
+    board.fold("m", {"m": {"version": "9"}})
+    board.fold("m", group(1, 10))
+
+    assert told(board) == group(1, 10)

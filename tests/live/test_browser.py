@@ -43,12 +43,15 @@ def script(rng: random.Random) -> tuple[list[Any], Rows]:
         board.replace(rows)
         written = [frames.diff("t", seq, change, at=AT, now=AT) for seq, change in board.take()]
         if rng.random() > 0.1:
-            sent += written or [frames.same("t", board.seq, at=AT, now=AT)]
+            sent += written or [frames.same("t", board.told.seq, at=AT, now=AT)]
         if rng.random() < 0.1:
-            sent.append(frames.snapshot("t", board.seq, board.told, at=AT, now=AT))
+            sent.append(frames.snapshot("t", board.told.seq, board.told.rows, at=AT, now=AT))
     # Whoever noticed a gap has asked for it.
-    sent += [frames.same("t", board.seq, at=AT, now=AT), frames.snapshot("t", board.seq, board.told, at=AT, now=AT)]
-    return [orjson.loads(frame) for frame in sent], {key: dict(row) for key, row in board.told.items()}
+    sent += [
+        frames.same("t", board.told.seq, at=AT, now=AT),
+        frames.snapshot("t", board.told.seq, board.told.rows, at=AT, now=AT),
+    ]
+    return [orjson.loads(frame) for frame in sent], {key: dict(row) for key, row in board.told.rows.items()}
 
 
 def test_the_rows_of_the_browser_are_those_of_the_server(browser: Browser) -> None:

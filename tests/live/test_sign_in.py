@@ -36,8 +36,8 @@ def test_sign_in_leads_nowhere_else() -> None:
 @pytest.mark.parametrize(
     ("role", "publications"),
     [
-        ("trader", {"health", "figures", "prices:", "featured", "ticker"}),
-        ("operations", {"health", "figures", "prices:", "featured"}),
+        ("trader", {"health", "figures", "prices:", "statuses:", "featured", "ticker"}),
+        ("operations", {"health", "figures", "prices:", "statuses:", "featured"}),
         ("compliance", {"health", "figures", "ticker"}),
     ],
 )

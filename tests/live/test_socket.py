@@ -96,6 +96,25 @@ def test_an_unknown_publication_and_too_many_are_refused(web: Web) -> None:
         assert list(watcher.refused) == ["nothing", "prices:", "prices:32"]
 
 
+def test_who_asks_too_often_is_told_so_and_has_what_it_had(web: Web) -> None:
+    with web.socket(Person("trader")) as socket:
+        watcher = Watcher(socket, "ticker", "live", *(f"prices:{number}" for number in range(20)))
+        watcher.until(lambda: watcher.publications["ticker"].seq is not None, "the ticker is there")
+        for _ in range(30):
+            watcher.say(resync=["ticker", "live"])
+        watcher.say(subscribe=["prices:another"])
+
+        watcher.until(lambda: "" in watcher.refused, "it is refused")
+
+        assert "64 names at once" in watcher.refused[""]
+        assert "send it again in" in watcher.refused[""]
+        assert "prices:another" not in watcher.refused
+        frames = watcher.frames
+        watcher.until(lambda: watcher.frames > frames + 3, "what it had goes on")
+        watcher.say(subscribe=[f"prices:{number}" for number in range(65)])
+        watcher.until(lambda: "One message holds 64" in watcher.refused[""], "so much at once is never done")
+
+
 def _signs_out(person: Person) -> None:
     person.browser.logout()
 
@@ -201,7 +220,7 @@ def test_a_slow_reader_takes_no_memory_delays_nobody_and_has_everything_when_it_
         slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4 << 20)
         for event in EVENTS:
             _is_told(reader, event, version)
-        assert reader.frames < version * len(EVENTS)
+        assert reader.diffs < version * len(EVENTS)
 
 
 def _is_told(watcher: Watcher, event: str, version: int) -> None:

@@ -101,7 +101,7 @@ class Watcher:
     def __init__(self, socket: ClientConnection, *publications: str) -> None:
         self.publications = {name: Client() for name in publications}
         self.refused: dict[str, str] = {}
-        self.frames = 0
+        self.frames = self.diffs = 0
         self._socket = socket
         self.say(subscribe=list(publications))
 
@@ -114,6 +114,7 @@ class Watcher:
         assert isinstance(data, bytes)
         frame: dict[str, Any] = orjson.loads(data)
         self.frames += 1
+        self.diffs += frame["type"] == "diff"
         if frame["type"] == "refused":
             self.refused[frame["publication"]] = frame["why"]
             return frame

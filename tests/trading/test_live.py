@@ -11,9 +11,13 @@ def update(market: str, version: int, status: str = "open", **changes: Any) -> d
     return {"sport_event_id": "match-1", "market_id": market, "version": version, "status": status} | changes
 
 
+def said(*updates: dict[str, Any]) -> dict[str, Any]:
+    return dict(announcement({"MarketUpdate": arrived("MarketUpdate", *updates)}))
+
+
 def told(*updates: dict[str, Any]) -> list[tuple[str, int, str]]:
     """Market, version and status of what is told of the match, in order."""
-    groups: Any = announcement({"MarketUpdate": arrived("MarketUpdate", *updates)})["prices:match-1"]
+    groups = said(*updates)["prices:match-1"]
     return [(market, rows[market]["version"], rows[market]["status"]) for market, rows in groups]
 
 
@@ -21,10 +25,16 @@ def test_of_each_market_only_the_newest_update_is_told() -> None:
     assert told(update("m", 1), update("n", 4), update("m", 3), update("m", 2)) == [("m", 3, "open"), ("n", 4, "open")]
 
 
-def test_a_suspension_within_a_batch_is_told_although_it_is_over() -> None:
-    batch = update("m", 1), update("m", 2, "suspended"), update("m", 3, "suspended"), update("m", 4), update("m", 5)
+def test_each_status_that_a_market_had_within_a_batch_is_a_hint() -> None:
+    batch = (
+        update("m", 1), update("m", 2, "suspended"), update("n", 8), update("m", 3, "suspended"), update("m", 4),
+        update("m", 5),
+    )  # fmt: skip
 
-    assert told(*batch) == [("m", 1, "open"), ("m", 3, "suspended"), ("m", 5, "open")]
+    hints = [(market, rows[market]["status"]) for market, rows in said(*batch)["statuses:match-1"]]
+
+    assert hints == [("m", "open"), ("m", "suspended"), ("m", "open"), ("n", "open")]
+    assert told(*batch) == [("m", 5, "open"), ("n", 8, "open")]
 
 
 def test_a_market_comes_with_its_runners() -> None:
@@ -47,6 +57,7 @@ def test_a_market_comes_with_its_runners() -> None:
 def test_of_a_backlog_and_of_bets_only_is_told_that_there_is_something_to_read() -> None:
     backlog = arrived("MarketUpdate", *(update("m", version) for version in range(MOST_UPDATES + 1)))
 
-    assert announcement({"MarketUpdate": backlog}) == {"prices:*": None}
+    assert announcement({"MarketUpdate": backlog}) == {"prices:match-1": None, "statuses:match-1": None}
+    assert announcement({"MarketUpdate": backlog.slice(0, 0)}) == {}
     assert announcement({"BetPlaced": arrived("BetPlaced")}) == {"ticker": None}
     assert announcement({"LoginFailed": arrived("LoginFailed")}) == {}

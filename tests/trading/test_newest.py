@@ -15,7 +15,7 @@ from backoffice.kernel.ids import uuid7_floor
 from backoffice.simulator.events.envelope import Event, microseconds
 from tests.spine import Spine
 from tests.streams.arriving import event_of
-from trading import selectors
+from trading import journal, selectors
 from trading.models import Offer, Outcome, Price
 
 MARKET, MATCH = "1x2", "match-1"
@@ -131,7 +131,7 @@ def test_the_name_of_what_was_bet_on_is_still_known(spine: Spine) -> None:
     placed = Event("BetPlaced", bet["player_id"], bet | {"occurred_at": microseconds(bet["occurred_at"])})
     stored(spine, update(1, HOME, DRAW), update(2, HOME), placed)
 
-    (latest,) = selectors.latest_bets(bet["occurred_at"], 5)
+    (latest,) = journal.newest_bets(bet["occurred_at"], 5).bets
 
     assert latest.selection == "Draw"
 

@@ -65,6 +65,46 @@ def test_a_listener_that_hangs_holds_nobody_up(gate: threading.Event) -> None:
     until(lambda: len(heard) == before + 100 - unannounced(), "what was not dropped is heard")
 
 
+def test_a_listener_is_told_that_it_missed_something_before_it_is_told_more(gate: threading.Event) -> None:
+    said: list[str] = []
+
+    def hangs(_: Events) -> None:
+        assert gate.wait(60)
+        said.append("told")
+
+    after_commit(hangs, missed=lambda: said.append("missed"))
+    for _ in range(announcing.ROOM + 3):
+        announce(EVENTS)
+    gate.set()
+    until(lambda: "missed" in said and said[-1] == "told", "it is told of the gap and of what came after it")
+
+    assert said.count("missed") == 1
+    announce(EVENTS)
+    until(lambda: said.count("told") >= announcing.ROOM + 1, "it goes on")
+    assert said.count("missed") == 1
+
+
+def test_a_listener_that_failed_is_told_that_it_missed_something() -> None:
+    said: list[str] = []
+
+    def fails_once(_: Events) -> None:
+        said.append("told")
+        if len(said) == 1:
+            raise RuntimeError("broken")
+
+    after_commit(fails_once, missed=lambda: said.append("missed"), idle=lambda: None)
+    announce(EVENTS)
+    until(lambda: said == ["told", "missed"], "also where nothing comes after it")
+
+
+def test_a_listener_without_news_is_called_now_and_then() -> None:
+    idle = threading.Event()
+    after_commit(lambda _: None, idle=idle.set)
+    announce(EVENTS)
+
+    until(idle.is_set, "it is called")
+
+
 def test_a_batch_without_events_is_not_told() -> None:
     heard: list[Events] = []
     after_commit(heard.append)

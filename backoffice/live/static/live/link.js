@@ -16,7 +16,8 @@ export class Link {
   #timer = 0;
   #watchdog = 0;
 
-  // `onFrame` gets each frame, `onState` one of "connecting", "open", "waiting" (with the ms until the next attempt).
+  // `onFrame` gets each frame, `onState` one of "connecting", "open", "waiting" (with the ms until the
+  // next attempt, and what the server said as it closed).
   constructor(url, { onFrame, onState }) {
     this.url = url;
     this.onFrame = onFrame;
@@ -45,7 +46,7 @@ export class Link {
   }
 
   #connect() {
-    this.onState("connecting", 0);
+    this.onState("connecting", 0, "");
     const socket = new WebSocket(this.url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -55,13 +56,13 @@ export class Link {
     };
     socket.onmessage = (event) => {
       // Only a server that sends something is there.
-      if (!this.#answers) this.onState("open", 0);
+      if (!this.#answers) this.onState("open", 0, "");
       this.#answers = true;
       this.#failures = 0;
       this.#watch();
       this.onFrame(JSON.parse(decoder.decode(event.data)));
     };
-    socket.onclose = (event) => this.#lost(socket, event.code);
+    socket.onclose = (event) => this.#lost(socket, event.code, event.reason);
   }
 
   // A connection can die without a word; the server is never silent for long.
@@ -72,11 +73,11 @@ export class Link {
       socket.onclose = null;
       socket.onmessage = null;
       socket.close();
-      this.#lost(socket, 0);
+      this.#lost(socket, 0, "");
     }, SILENCE_MS);
   }
 
-  #lost(socket, code) {
+  #lost(socket, code, why) {
     if (socket !== this.#socket) return;
     clearTimeout(this.#watchdog);
     this.#socket = null;
@@ -90,7 +91,7 @@ export class Link {
     const longest = Math.min(SHORTEST_WAIT_MS * 2 ** this.#failures, LONGEST_WAIT_MS);
     const wait = longest / 2 + (Math.random() * longest) / 2;
     this.#failures += 1;
-    this.onState("waiting", wait);
+    this.onState("waiting", wait, why);
     this.#timer = setTimeout(() => this.#again(), wait);
   }
 

@@ -1,7 +1,7 @@
 // Puts the page together: one link, the publications that this role sees, and the panels that show them.
 
 import { figuresPanel, healthPanel } from "./figures.js";
-import { age } from "./format.js";
+import { age, count } from "./format.js";
 import { Link } from "./link.js";
 import { MarketPanel, fedAge } from "./market.js";
 import { write } from "./paint.js";
@@ -19,14 +19,16 @@ const publications = new Map();
 const listeners = new Map();
 let connection = "connecting";
 let retryAt = 0;
+let lostWhy = "";
 // How far this computer's clock is ahead of the server's, at most: the smallest difference seen is the least delayed.
 let clockAhead = 0;
 let clockKnown = false;
 
 const link = new Link(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`, {
   onFrame: take,
-  onState: (state, wait) => {
+  onState: (state, wait, why) => {
     connection = state;
+    if (state !== "connecting") lostWhy = why;
     retryAt = performance.now() + wait;
     if (state === "connecting") {
       clockKnown = false;
@@ -91,19 +93,26 @@ function now() {
   return Date.now() - clockAhead;
 }
 
-// What is wrong comes first, and it is said in words.
+// What is wrong comes first, and it is said in words. Nobody is "live" who hears nothing.
 function state() {
   if (connection !== "open") {
     const seconds = Math.ceil(Math.max(0, retryAt - performance.now()) / 1000);
-    return ["lost", connection === "waiting" ? `No connection; next attempt in ${seconds} s` : "Connecting"];
+    const next = connection === "waiting" ? `No connection; next attempt in ${seconds} s` : "Connecting";
+    return ["lost", [lostWhy, next].filter(Boolean).join(" ")];
   }
-  const conditions = [...publications.get("live").rows];
-  const unread = conditions.filter(([, row]) => row.state === "unread").map(([key]) => key.replace("publication ", ""));
+  const conditions = publications.get("live").rows;
+  for (const [part, row] of conditions) {
+    if (row.state === "failed") return ["degraded", `Failing, begins anew: ${part.replace("task ", "")} (${row.why})`];
+  }
+  if (conditions.has("sessions")) return ["degraded", "Sessions cannot be checked; this page may be closed soon"];
+  const unread = [...conditions].filter(([, row]) => row.state === "unread").map(([part]) => part.split(" ")[1]);
   if (unread.length) return ["degraded", `Cannot be read: ${unread.join(", ")}`];
-  const redis = publications.get("live").rows.get("redis");
-  if (redis && redis.state !== "connected") {
-    return ["degraded", redis.state === "away" ? "Redis is away: updates every 2 s only" : "Live, waiting for Redis"];
-  }
+  const redis = conditions.get("redis")?.state;
+  if (redis === "away") return ["degraded", "Redis is away: updates every 2 s only"];
+  const bad = conditions.get("messages");
+  if (bad) return ["degraded", `Live; ${count(bad.count)} bad messages passed over, all read anew`];
+  if (redis !== "connected") return ["degraded", "Waiting for Redis"];
+  if (conditions.get("workers")?.state === "silent") return ["degraded", "Live; no worker is heard: updates every 2 s only"];
   return ["live", "Live"];
 }
 

@@ -1,0 +1,26 @@
+"""The housekeeping of the trading tables, by the clock. It can be run at any time and as often as one likes."""
+
+import logging
+from datetime import datetime
+
+from celery import shared_task
+from django.conf import settings
+
+from backoffice.kernel.clock import SystemClock
+
+from .models import StatusChange
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="trading.purge_status_changes")
+def purge_status_changes() -> None:
+    """Delete changes of status that nobody follows any more; the markets keep the status they have."""
+    if deleted := purge_changed(SystemClock().now() - settings.STATUS_CHANGES_KEPT):
+        log.info("purged %s changes of status", deleted)
+
+
+def purge_changed(before: datetime) -> int:
+    """Returns how many."""
+    deleted, _ = StatusChange.objects.filter(version_at__lt=before).delete()
+    return deleted
