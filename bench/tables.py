@@ -51,7 +51,7 @@ MADE_UP = {
 
 
 def run(figures: Figures, stand: Stand, *, quick: bool, rows: int = 0) -> None:
-    count, repetitions = (QUICK_ROWS, 1) if quick else (ROWS, 7)
+    count, repetitions = (QUICK_ROWS, 1) if quick else (ROWS, 5)
     with stand.connect() as connection:
         # Settlements refuse TRUNCATE; the triggers that do so sleep in a replica's session.
         connection.execute("SET session_replication_role = replica")

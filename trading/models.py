@@ -88,6 +88,16 @@ class FeedLimit(models.Model):
         return f"{self.provider or 'any provider'} from {self.valid_from:%Y-%m-%d %H:%M}"
 
 
+class OfferRetention(models.Model):
+    """How long offers and their prices are kept once closed, from a moment on; followed by others, never changed."""
+
+    valid_from = models.DateTimeField(unique=True)
+    closed_for = models.DurationField()
+
+    def __str__(self) -> str:
+        return f"{self.closed_for.days} days from {self.valid_from:%Y-%m-%d %H:%M}"
+
+
 # What tells two updates of a market apart: rows of one update have all of it in common.
 _SAME_UPDATE = {name: OuterRef(name) for name in ("version", "version_at", "version_event")}
 

@@ -17,7 +17,7 @@ from backoffice.metrics.windows import (
 )
 from backoffice.streams.store.projection import Stream, constant, renamed, where
 
-BETS, ODDS = "bet-events", "odds-feed"
+BETS, ODDS, PRICES = "bet-events", "odds-feed", "market-prices"
 WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")
 VERSION = ("version", "version_at", "version_event")
 # In which updates of a market follow one another, as events tell of it.
@@ -182,6 +182,7 @@ def _versioned(rows: pa.Table) -> pa.Table:
     return rows.rename_columns([names.get(name, name) for name in rows.column_names])
 
 
+trading.deletes(PRICES, by="market_id", tables=("trading_offer", "trading_price"))
 track_activity(trading, ["BetPlaced"])
 # Not those of a compacted topic: its log forgets, and nobody could count them again.
 count_events(trading, [*TOPICS[BETS].records, *TOPICS[ODDS].records])

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from backoffice.kernel.clock import SystemClock
 
+from . import services
 from .models import StatusChange
 
 log = logging.getLogger(__name__)
@@ -24,3 +25,10 @@ def purge_changed(before: datetime) -> int:
     """Returns how many."""
     deleted, _ = StatusChange.objects.filter(version_at__lt=before).delete()
     return deleted
+
+
+@shared_task(name="trading.forget_closed_offers")
+def forget_closed_offers() -> None:
+    """Have the prices of offers forgotten that closed long ago."""
+    forgotten = services.forget_closed_offers(SystemClock().now())
+    log.info("%s offers closed long ago; their prices are forgotten", forgotten)

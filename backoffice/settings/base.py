@@ -157,6 +157,7 @@ CELERY_BEAT_SCHEDULE = {
     "make partitions": {"task": "streams.make_partitions", "schedule": crontab(hour="2", minute="10")},
     "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
     "purge changes of status": {"task": "trading.purge_status_changes", "schedule": crontab(minute="40")},
+    "forget closed offers": {"task": "trading.forget_closed_offers", "schedule": crontab(hour="4", minute="20")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
     # A run that is still waiting when the next is due would only do the same work.
     "reconcile": {

@@ -27,6 +27,7 @@ class Logged:
     partition: int
     offset: int
     value: bytes | None
+    key: bytes | None = b"k"
 
 
 Log = dict[str, list[Logged]]
@@ -75,7 +76,7 @@ class Store:
         batch = Batch(topic)
         for one in part:
             batch.add(
-                partition=one.partition, offset=one.offset, key=b"k", value=one.value, start=starts[one.partition]
+                partition=one.partition, offset=one.offset, key=one.key, value=one.value, start=starts[one.partition]
             )
         return batch
 

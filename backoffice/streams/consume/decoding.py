@@ -19,6 +19,7 @@ from backoffice.contracts.writers import Writer, Writers
 from backoffice.kernel.errors import Poison
 
 from .batch import Batch, DeadLetter
+from .tombstones import Tombstones, take
 
 # The message of the batch that each row of a table came from.
 Places = npt.NDArray[np.int64]
@@ -36,6 +37,7 @@ class Decoded:
     tables: dict[str, pa.Table] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     passed: set[int] = field(default_factory=set)
+    tombstones: Tombstones | None = None
 
     def newest(self) -> dict[int, datetime]:
         """For each partition when the latest of its events happened, in whatever order they came."""
@@ -57,9 +59,10 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
         Retryable: a schema has to be looked up and the registry is away.
     """
     decoded = Decoded()
+    decoded.tombstones, without_value = take(batch, decoded.dead)
     pieces: dict[str, list[pa.Table]] = defaultdict(list)
     latest = now + timedelta(minutes=settings.CLOCK_AHEAD_MINUTES)
-    for schema_id, rows, lengths in _by_schema(batch, decoded.dead):
+    for schema_id, rows, lengths in _by_schema(batch, decoded.dead, without_value):
         values = batch.values if len(rows) == len(batch) else [batch.values[row] for row in rows.tolist()]
         record = ""
         try:
@@ -85,7 +88,9 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
     return decoded
 
 
-def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> Iterator[tuple[int, Places, Places]]:
+def _by_schema(
+    batch: Batch, dead: dict[int, DeadLetter], without_value: list[int]
+) -> Iterator[tuple[int, Places, Places]]:
     """The messages of each schema id and their lengths; those without one are dead.
 
     All values are looked at in one piece of memory.
@@ -96,7 +101,7 @@ def _by_schema(batch: Batch, dead: dict[int, DeadLetter]) -> Iterator[tuple[int,
     starts, octets = ends[:-1], np.frombuffer(data or b"", np.uint8)
     lengths = np.diff(ends)
     wanted = np.ones(len(batch), bool)
-    wanted[[*batch.dead, *batch.repeats]] = False
+    wanted[[*batch.dead, *batch.repeats, *without_value]] = False
     framed = wanted & (lengths >= FRAME)
     framed[framed] = octets[starts[framed]] == 0
     for row in np.flatnonzero(wanted & ~framed).tolist():

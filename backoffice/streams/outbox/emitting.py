@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from django.db import connection as default_connection
 from psycopg import sql
 
-from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import encode
 from backoffice.contracts.definitions import released
 
@@ -29,7 +29,22 @@ def emit(record: str, event: Mapping[str, Any], *, key: str, now: datetime, over
 
     The event carries its own id, which stays the same however often the relay has to send it.
     """
-    row = outgoing(record, event, key=key, now=now)
+    _put(outgoing(record, event, key=key, now=now), over)
+
+
+def emit_tombstone(topic: str, *, key: str, now: datetime, over: Executes | None = None) -> None:
+    """Say on a compacted topic that what the key names is gone. Said again it does no harm.
+
+    Raises:
+        ValueError: the topic keeps every message.
+    """
+    if not TOPICS[topic].compacted:
+        raise ValueError(f"{topic} keeps every message; nothing is deleted from it.")
+    nothing: dict[str, Any] = {"value": None, "record": "", "schema_version": None, "headers": {}}
+    _put({"topic": topic, "key": key.encode(), "created_at": now} | nothing, over)
+
+
+def _put(row: Mapping[str, Any], over: Executes | None) -> None:
     values = [json.dumps(row[name]) if name == "headers" else row[name] for name in _COLUMNS]
     if over is not None:
         over.execute(_INSERT, values)

@@ -17,6 +17,10 @@ rows. It is pure and stays callable as it is. The declaration decides how its ro
   order does not matter.
 - ``adding=(columns…)``: one row for each key; the columns are added up.
 - ``once=True``: one row for each key; what is there stays as it is.
+
+``deletes`` says which rows go when a message without a value (a tombstone) comes on a compacted topic:
+
+    trading.deletes("market-prices", by="market_id", tables=("trading_offer", "trading_price"))
 """
 
 from collections.abc import Callable
@@ -36,6 +40,7 @@ class Effect(Enum):
     NEWEST = "newest"
     ADD = "add"
     ONCE = "once"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,15 @@ class Projection:
     fact: bool = False
 
 
+@dataclass(frozen=True)
+class Deletion:
+    """Rows of ``tables`` go whose column ``by``, called so in the topic's events too, has the key of a tombstone."""
+
+    topic: str
+    by: str
+    tables: tuple[str, ...]
+
+
 @dataclass
 class Stream:
     """The projections that one consumer group stores together; each app has one, named like the app."""
@@ -56,6 +70,7 @@ class Stream:
     name: str
     projections: list[Projection] = field(default_factory=list)
     unlogged: set[str] = field(default_factory=set)
+    deletions: list[Deletion] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         STREAMS[self.name] = self
@@ -81,6 +96,12 @@ class Stream:
             return columns
 
         return register
+
+    def deletes(self, topic: str, *, by: str, tables: tuple[str, ...]) -> None:
+        """Delete the rows that the key of a tombstone of the topic names, in order with the messages of that key."""
+        if not TOPICS[topic].compacted:
+            raise ValueError(f"{topic} keeps every message; it has no tombstones.")
+        self.deletions.append(Deletion(topic, by, tables))
 
     def records(self) -> set[str]:
         return {projection.record for projection in self.projections}

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from backoffice.contracts.digests import digests
 
+from ..consume.tombstones import Tombstones
 from .copying import copy_bytes
 from .folding import added, distinct, newest
-from .projection import Effect, Projection, Stream, constant
+from .projection import Deletion, Effect, Projection, Stream, constant
 
 Shapes = Mapping[str, pa.Schema]
 _Names = tuple[str, ...]
@@ -33,18 +34,47 @@ class Rows:
         return copy_bytes(self.data)
 
 
-def project(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes, only: str = "") -> list[Rows]:
-    """The rows of all the stream's projections (of the table ``only``, if given) for these events."""
+def project(
+    events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes, only: str = "", gone: Tombstones | None = None
+) -> list[Rows]:
+    """The rows of all the stream's projections (of the table ``only``, if given) for these events.
+
+    What the tombstones delete stands first; events that stood before them make no rows in those tables.
+    """
+    deletions = [d for d in stream.deletions if gone and gone.last and d.topic == gone.topic]
     parts: dict[tuple[str, Effect, _Names, _Names, _Names], list[pa.Table]] = defaultdict(list)
-    for record, table in events.items():
+    for record, all_of_it in events.items():
         for projection in stream.of(record):
+            table = _left(all_of_it, projection.table, deletions, gone)
             if table.num_rows and only in ("", projection.table):
                 data = _fitted(_columns(projection, table, stream, shapes), shapes[projection.table])
                 names = () if projection.effect is Effect.APPEND else tuple(data.column_names)
                 parts[(projection.table, projection.effect, projection.key, projection.by, names)].append(data)
-    return [
+    return _deleted(deletions, gone, only) + [
         Rows(table, effect, key, by, _folded(pa.concat_tables(data, promote_options="default"), effect, key, by))
         for (table, effect, key, by, _), data in parts.items()
+    ]
+
+
+def _left(events: pa.Table, table: str, deletions: Sequence[Deletion], gone: Tombstones | None) -> pa.Table:
+    """The events without those that a later tombstone takes back from the table."""
+    for deletion in deletions:
+        if gone is not None and table in deletion.tables:
+            keys, places = events[deletion.by].to_pylist(), events["row"].to_pylist()
+            events = events.filter(
+                pa.array([gone.last.get(key, -1) < row for key, row in zip(keys, places, strict=True)], pa.bool_())
+            )
+    return events
+
+
+def _deleted(deletions: Sequence[Deletion], gone: Tombstones | None, only: str) -> list[Rows]:
+    """For each table the keys whose rows go."""
+    keys = pa.array(sorted(gone.last) if gone else [], pa.string())
+    return [
+        Rows(table, Effect.DELETE, (deletion.by,), (), pa.table({deletion.by: keys}))
+        for deletion in deletions
+        for table in deletion.tables
+        if only in ("", table)
     ]
 
 

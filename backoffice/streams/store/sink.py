@@ -86,7 +86,9 @@ class TableSink:
         decoded.tables = with_digests(decoded.tables, batch.values, self._stream)
         batch = replace(batch, dead=batch.dead | decoded.dead, passed=decoded.passed, newest=decoded.newest())
         try:
-            rows: list[Rows] | pa.ArrowInvalid = project(decoded.tables, self._stream, self._shapes)
+            rows: list[Rows] | pa.ArrowInvalid = project(
+                decoded.tables, self._stream, self._shapes, gone=decoded.tombstones
+            )
             for made in rows:
                 # Encoded here, while the writer's transaction runs, and not within it.
                 _ = made.sent

@@ -26,7 +26,11 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
     target = table or rows.table
     if not rows.data.num_rows:
         return
-    if rows.effect is Effect.APPEND:
+    if rows.effect is Effect.DELETE:
+        (key,) = rows.key
+        query = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(sql.Identifier(target), sql.Identifier(key))
+        connection.execute(query, parameters_of(rows.data))
+    elif rows.effect is Effect.APPEND:
         copy_in(connection, target, tuple(rows.data.column_names), rows.sent)
     elif rows.data.num_rows <= FEW and not has_lists(rows.data):
         _merge_few(connection, rows, target)

@@ -116,7 +116,7 @@ class Rebuild:
             shapes = {self.table: table_shape(self.connection, self.table)}
             with self.connection.transaction():
                 events = with_digests(decoded.tables, batch.values, source.stream)
-                for rows in project(events, source.stream, shapes, only=self.table):
+                for rows in project(events, source.stream, shapes, only=self.table, gone=decoded.tombstones):
                     store(self.connection, rows, shadow.name_of(self.table))
             self.done[place] = batch.spans[place[2]][1]
             progress(f"{place[1]}[{place[2]}]", self.done[place], end)
@@ -151,7 +151,7 @@ class Rebuild:
                 elif (offset := int(message.offset() or 0)) >= end:
                     at = end
                 else:
-                    batch.add(partition=place[2], offset=offset, key=None, value=message.value(), start=at)
+                    batch.add(partition=place[2], offset=offset, key=message.key(), value=message.value(), start=at)
             if len(batch):
                 at = max(at, batch.spans[place[2]][1])
                 yield batch
