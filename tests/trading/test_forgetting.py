@@ -8,6 +8,7 @@ from django.core.management import call_command
 from backoffice.simulator.events.envelope import Event, microseconds
 from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.emitting import emit_tombstone
+from tests.faults.checks import reconciled
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
 from trading import services
@@ -15,6 +16,7 @@ from trading.models import Offer, OfferRetention, Price
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
+PRICES = [{"outcome_id": outcome, "odds": 2_000, "probability_ppm": 500_000} for outcome in ("home", "away")]
 
 
 def offered(spine: Spine, **markets: tuple[str, timedelta]) -> None:
@@ -23,7 +25,7 @@ def offered(spine: Spine, **markets: tuple[str, timedelta]) -> None:
     for number, (market, (status, ago)) in enumerate(markets.items(), 1):
         body = event_of(
             "MarketPrice", event_id=f"00000000-0000-4000-8000-{number:012}", occurred_at=microseconds(NOW - ago),
-            market_id=market, status=status,
+            market_id=market, status=status, prices=PRICES,
         )  # fmt: skip
         events.append(Event("MarketPrice", market, body))
     spine.send(events)
@@ -58,6 +60,7 @@ def test_offers_closed_long_ago_are_forgotten_everywhere(market: Spine) -> None:
     assert set(Price.with_gone.values_list("market_id", flat=True)) == {"recent", "open", "suspended"}
     assert services.forget_closed_offers(NOW) == 0
     assert not market.rows("SELECT reason FROM streams_deadletter")
+    reconciled()
 
 
 def test_a_rebuild_forgets_them_too(market: Spine) -> None:
@@ -68,6 +71,7 @@ def test_a_rebuild_forgets_them_too(market: Spine) -> None:
         call_command("rebuild", table)
 
     assert offers() == {"recent", "open", "suspended"}
+    reconciled()
 
 
 def test_the_retention_of_the_day_counts(market: Spine) -> None:
