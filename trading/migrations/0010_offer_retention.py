@@ -11,7 +11,7 @@ def first_retention(apps, _):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("trading", "0008_dead_heats")]
+    dependencies = [("trading", "0009_status_changes")]
 
     operations = [
         migrations.CreateModel(
