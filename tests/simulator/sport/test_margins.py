@@ -95,3 +95,52 @@ def test_the_margin_survives_the_ladder(fair: Floats, margin: float) -> None:
 
     if odds.min() > LOWEST:
         assert (1_000 / odds).sum() - 1 >= 0.9 * margin - 1e-9
+
+
+@pytest.mark.parametrize("bad", [[1.2, -0.2], [0.5, 0.5 + 1e-6], [0.0, 1.0], [1.0, 0.0], [0.5, 0.5 - 1e-6]])
+def test_chances_that_are_no_fair_market_get_no_price(bad: list[float]) -> None:
+    for method in METHODS:
+        with pytest.raises(ValueError, match="no price is made"):
+            apply_margin(method, np.array(bad), 0.05)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_margin_is_not_negative_and_may_be_nothing(method: Method) -> None:
+    fair = np.array([0.3, 0.7])
+
+    with pytest.raises(ValueError, match="no price is made"):
+        apply_margin(method, fair, -1e-9)
+    assert apply_margin(method, fair, 0.0) == pytest.approx(fair, abs=1e-12)
+
+
+@pytest.mark.parametrize("bad", [[0.5, 0.4], [1.0, 0.2], [1.1, 0.2], [0.0, 0.99], [-0.1, 0.9, 0.5]])
+def test_prices_that_are_none_have_no_fair_chances(bad: list[float]) -> None:
+    for method in METHODS:
+        with pytest.raises(ValueError, match="the prices are not used"):
+            remove_margin(method, np.array(bad))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_prices_without_a_margin_are_fair_as_they_are(method: Method) -> None:
+    fair = np.array([0.2, 0.3, 0.5])
+
+    assert remove_margin(method, fair) == pytest.approx(fair, abs=1e-9)
+
+
+def test_an_outcome_at_even_odds_with_its_stake_has_no_price() -> None:
+    with pytest.raises(ValueError, match=r"0\.2500 leaves an outcome no odds above 1\.00"):
+        apply_margin("multiplicative", np.array([0.8, 0.2]), 0.25)
+    assert apply_margin("multiplicative", np.array([0.8, 0.2]), 0.2499).max() < 1
+
+
+def test_a_long_shot_that_loses_all_its_chance_is_refused() -> None:
+    with pytest.raises(ValueError, match="no chance at all"):
+        remove_margin("additive", np.array([0.75, 0.4375, 0.05]))
+    with pytest.raises(ValueError, match="no chance at all"):
+        remove_margin("additive", np.array([0.75, 0.4375, 0.09375]))
+
+
+def test_a_margin_that_no_strength_reaches_is_refused() -> None:
+    """Shin's method ends where all bettors know the result: the square of the sum of the roots."""
+    with pytest.raises(ValueError, match="reaches this margin"):
+        apply_margin("shin", np.array([0.9, 0.1]), 0.7)
