@@ -117,3 +117,75 @@ def test_another_providers_markets_are_no_matter_of_this_one() -> None:
     one.gate.shut()
 
     assert seen(other.gate.all()) == [("1.1", "open"), ("1.2", "suspended"), ("1.3", "open")]
+
+
+def test_a_provider_is_believed_from_its_first_message_on() -> None:
+    """Historic files begin with a description and no image."""
+    feed = Feed()
+
+    assert feed.take(mcm(market("1.1"))) == [("1.1", "open")]
+
+
+def test_a_result_that_arrives_while_the_gate_is_shut_is_told_and_forgotten() -> None:
+    feed = opened()
+    feed.gate.shut()
+    closing = mc(
+        market="1.1",
+        d=definition({"id": 11, "status": "WINNER", "sortPriority": 1}, status="CLOSED", version=101),
+    )
+
+    assert feed.take(mcm(closing, status=503)) == [("1.1", "settled")]
+    assert seen(feed.gate.all()) == [("1.2", "suspended"), ("1.3", "suspended")]
+
+
+def test_a_market_that_was_decided_and_leaves_is_told_no_more() -> None:
+    feed = opened()
+    feed.take(mcm(market("1.1", "CLOSED", 101)))
+
+    assert feed.take(image(market("1.3", version=102))) == [("1.2", "suspended"), ("1.3", "open")]
+
+
+def test_a_market_that_leaves_with_the_message_that_shuts_the_gate_is_suspended_too() -> None:
+    feed = opened()
+
+    assert feed.take(image(market("1.3"), status=503)) == [
+        ("1.1", "suspended"),
+        ("1.2", "suspended"),
+        ("1.3", "suspended"),
+    ]
+    assert seen(feed.gate.all()) == [("1.3", "suspended")]
+
+
+def test_the_last_word_is_that_all_is_suspended_however_it_was_told() -> None:
+    for feed in (opened(), opened()):
+        feed.gate.shut()
+        assert seen(feed.gate.end()) == [("1.1", "suspended"), ("1.3", "suspended")]
+        assert seen(feed.gate.end()) == [("1.1", "suspended"), ("1.3", "suspended")]
+
+    fresh = opened()
+    assert seen(fresh.gate.end()) == [("1.1", "suspended"), ("1.3", "suspended")]
+    assert fresh.gate.shut() == []
+    assert seen(fresh.gate.all()) == [(name, "suspended") for name in ("1.1", "1.2", "1.3")]
+
+
+def test_what_is_doubted_already_is_not_told_again() -> None:
+    feed = opened()
+
+    assert feed.take(b"{") == [("1.1", "suspended"), ("1.3", "suspended")]
+    assert feed.take(b"{") == []
+    assert feed.gate.shut() == []
+
+
+def test_of_what_is_doubted_while_the_gate_is_shut_nothing_is_told() -> None:
+    feed = opened()
+    feed.gate.shut()
+
+    assert feed.take(b"{") == []
+
+
+def test_after_an_image_of_all_what_is_new_is_believed_again() -> None:
+    feed = opened()
+    feed.take(b"{")
+    feed.take(image(market("1.3")))
+
+    assert feed.take(mcm(market("1.4"))) == [("1.4", "open")]
