@@ -19,7 +19,8 @@ class Alert(models.Model):
     summary = models.TextField()
     evidence = models.TextField()
     status_at = models.DateTimeField()
-    status_event = models.UUIDField()
+    status_logged_at = models.DateTimeField()
+    status_offset = models.BigIntegerField()
 
     class Meta:
         indexes = [models.Index(fields=["queue", "status", "status_at"], name="alerts_of_queue")]

@@ -4,12 +4,12 @@ import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics.windows import count_events
-from backoffice.streams.store.projection import Stream, renamed, stamped
+from backoffice.streams.store.projection import Stream, renamed, stamped, standing
 
 compliance = Stream("compliance")
 
 
-@compliance.project("ComplianceAlert", into="compliance_alert", key="id", newest_by=("status_at", "status_event"))
+@compliance.project("ComplianceAlert", into="compliance_alert", key="id", newest_by=standing("status"))
 def alerts(events: pa.Table) -> pa.Table:
     known = (
         "player_id", "brand", "jurisdiction", "kind", "severity", "queue", "status", "rule", "rule_version", "summary",

@@ -1,7 +1,7 @@
 """Players and what is known of them. Written by projections only; rows follow from the events in Kafka.
 
-A group of columns that one kind of event sets carries that event's time and id (``status_at``, ``status_event``): the
-later event wins, whichever arrives first.
+A group of columns that one kind of event sets carries when it happened and where it stands in the log (``status_at``,
+``status_logged_at``, ``status_offset``): the later in the log wins, in whatever batches they come.
 """
 
 from django.db import models
@@ -31,14 +31,17 @@ class Player(models.Model):
     city = models.TextField(null=True)
     postcode = models.TextField(null=True)
     registered_at = models.DateTimeField(null=True)
-    registered_event = models.UUIDField(null=True)
+    registered_logged_at = models.DateTimeField(null=True)
+    registered_offset = models.BigIntegerField(null=True)
     status = models.TextField(null=True)
     status_reason = models.TextField(null=True)
     status_at = models.DateTimeField(null=True)
-    status_event = models.UUIDField(null=True)
+    status_logged_at = models.DateTimeField(null=True)
+    status_offset = models.BigIntegerField(null=True)
     verification = models.TextField(null=True)
     verification_at = models.DateTimeField(null=True)
-    verification_event = models.UUIDField(null=True)
+    verification_logged_at = models.DateTimeField(null=True)
+    verification_offset = models.BigIntegerField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["registered_at", "id"], name="players_by_registration")]
@@ -75,9 +78,11 @@ class Session(models.Model):
     device_id = models.TextField(null=True)
     ip = models.TextField(null=True)
     started_at = models.DateTimeField(null=True)
-    started_event = models.UUIDField(null=True)
+    started_logged_at = models.DateTimeField(null=True)
+    started_offset = models.BigIntegerField(null=True)
     ended_at = models.DateTimeField(null=True)
-    ended_event = models.UUIDField(null=True)
+    ended_logged_at = models.DateTimeField(null=True)
+    ended_offset = models.BigIntegerField(null=True)
     end_reason = models.TextField(null=True)
 
     class Meta:
@@ -175,7 +180,8 @@ class Document(models.Model):
     size_bytes = models.BigIntegerField()
     sha256 = models.TextField()
     status_at = models.DateTimeField()
-    status_event = models.UUIDField()
+    status_logged_at = models.DateTimeField()
+    status_offset = models.BigIntegerField()
 
     def __str__(self) -> str:
         return str(self.id)
@@ -196,11 +202,13 @@ class Bonus(models.Model):
     wagering_thousandths = models.BigIntegerField(null=True)
     expires_at = models.DateTimeField(null=True)
     granted_at = models.DateTimeField(null=True)
-    granted_event = models.UUIDField(null=True)
+    granted_logged_at = models.DateTimeField(null=True)
+    granted_offset = models.BigIntegerField(null=True)
     ended_as = models.TextField(null=True)
     ended_amount = models.BigIntegerField(null=True)
     ended_at = models.DateTimeField(null=True)
-    ended_event = models.UUIDField(null=True)
+    ended_logged_at = models.DateTimeField(null=True)
+    ended_offset = models.BigIntegerField(null=True)
 
     class Meta:
         verbose_name_plural = "bonuses"

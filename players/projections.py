@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed, count_events, track_activity
-from backoffice.streams.store.projection import Stream, constant, renamed, stamped
+from backoffice.streams.store.projection import Stream, constant, renamed, stamped, standing
 
 TOPIC = "player-events"
 WHOSE = ("player_id", "brand", "jurisdiction")
@@ -12,7 +12,7 @@ WHOSE = ("player_id", "brand", "jurisdiction")
 players = Stream("players")
 
 
-@players.project("PlayerRegistered", into="players_player", key="id", newest_by=("registered_at", "registered_event"))
+@players.project("PlayerRegistered", into="players_player", key="id", newest_by=standing("registered"))
 def registrations(events: pa.Table) -> pa.Table:
     """What a player gave at registration, personal fields included."""
     known = (
@@ -22,7 +22,7 @@ def registrations(events: pa.Table) -> pa.Table:
     return stamped(renamed(events, id="player_id", **{name: name for name in known}), events, "registered")
 
 
-@players.project("PlayerStatusChanged", into="players_player", key="id", newest_by=("status_at", "status_event"))
+@players.project("PlayerStatusChanged", into="players_player", key="id", newest_by=standing("status"))
 def statuses(events: pa.Table) -> pa.Table:
     rows = renamed(
         events, id="player_id", brand="brand", jurisdiction="jurisdiction", status="status", status_reason="reason"
@@ -30,7 +30,7 @@ def statuses(events: pa.Table) -> pa.Table:
     return stamped(rows, events, "status")
 
 
-@players.project("PlayerVerified", into="players_player", key="id", newest_by=("verification_at", "verification_event"))
+@players.project("PlayerVerified", into="players_player", key="id", newest_by=standing("verification"))
 def verifications(events: pa.Table) -> pa.Table:
     rows = renamed(events, id="player_id", brand="brand", jurisdiction="jurisdiction", verification="verification")
     return stamped(rows, events, "verification")
@@ -46,13 +46,13 @@ def failed_logins(events: pa.Table) -> pa.Table:
     return events.select([*WHOSE, "reason", "channel", "country", "device_id", "ip"])
 
 
-@players.project("SessionStarted", into="players_session", key="id", newest_by=("started_at", "started_event"))
+@players.project("SessionStarted", into="players_session", key="id", newest_by=standing("started"))
 def session_starts(events: pa.Table) -> pa.Table:
     known = (*WHOSE, "channel", "country", "device_id", "ip")
     return stamped(renamed(events, id="session_id", **{name: name for name in known}), events, "started")
 
 
-@players.project("SessionEnded", into="players_session", key="id", newest_by=("ended_at", "ended_event"))
+@players.project("SessionEnded", into="players_session", key="id", newest_by=standing("ended"))
 def session_ends(events: pa.Table) -> pa.Table:
     """Only the end: where the session was started from must not depend on which of the two events came first."""
     rows = renamed(events, id="session_id", end_reason="reason", **{name: name for name in WHOSE})
@@ -76,24 +76,24 @@ def contacts(events: pa.Table) -> pa.Table:
     return events.select([*WHOSE, "contact_id", "channel", "direction", "topic", "trigger", "staff", "outcome"])
 
 
-@players.project("DocumentSubmitted", into="players_document", key="id", newest_by=("status_at", "status_event"))
+@players.project("DocumentSubmitted", into="players_document", key="id", newest_by=standing("status"))
 def documents(events: pa.Table) -> pa.Table:
     known = (*WHOSE, "kind", "status", "country", "expires_on", "size_bytes", "sha256")
     return stamped(renamed(events, id="document_id", **{name: name for name in known}), events, "status")
 
 
-@players.project("BonusGranted", into="players_bonus", key="id", newest_by=("granted_at", "granted_event"))
+@players.project("BonusGranted", into="players_bonus", key="id", newest_by=standing("granted"))
 def bonus_grants(events: pa.Table) -> pa.Table:
     known = (*WHOSE, "currency", "campaign", "kind", "amount", "spins", "wagering_thousandths", "expires_at")
     return stamped(renamed(events, id="bonus_id", **{name: name for name in known}), events, "granted")
 
 
-@players.project("BonusCompleted", into="players_bonus", key="id", newest_by=("ended_at", "ended_event"))
+@players.project("BonusCompleted", into="players_bonus", key="id", newest_by=standing("ended"))
 def bonus_completions(events: pa.Table) -> pa.Table:
     return _bonus_ends(events, "completed")
 
 
-@players.project("BonusExpired", into="players_bonus", key="id", newest_by=("ended_at", "ended_event"))
+@players.project("BonusExpired", into="players_bonus", key="id", newest_by=standing("ended"))
 def bonus_expiries(events: pa.Table) -> pa.Table:
     return _bonus_ends(events, "expired")
 

@@ -1,29 +1,27 @@
 """What the players' tables must hold, by the events of `player-events`; said apart from the projections."""
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.reconcile.declared import Description, State, describe, same
-
-_STATUS = ("status_at", "status_event")
-_ENDED = ("ended_at", "ended_event")
+from backoffice.reconcile.declared import Description, State, describe, same, standing
 
 _STATES = (
     State("registration", ("PlayerRegistered",), "players_player", {"id": "player_id"},
-          ("registered_at", "registered_event"),
+          standing("registered"),
           same("country currency birth_year_band channel language affiliate marketing_consent email phone first_name"
-               " last_name birth_date street city postcode")),
-    State("player_status", ("PlayerStatusChanged",), "players_player", {"id": "player_id"}, _STATUS,
-          same("status") | {"status_reason": "reason"}),
+               " last_name birth_date street city postcode") | {"registered_at": "at"}),
+    State("player_status", ("PlayerStatusChanged",), "players_player", {"id": "player_id"}, standing("status"),
+          same("status") | {"status_reason": "reason", "status_at": "at"}),
     State("verification", ("PlayerVerified",), "players_player", {"id": "player_id"},
-          ("verification_at", "verification_event"), same("verification")),
+          standing("verification"), same("verification") | {"verification_at": "at"}),
     State("session_start", ("SessionStarted",), "players_session", {"id": "session_id"},
-          ("started_at", "started_event"), same("player_id channel country device_id ip")),
-    State("session_end", ("SessionEnded",), "players_session", {"id": "session_id"}, _ENDED, {"end_reason": "reason"}),
-    State("document", ("DocumentSubmitted",), "players_document", {"id": "document_id"}, _STATUS,
-          same("player_id brand jurisdiction kind status country expires_on size_bytes sha256")),
-    State("bonus_grant", ("BonusGranted",), "players_bonus", {"id": "bonus_id"}, ("granted_at", "granted_event"),
-          same("player_id campaign kind amount spins wagering_thousandths expires_at")),
-    State("bonus_end", ("BonusCompleted", "BonusExpired"), "players_bonus", {"id": "bonus_id"}, _ENDED,
-          {"ended_amount": "amount"},
+          standing("started"), same("player_id channel country device_id ip") | {"started_at": "at"}),
+    State("session_end", ("SessionEnded",), "players_session", {"id": "session_id"}, standing("ended"),
+          {"end_reason": "reason", "ended_at": "at"}),
+    State("document", ("DocumentSubmitted",), "players_document", {"id": "document_id"}, standing("status"),
+          same("player_id brand jurisdiction kind status country expires_on size_bytes sha256") | {"status_at": "at"}),
+    State("bonus_grant", ("BonusGranted",), "players_bonus", {"id": "bonus_id"}, standing("granted"),
+          same("player_id campaign kind amount spins wagering_thousandths expires_at") | {"granted_at": "at"}),
+    State("bonus_end", ("BonusCompleted", "BonusExpired"), "players_bonus", {"id": "bonus_id"}, standing("ended"),
+          {"ended_amount": "amount", "ended_at": "at"},
           constants=(("BonusCompleted", "ended_as", "completed"), ("BonusExpired", "ended_as", "expired"))),
 )  # fmt: skip
 

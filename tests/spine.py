@@ -26,6 +26,8 @@ from backoffice.streams.kafka.clients import producer
 from backoffice.streams.step import LaneThread, lanes_of
 from backoffice.streams.store.projection import STREAMS
 
+# Times in the log are the broker's, as `manage.py topics` makes them.
+LOGGED = {"message.timestamp.type": "LogAppendTime"}
 PATIENCE_SECONDS = 60.0
 Ends = dict[tuple[str, int], int]
 Process = subprocess.Popen[bytes]
@@ -207,7 +209,7 @@ class Spine:
         self._make([*TOPICS, *map(dead_letter_topic, TOPICS)])
 
     def _make(self, names: list[str]) -> None:
-        new = [NewTopic(f"{self.prefix}{name}", self.partitions, self.replication) for name in names]
+        new = [NewTopic(f"{self.prefix}{name}", self.partitions, self.replication, config=LOGGED) for name in names]
         admin = AdminClient({**settings.KAFKA})
         for future in admin.create_topics(new).values():
             future.result(30)

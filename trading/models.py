@@ -22,7 +22,8 @@ class SportEvent(models.Model):
     name = models.TextField()
     starts_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
-    seen_event = models.UUIDField()
+    seen_logged_at = models.DateTimeField()
+    seen_offset = models.BigIntegerField()
 
     class Meta:
         indexes = [models.Index(fields=["starts_at"], name="sport_events_by_start")]
@@ -48,7 +49,8 @@ class Market(models.Model):
     traded_volume = models.BigIntegerField(null=True)
     version = models.BigIntegerField()
     version_at = models.DateTimeField()
-    version_event = models.UUIDField()
+    version_logged_at = models.DateTimeField()
+    version_offset = models.BigIntegerField()
 
     class Meta:
         # Of a column that an update leaves alone: with version_at in it, each of thousands of updates a second would
@@ -99,7 +101,7 @@ class OfferRetention(models.Model):
 
 
 # What tells two updates of a market apart: rows of one update have all of it in common.
-_SAME_UPDATE = {name: OuterRef(name) for name in ("version", "version_at", "version_event")}
+_SAME_UPDATE = {name: OuterRef(name) for name in ("version", "version_logged_at", "version_offset")}
 
 
 class OutcomesNow(models.Manager["Outcome"]):
@@ -122,13 +124,14 @@ class StatusChange(models.Model):
     sport_event_id = models.TextField()
     version = models.BigIntegerField()
     version_at = models.DateTimeField()
-    version_event = models.UUIDField()
+    version_logged_at = models.DateTimeField()
+    version_offset = models.BigIntegerField()
     status = models.TextField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["market_id", "version", "version_at", "version_event"], name="one_status_of_an_update"
+                fields=["market_id", "version", "version_logged_at", "version_offset"], name="one_status_of_an_update"
             )
         ]
         indexes = [models.Index(fields=["sport_event_id", "id"], name="status_changes_of_event")]
@@ -139,16 +142,18 @@ class StatusChange(models.Model):
                 operation=pgtrigger.Insert,
                 declare=[("market", "record"), ("latest", "record")],
                 func="""
-                    SELECT version, version_at, version_event, status INTO market
+                    SELECT version, version_logged_at, version_offset, status INTO market
                     FROM trading_market WHERE id = NEW.market_id;
-                    IF (market.version, market.version_at, market.version_event)
-                        >= (NEW.version, NEW.version_at, NEW.version_event) THEN RETURN NULL; END IF;
-                    SELECT version, version_at, version_event, status INTO latest
+                    IF (market.version, market.version_logged_at, market.version_offset)
+                        >= (NEW.version, NEW.version_logged_at, NEW.version_offset) THEN RETURN NULL; END IF;
+                    SELECT version, version_logged_at, version_offset, status INTO latest
                     FROM trading_statuschange WHERE market_id = NEW.market_id
-                    AND (version, version_at, version_event) < (NEW.version, NEW.version_at, NEW.version_event)
-                    ORDER BY version DESC, version_at DESC, version_event DESC LIMIT 1;
-                    IF market.version IS NULL OR (latest.version, latest.version_at, latest.version_event)
-                        > (market.version, market.version_at, market.version_event) THEN market := latest; END IF;
+                    AND (version, version_logged_at, version_offset)
+                        < (NEW.version, NEW.version_logged_at, NEW.version_offset)
+                    ORDER BY version DESC, version_logged_at DESC, version_offset DESC LIMIT 1;
+                    IF market.version IS NULL OR (latest.version, latest.version_logged_at, latest.version_offset)
+                        > (market.version, market.version_logged_at, market.version_offset)
+                        THEN market := latest; END IF;
                     IF market.status = NEW.status THEN RETURN NULL; END IF;
                     RETURN NEW;
                 """,
@@ -182,7 +187,8 @@ class Outcome(models.Model):
     last_odds = models.BigIntegerField(null=True)
     version = models.BigIntegerField()
     version_at = models.DateTimeField()
-    version_event = models.UUIDField()
+    version_logged_at = models.DateTimeField()
+    version_offset = models.BigIntegerField()
 
 
 class Offer(models.Model):
@@ -196,7 +202,8 @@ class Offer(models.Model):
     method = models.TextField()
     version = models.BigIntegerField()
     version_at = models.DateTimeField()
-    version_event = models.UUIDField()
+    version_logged_at = models.DateTimeField()
+    version_offset = models.BigIntegerField()
 
     def __str__(self) -> str:
         return self.market_id
@@ -226,7 +233,8 @@ class Price(models.Model):
     probability_ppm = models.BigIntegerField()
     version = models.BigIntegerField()
     version_at = models.DateTimeField()
-    version_event = models.UUIDField()
+    version_logged_at = models.DateTimeField()
+    version_offset = models.BigIntegerField()
 
 
 class Bet(models.Model):

@@ -15,13 +15,15 @@ from backoffice.metrics.windows import (
     track_activity,
     with_longer_spans,
 )
-from backoffice.streams.store.projection import Stream, constant, renamed, where
+from backoffice.streams.store.projection import Stream, constant, renamed, stamped, standing, where
 
 BETS, ODDS, PRICES = "bet-events", "odds-feed", "market-prices"
 WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")
-VERSION = ("version", "version_at", "version_event")
+VERSION = ("version", *standing("version"))
+# What tells when an event happened and where it stands in the log.
+_WHEN = ("occurred_at", "logged_at", "logged_offset")
 # In which updates of a market follow one another, as events tell of it.
-UPDATE_ORDER = ("market_id", "version", "occurred_at", "event_id")
+UPDATE_ORDER = ("market_id", "version", "logged_at", "logged_offset")
 
 trading = Stream("trading")
 # A market's versions are told apart by number, so that a repeat changes no market; a row for each of thousands of
@@ -128,12 +130,13 @@ def _revenue_change(events: pa.Table) -> pa.ChunkedArray:
     return pc.subtract(staked, events["payout"])
 
 
-@trading.project("MarketUpdate", into="trading_sportevent", key="id", newest_by=("seen_at", "seen_event"))
+@trading.project("MarketUpdate", into="trading_sportevent", key="id", newest_by=standing("seen"))
 def sport_events(events: pa.Table) -> pa.Table:
-    return renamed(
+    rows = renamed(
         events, id="sport_event_id", provider="provider", sport="sport", competition="competition", name="event_name",
-        starts_at="starts_at", seen_at="occurred_at", seen_event="event_id",
+        starts_at="starts_at",
     )  # fmt: skip
+    return stamped(rows, events, "seen")
 
 
 @trading.project("MarketUpdate", into="trading_statuschange", key=("market_id", *VERSION), once=True)
@@ -146,7 +149,7 @@ def status_changes(events: pa.Table) -> pa.Table:
     changes = pc.or_(pc.not_equal(market[:-1], market[1:]), pc.not_equal(status[:-1], status[1:]))
     first = pa.array([True] * min(1, ordered.num_rows), pa.bool_())
     runs = ordered.filter(pa.concat_arrays([first, changes]))
-    return _versioned(runs.select(["market_id", "sport_event_id", "version", "occurred_at", "event_id", "status"]))
+    return _versioned(runs.select(["market_id", "sport_event_id", "version", "status", *_WHEN]))
 
 
 @trading.project("MarketUpdate", into="trading_market", key="id", newest_by=VERSION)
@@ -155,31 +158,28 @@ def markets(events: pa.Table) -> pa.Table:
         "sport_event_id", "provider", "line", "status", "is_in_play", "bet_delay", "winners", "currency",
         "traded_volume", "version",
     )  # fmt: skip
-    return renamed(
-        events, id="market_id", type="market_type", name="market_name", version_at="occurred_at",
-        version_event="event_id", **{name: name for name in known},
-    )  # fmt: skip
+    named = {"id": "market_id", "type": "market_type", "name": "market_name"} | {name: name for name in known}
+    return stamped(renamed(events, **named), events, "version")
 
 
 @trading.project("MarketUpdate", into="trading_outcome", key=("market_id", "outcome_id"), newest_by=VERSION)
 def outcomes(events: pa.Table) -> pa.Table:
-    return _versioned(exploded(events, "outcomes", keep=("market_id", "version", "occurred_at", "event_id")))
+    return _versioned(exploded(events, "outcomes", keep=("market_id", "version", *_WHEN)))
 
 
 @trading.project("MarketPrice", into="trading_offer", key="market_id", newest_by=VERSION)
 def offers(events: pa.Table) -> pa.Table:
     known = ("market_id", "sport_event_id", "status", "is_in_play", "margin_ppm", "method", "version")
-    return _versioned(events.select([*known, "occurred_at", "event_id"]))
+    return _versioned(events.select([*known, *_WHEN]))
 
 
 @trading.project("MarketPrice", into="trading_price", key=("market_id", "outcome_id"), newest_by=VERSION)
 def prices(events: pa.Table) -> pa.Table:
-    return _versioned(exploded(events, "prices", keep=("market_id", "version", "occurred_at", "event_id")))
+    return _versioned(exploded(events, "prices", keep=("market_id", "version", *_WHEN)))
 
 
 def _versioned(rows: pa.Table) -> pa.Table:
-    names = {"occurred_at": "version_at", "event_id": "version_event"}
-    return rows.rename_columns([names.get(name, name) for name in rows.column_names])
+    return stamped(rows.drop_columns(list(_WHEN)), rows, "version")
 
 
 trading.deletes(PRICES, by="market_id", tables=("trading_offer", "trading_price"))

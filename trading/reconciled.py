@@ -11,13 +11,14 @@ from backoffice.reconcile.declared import (
     Count,
     Description,
     Entry,
+    Invariant,
     Link,
     Look,
-    Standing,
     State,
     Unique,
     describe,
     same,
+    standing,
 )
 from backoffice.reconcile.differences import Difference
 from backoffice.reconcile.reading import Event
@@ -27,7 +28,8 @@ from . import open_bets
 
 BETS, ODDS = "bet-events", "odds-feed"
 OPEN_BETS = "open bets"
-_VERSION = ("version", "version_at", "version_event")
+_VERSION = ("version", *standing("version"))
+_AT = {"version_at": "at"}
 _RESULTS = {
     "legs": "legs.leg_no",
     "results": "legs.result",
@@ -39,17 +41,17 @@ _RESULTS = {
 _LEG = ("leg_no", "sport", "sport_event_id", "market_id", "outcome_id", "odds", "is_in_play")
 
 _STATES = (
-    State("sport_event", ("MarketUpdate",), "trading_sportevent", {"id": "sport_event_id"}, ("seen_at", "seen_event"),
-          same("provider sport competition starts_at") | {"name": "event_name"}),
+    State("sport_event", ("MarketUpdate",), "trading_sportevent", {"id": "sport_event_id"}, standing("seen"),
+          same("provider sport competition starts_at") | {"name": "event_name", "seen_at": "at"}),
     State("market", ("MarketUpdate",), "trading_market", {"id": "market_id"}, _VERSION,
           same("sport_event_id provider line status is_in_play bet_delay winners currency traded_volume")
-          | {"type": "market_type", "name": "market_name"}),
+          | {"type": "market_type", "name": "market_name"} | _AT),
     State("outcome", ("MarketUpdate",), "trading_outcome", same("market_id outcome_id"), _VERSION,
-          same("name status back_odds back_size lay_odds lay_size last_odds"), each="outcomes"),
+          same("name status back_odds back_size lay_odds lay_size last_odds") | _AT, each="outcomes"),
     State("offer", ("MarketPrice",), "trading_offer", same("market_id"), _VERSION,
-          same("sport_event_id status is_in_play margin_ppm method"), forgets=True),
+          same("sport_event_id status is_in_play margin_ppm method") | _AT, forgets=True),
     State("price", ("MarketPrice",), "trading_price", same("market_id outcome_id"), _VERSION,
-          same("odds probability_ppm"), each="prices", forgets=True),
+          same("odds probability_ppm") | _AT, each="prices", forgets=True),
 )  # fmt: skip
 
 
@@ -129,8 +131,8 @@ TRADING = Description(
     counted=frozenset(TOPICS[BETS].records + TOPICS[ODDS].records),
     seen=("BetPlaced",),
     books=(Book(OPEN_BETS, BETS, _open_bets),),
-    standing=(
-        Standing(
+    invariants=(
+        Invariant(
             OPEN_BETS, "wallet_balance", ("account_id",), (BETS, "wallet-transactions"), _held_open, needs_all=True
         ),
     ),

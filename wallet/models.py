@@ -128,9 +128,11 @@ class Payment(models.Model):
     currency = models.TextField()
     amount = models.BigIntegerField()
     status = models.TextField()
+    status_rank = models.SmallIntegerField()
     decline_reason = models.TextField(null=True)
     status_at = models.DateTimeField()
-    status_event = models.UUIDField()
+    status_logged_at = models.DateTimeField()
+    status_offset = models.BigIntegerField()
 
     class Meta:
         indexes = [

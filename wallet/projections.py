@@ -16,21 +16,23 @@ from backoffice.metrics.windows import (
     track_activity,
     with_longer_spans,
 )
-from backoffice.streams.store.projection import Columns, Stream, constant, renamed, stamped
+from backoffice.streams.store.projection import Columns, Stream, constant, renamed, stamped, standing
 
 from .domain import ledger
 
 TOPIC = "wallet-transactions"
 ROUNDS = "game-rounds"
 
+# What each record says of its payment, and how much that counts: a beginning gives way to any end, and an end at which
+# no money moved to one at which it did, for that is in the ledger. Between equals the log decides.
 PAYMENTS = {
-    "DepositInitiated": ("deposit", "initiated"),
-    "DepositCompleted": ("deposit", "completed"),
-    "DepositDeclined": ("deposit", "declined"),
-    "WithdrawalRequested": ("withdrawal", "requested"),
-    "WithdrawalReversed": ("withdrawal", "reversed"),
-    "WithdrawalDeclined": ("withdrawal", "declined"),
-    "WithdrawalPaid": ("withdrawal", "paid"),
+    "DepositInitiated": ("deposit", "initiated", 0),
+    "DepositDeclined": ("deposit", "declined", 1),
+    "DepositCompleted": ("deposit", "completed", 2),
+    "WithdrawalRequested": ("withdrawal", "requested", 0),
+    "WithdrawalReversed": ("withdrawal", "reversed", 1),
+    "WithdrawalDeclined": ("withdrawal", "declined", 1),
+    "WithdrawalPaid": ("withdrawal", "paid", 2),
 }
 
 wallet = Stream("wallet")
@@ -82,13 +84,12 @@ for _record, _movements in ledger.MOVEMENTS.items():
         _ledger(_record)
 
 
-def _payment(direction: str, status: str) -> Columns:
+def _payment(direction: str, status: str, rank: int) -> Columns:
     def payments(events: pa.Table) -> pa.Table:
         known = ("player_id", "brand", "jurisdiction", "method", "provider", "instrument_id", "currency", "amount")
         rows = renamed(events, id="payment_id", **{name: name for name in known})
-        rows = rows.append_column("direction", constant(events, direction)).append_column(
-            "status", constant(events, status)
-        )
+        for column, value in (("direction", direction), ("status", status), ("status_rank", rank)):
+            rows = rows.append_column(column, constant(events, value))
         declined = "decline_reason" in events.column_names
         reason = events["decline_reason"] if declined else pa.nulls(events.num_rows, pa.string())
         return stamped(rows.append_column("decline_reason", reason), events, "status")
@@ -96,9 +97,9 @@ def _payment(direction: str, status: str) -> Columns:
     return payments
 
 
-for _record, (_direction, _status) in PAYMENTS.items():
-    wallet.project(_record, into="wallet_payment", key="id", newest_by=("status_at", "status_event"))(
-        _payment(_direction, _status)
+for _record, _said in PAYMENTS.items():
+    wallet.project(_record, into="wallet_payment", key="id", newest_by=("status_rank", *standing("status")))(
+        _payment(*_said)
     )
 
 

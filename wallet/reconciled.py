@@ -17,7 +17,19 @@ from psycopg import sql
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.ids import derived_id, derived_mask
 from backoffice.kernel.money import CURRENCIES
-from backoffice.reconcile.declared import Book, Count, Description, Entry, Link, Look, Standing, State, describe, same
+from backoffice.reconcile.declared import (
+    Book,
+    Count,
+    Description,
+    Entry,
+    Invariant,
+    Link,
+    Look,
+    State,
+    describe,
+    same,
+    standing,
+)
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.reading import Event
 
@@ -48,6 +60,11 @@ _PAYMENTS = {
         ("withdrawal", "Withdrawal", ("Requested", "Reversed", "Declined", "Paid")),
     )
     for outcome in outcomes
+}
+# A beginning gives way to any end; an end at which no money moved to one at which it did.
+_RANKS = {
+    record: 0 if status in ("initiated", "requested") else 2 if status in ("completed", "paid") else 1
+    for record, (_, status) in _PAYMENTS.items()
 }
 _TRANSFER = ("event_id", "number", "debit_account", "credit_account", "amount", "currency", "record", "occurred_at",
              "source_partition")  # fmt: skip
@@ -209,8 +226,10 @@ WALLET = Description(
             tuple(_PAYMENTS),
             "wallet_payment",
             {"id": "payment_id"},
-            ("status_at", "status_event"),
-            same("player_id brand jurisdiction method provider instrument_id currency amount decline_reason"),
+            ("status_rank", *standing("status")),
+            same("player_id brand jurisdiction method provider instrument_id currency amount decline_reason")
+            | {"status_at": "at"},
+            ranks=_RANKS,
             constants=tuple(
                 (record, column, value)
                 for record, two in _PAYMENTS.items()
@@ -234,9 +253,9 @@ WALLET = Description(
         Book(LEDGER, TRANSACTIONS, _entries, "wallet_balance", "wallet_account",
              ("kind", "player_id", "subject", "currency")),
     ),
-    standing=(
-        Standing("accounts below zero", "wallet_balance", ("account_id",), (TRANSACTIONS,), _overdrawn),
-        Standing("both sides", "wallet_balance", ("account_id",), (TRANSACTIONS,), _two_sided),
+    invariants=(
+        Invariant("accounts below zero", "wallet_balance", ("account_id",), (TRANSACTIONS,), _overdrawn),
+        Invariant("both sides", "wallet_balance", ("account_id",), (TRANSACTIONS,), _two_sided),
     ),
 )  # fmt: skip
 

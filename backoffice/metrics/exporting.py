@@ -49,12 +49,13 @@ def _of_partitions(now: datetime) -> GaugeMetricFamily:
 
 
 def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
-    newest, dead, halted = (
+    newest, dead, halted, ahead = (
         GaugeMetricFamily(f"pitboss_stream_{name}", told, labels=("stream", "topic"))
         for name, told in (
             ("newest_event_timestamp_seconds", "When the newest stored event happened."),
             ("open_dead_letters", "Dead letters that wait for a person; of the oldest 10,000."),
             ("halted_partitions", "Partitions that wait for a person."),
+            ("events_ahead", "Events that happened after the log took them, by a producer's clock that is ahead."),
         )
     )
     for progress in topics:
@@ -63,7 +64,8 @@ def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
             newest.add_metric(labels, progress.newest_at.timestamp())
         dead.add_metric(labels, progress.dead_letters)
         halted.add_metric(labels, len(progress.halted))
-    yield from (newest, dead, halted)
+        ahead.add_metric(labels, progress.lead.events)
+    yield from (newest, dead, halted, ahead)
 
 
 def _of_sources(sources: list[Source]) -> Iterator[GaugeMetricFamily]:

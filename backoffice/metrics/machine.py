@@ -42,6 +42,9 @@ def topic(progress: TopicProgress, now: datetime) -> dict[str, Any]:
         "stored_seconds_ago": _seconds(progress.stored_at, now),
         "dead_letters": progress.dead_letters,
         "halted": list(progress.halted),
+        "events_ahead": progress.lead.events,
+        "ahead_most_seconds": progress.lead.most.total_seconds(),
+        "ahead_seconds_ago": _seconds(progress.lead.last_at, now),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Max, Sum
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.models import Halt, Offset
@@ -15,6 +15,15 @@ from backoffice.streams.store.projection import STREAMS
 MANY = 10_000
 
 StreamTopic = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Events that happened after the log took them, so that some producer's clock is ahead; ``last_at`` is the last."""
+
+    events: int = 0
+    most: timedelta = timedelta()
+    last_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class TopicProgress:
     stored_at: datetime | None
     dead_letters: int
     halted: tuple[int, ...]
+    lead: Lead = Lead()
 
     def freshness(self, now: datetime) -> timedelta | None:
         """How long ago the newest event happened that people can see."""
@@ -41,16 +51,17 @@ class TopicProgress:
 def read_topics() -> list[TopicProgress]:
     """All of the catalogue that some stream stores, in its order. Three statements."""
     stored = {
-        (stream, topic): (newest, updated)
-        for stream, topic, newest, updated in Offset.objects.values_list("stream", "topic").annotate(
-            Max("newest_at"), Max("updated_at")
-        )
+        (stream, topic): (newest, updated, Lead(events, timedelta(milliseconds=most), last))
+        for stream, topic, newest, updated, events, most, last in Offset.objects.values_list(
+            "stream", "topic"
+        ).annotate(Max("newest_at"), Max("updated_at"), Sum("ahead"), Max("ahead_most"), Max("ahead_at"))
     }
     dead, halted = _open_dead_letters(), _halted()
-    return [
-        TopicProgress(*place, *stored.get(place, (None, None)), dead[place], tuple(halted[place]))
-        for place in stream_topics()
-    ]
+    found = []
+    for place in stream_topics():
+        newest, updated, lead = stored.get(place, (None, None, Lead()))
+        found.append(TopicProgress(*place, newest, updated, dead[place], tuple(halted[place]), lead))
+    return found
 
 
 def stream_topics() -> list[StreamTopic]:

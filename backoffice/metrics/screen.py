@@ -14,6 +14,8 @@ from .status import Status
 
 NARROW = 80
 WIDE = 120
+# For so long after the last event of a clock that is ahead somebody has to look for it.
+LEAD_IS_WRONG = timedelta(hours=1)
 _GAP = "  "
 _LABEL = 17
 _OVERVIEW = 52
@@ -106,7 +108,16 @@ def _share(outcomes: Outcomes) -> str:
 def _topics(status: Status) -> list[str]:
     head = ("", "Stream", "Topic", "Newest", "Stored", "Lag now", "Dead now")
     rows = [head, *(_topic(progress, status) for progress in status.topics)]
-    return [f"{m:<2}{s:<11}{t:<19}{n:>8}{o:>8}{lag:>9}{d:>9}" for m, s, t, n, o, lag, d in rows]
+    lines = [f"{m:<2}{s:<11}{t:<19}{n:>8}{o:>8}{lag:>9}{d:>9}" for m, s, t, n, o, lag, d in rows]
+    return lines + [_lead(progress, status.at) for progress in status.topics if progress.lead.events]
+
+
+def _lead(progress: TopicProgress, now: datetime) -> str:
+    """Events of producers whose clock is ahead of the log; what was long ago is told, but is not wrong any more."""
+    lead = progress.lead
+    mark = "!" if lead.last_at is not None and now - lead.last_at < LEAD_IS_WRONG else ""
+    most, last = _lasting(lead.most), age(lead.last_at, now)
+    return f"{mark:<2}{progress.topic}: {lead.events:,} by clocks ≤ {most} ahead, {last} ago"
 
 
 def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:

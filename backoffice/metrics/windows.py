@@ -26,6 +26,9 @@ BY_HOUR_AND_DAY = frozenset({"ggr"})
 
 FEW_CELLS = 1 << 16
 
+# The stream that counts the events of a record; rows of a window do not tell their stream.
+_COUNTING: dict[str, str] = {}
+
 Cells = npt.NDArray[np.int64]
 
 
@@ -116,8 +119,14 @@ def last_seen(events: pa.Table, topic: str) -> pa.Table:
 
 
 def count_events(stream: Stream, records: Iterable[str]) -> None:
-    """Count every event of these records by record type."""
+    """Count every event of these records by record type.
+
+    Raises:
+        ValueError: another stream counts one of them already, and each event would count twice.
+    """
     for record in records:
+        if (counting := _COUNTING.setdefault(record, stream.name)) != stream.name:
+            raise ValueError(f"{record} is counted by the stream {counting} already; only one may.")
         topic = topic_of(record)
         stream.project(record, into=WINDOW, key=WINDOW_KEY, adding=WINDOW_SUMS)(
             partial(bucketed, metric="events", topic=topic, key=record)

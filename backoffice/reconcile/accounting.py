@@ -104,7 +104,7 @@ class _Accounting:
         elif offset in self.found.noted:
             self._repeated.append((offset, record, event))
         else:
-            self._read.append((offset, record, event))
+            self._read.append((offset, record, _placed(event, *self.chunk.standings[offset])))
 
     def _no_repeat(self, offset: int, why: str) -> None:
         if offset in self.found.noted:
@@ -122,6 +122,12 @@ class _Accounting:
     def _tell(self, check: str, says: str, offset: int, record: str = "") -> None:
         place = self.chunk.place
         self.found.differences.append(Difference(check, says, place.topic, place.partition, record, (offset, offset)))
+
+
+def _placed(event: Event, logged: int, offset: int) -> Event:
+    """The event with where it stands in the log, and when it happened at the latest: when it was logged."""
+    at, logged_at = event["occurred_at"], logged * 1_000
+    return event | {"logged_at": logged_at, "logged_offset": offset, "at": min(at, logged_at) if logged else at}
 
 
 def _at(cursor: CursorWrapper, chunk: Chunk, table: str, columns: str) -> list[Any]:

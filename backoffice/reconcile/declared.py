@@ -29,6 +29,7 @@ Expected = Callable[[str, Event, int], list[tuple[Any, ...]]]
 class State:
     """Columns of ``table`` that the newest of these records sets; ``columns`` map a column to its field.
 
+    ``by`` are the columns of the event's number or ``ranks`` by record, if it has any, and of its place in the log.
     ``each`` names a list of the event whose elements make a row each. ``constants`` are values by record. ``to_minute``
     has the time of ``by`` cut to the minute. The message key of a tombstone names the value of the first key column
     whose rows it deletes, where the state ``forgets``.
@@ -44,6 +45,7 @@ class State:
     constants: tuple[tuple[str, str, str], ...] = ()
     to_minute: bool = False
     with_topic: bool = False
+    ranks: Mapping[str, int] = field(default_factory=dict)
     forgets: bool = False
 
 
@@ -106,7 +108,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Invariant:
     """What must hold of the tables of one snapshot, looked at stretch by stretch along the key of ``table``.
 
     It needs all of ``topics`` to be read as far as they are stored, and with ``needs_all`` from the first event on.
@@ -140,7 +142,7 @@ class Description:
     counted: frozenset[str] = frozenset()
     seen: tuple[str, ...] = ()
     books: tuple[Book, ...] = ()
-    standing: tuple[Standing, ...] = ()
+    invariants: tuple[Invariant, ...] = ()
 
     def counts_windows_of(self, records: Iterable[str]) -> bool:
         """Whether events of any of these records stand in the rolling windows through this stream."""
@@ -169,6 +171,11 @@ def described(stream: str) -> Description:
 
 def descriptions() -> Sequence[Description]:
     return tuple(_DESCRIBED.values())
+
+
+def standing(name: str) -> tuple[str, str]:
+    """The columns that tell where in the log the message stands that made the row; the later one wins."""
+    return f"{name}_logged_at", f"{name}_offset"
 
 
 def same(names: str) -> dict[str, str]:

@@ -7,9 +7,10 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from backoffice.kernel.errors import Retryable
+from backoffice.streams.deadletters.standing import standing_of
 from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
@@ -36,7 +37,10 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Slice:
-    """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet."""
+    """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet.
+
+    ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known.
+    """
 
     stream: Stream
     topic: str
@@ -44,6 +48,7 @@ class Slice:
     start: int
     end: int
     is_new: bool
+    logged: int = 0
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -52,12 +57,18 @@ class Slice:
 
 @dataclass
 class Chunk:
-    """A part of a slice with its messages, keyed by offset: (key, value)."""
+    """A part of a slice with its messages, keyed by offset: (key, value).
+
+    ``standings`` have for each when it was logged (milliseconds, never less than the one before) and at which offset; a
+    dead letter that was sent again stands where it stood at first. ``logged`` is that of the last message.
+    """
 
     place: Slice
     start: int
     end: int
     messages: dict[int, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
+    standings: dict[int, tuple[int, int]] = field(default_factory=dict)
+    logged: int = 0
 
 
 class Log:
@@ -112,7 +123,7 @@ class Log:
 
     def chunks(self, place: Slice) -> Iterator[Chunk]:
         """The slice in parts of at most ``CHUNK`` offsets; gaps (compaction, transactions) are part of them."""
-        at = place.start
+        at, logged = place.start, place.logged
         messages = self._messages(place)
         following = next(messages, None)
         while at < place.end:
@@ -120,7 +131,10 @@ class Log:
             while following is not None and following[0] < chunk.end:
                 offset, message = following
                 chunk.messages[offset] = (message.key(), message.value())
+                logged = max(logged, _logged(message))
+                chunk.standings[offset] = standing_of(message.headers()) or (logged, offset)  # type: ignore[arg-type]
                 following = next(messages, None)
+            chunk.logged = logged
             yield chunk
             at = chunk.end
 
@@ -150,6 +164,12 @@ class Log:
                 raise Retryable(
                     f"Kafka gives no message of {place.topic}[{place.partition}] from offset {following} on."
                 )
+
+
+def _logged(message: Message) -> int:
+    """When the broker took the message; 0 where its log does not keep that."""
+    kind, at = message.timestamp()
+    return int(at) if kind == TIMESTAMP_LOG_APPEND_TIME else 0
 
 
 def _is_end(error: KafkaError, message: Message) -> bool:

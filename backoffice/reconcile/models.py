@@ -10,9 +10,9 @@ from django.db import models
 class CheckedPlace(models.Model):
     """The next offset to check of a topic partition that a stream stores.
 
-    ``since`` is the first offset ever checked. Above 0 the log had lost its beginning by then, and the sums of the
-    partition are no more than a lower bound. What is checked is read again, round after round: ``again`` is the next
-    offset of this round.
+    ``logged`` is the time (milliseconds) to which the log has come before it. ``since`` is the first offset ever
+    checked. Above 0 the log had lost its beginning by then, and the sums of the partition are no more than a lower
+    bound. What is checked is read again, round after round: ``again`` is the next offset of this round.
     """
 
     pk = models.CompositePrimaryKey("stream", "topic", "partition")
@@ -21,6 +21,7 @@ class CheckedPlace(models.Model):
     partition = models.SmallIntegerField()
     since = models.BigIntegerField()
     next = models.BigIntegerField()
+    logged = models.BigIntegerField(default=0, db_default=0)
     checked_at = models.DateTimeField()
     again = models.BigIntegerField(default=0, db_default=0)
     rounds = models.IntegerField(default=0, db_default=0)

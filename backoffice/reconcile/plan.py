@@ -123,7 +123,8 @@ class Plan:
 
 
 def _slice(position: Position, end: int) -> Slice:
-    return Slice(position.stream, position.topic, position.partition, position.start, end, is_new=True)
+    logged = position.checked.logged if position.checked else 0
+    return Slice(position.stream, position.topic, position.partition, position.start, end, is_new=True, logged=logged)
 
 
 def told_until(read: list[Position], topic: str) -> datetime | None:

@@ -66,12 +66,12 @@ class Running:
             checker = self._checker(cursor, gaps, is_new=True)
             checker.inexact = [position.key for position in read if position.is_inexact]
             checker.behind = [position.key for position in read if self._is_behind(position, ends)]
-            self._examine(checker, mine, slices)
+            logged = self._examine(checker, mine, slices)
             checker.finish()
             if plan.is_level:
                 also(Walker(checker, read))
             now = self._clock.now()
-            advance(self._books, mine, ends, now)
+            advance(self._books, mine, ends, logged, now)
             self.keep()
 
     def read_again(self, since_last: timedelta, step: int) -> None:
@@ -138,8 +138,9 @@ class Running:
             gaps, is_new,
         )  # fmt: skip
 
-    def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> None:
-        at = {position.key: position for position in read}
+    def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> dict[Place, int]:
+        """The time to which the log of each slice has come at its end."""
+        at, logged = {position.key: position for position in read}, {part.key: part.logged for part in slices}
         for position in read:
             self.checked[position.topic] += 0
         for part in slices:
@@ -148,5 +149,7 @@ class Running:
                 self.findings.add(gap)
             for chunk in self._log.chunks(part):
                 checker.examine(chunk)
+                logged[part.key] = chunk.logged
             if part.is_new and not (self._run.full and part.start == part.end):
                 checker.check_beyond(part, position.following)
+        return logged

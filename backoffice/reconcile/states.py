@@ -51,7 +51,7 @@ class StateCheck:
         for offset, event in zip(events.offsets, events.bodies, strict=True):
             if gone and offset < gone.get(event[keys[0]], -1):
                 continue
-            by = self._version(event)
+            by = self._version(record, event)
             for part in self._parts(event, keys):
                 key = tuple([part[k].lower() if k in ids else part[k] for k in keys])
                 self.want.newest((*key, *self._also), (*by, *[part.get(c) for c in columns], *constants))
@@ -62,16 +62,19 @@ class StateCheck:
             self.want.forget(cursor, gone)
             self._gone |= gone
 
-    def _version(self, event: Event) -> tuple[Any, ...]:
+    def _version(self, record: str, event: Event) -> tuple[Any, ...]:
         """What the row carries of the event that made it; the greatest wins."""
-        at = event["occurred_at"] - (event["occurred_at"] % _MINUTE if self.state.to_minute else 0)
-        by: tuple[Any, ...] = (at, event["event_id"].lower())
-        return ((event["version"], *by) if "version" in self.state.by else by)[: len(self.state.by)]
+        if self.state.to_minute:
+            return (event["occurred_at"] - event["occurred_at"] % _MINUTE,)
+        place = event["logged_at"], event["logged_offset"]
+        if self.state.ranks:
+            return (self.state.ranks[record], *place)
+        return (event["version"], *place) if "version" in self.state.by else place
 
     def _parts(self, event: Event, keys: tuple[str, ...]) -> list[Event]:
         if not self.state.each:
             return [event]
-        shared = {key: event[key] for key in keys if key in event}
+        shared = {key: event[key] for key in (*keys, "at") if key in event}
         return [shared | element for element in event[self.state.each]]
 
     def flush(self, cursor: CursorWrapper) -> None:

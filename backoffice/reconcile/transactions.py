@@ -71,18 +71,20 @@ def forget_unchecked(cursor: CursorWrapper, books: Books, read: list[Position]) 
                 cursor.execute(query.format(sql.Identifier(books.balances)), [book.name, position.partition])
 
 
-def advance(books: Books, read: list[Position], ends: Mapping[Place, int], now: datetime) -> None:
-    """The partitions of ``ends`` are checked up to there."""
+def advance(
+    books: Books, read: list[Position], ends: Mapping[Place, int], logged: Mapping[Place, int], now: datetime
+) -> None:
+    """The partitions of ``ends`` are checked up to there; ``logged`` is the time to which their logs had come there."""
     books.checked._default_manager.bulk_create(
         [
             books.checked(
                 stream=position.stream.name, topic=position.topic, partition=position.partition, since=position.since,
-                next=ends[position.key], checked_at=now,
+                next=ends[position.key], logged=logged[position.key], checked_at=now,
             )
             for position in read
             if position.key in ends
         ],
         update_conflicts=True,
         unique_fields=["stream", "topic", "partition"],
-        update_fields=["since", "next", "checked_at"],
+        update_fields=["since", "next", "logged", "checked_at"],
     )  # fmt: skip

@@ -19,7 +19,7 @@ from .books import Books
 from .checker import Checker
 from .circle import of_rows
 from .comparing import Stretch, key_after, within
-from .declared import Link, Look, Standing, described, descriptions
+from .declared import Invariant, Link, Look, described, descriptions
 from .linked import check_orphans
 from .plan import Position, told_until
 from .rows import Places, check_strangers, fact_tables
@@ -67,9 +67,9 @@ class Walker:
                     look = partial(self.checker.sums_within, tally)
                     found.append(self._walk(book.name, book.target, tally.want.key, {book.topic}, look))
             found += [
-                self._walk(standing.name, standing.table, standing.key, set(standing.topics),
-                           partial(self._standing, stream, standing))
-                for standing in said.standing
+                self._walk(invariant.name, invariant.table, invariant.key, set(invariant.topics),
+                           partial(self._invariant, stream, invariant))
+                for invariant in said.invariants
             ]  # fmt: skip
         counting = [said for said in descriptions() if counted_topics(said)]
         for said in counting[:1]:
@@ -129,16 +129,16 @@ class Walker:
     def _orphans(self, stream: str, link: Link, stretch: Stretch) -> None:
         self.checker.note(stream, check_orphans(self.checker.cursor, link, stretch))
 
-    def _standing(self, stream: str, standing: Standing, stretch: Stretch) -> None:
-        mine = [position for position in self.read if position.topic in standing.topics]
-        if standing.needs_all and any(position.is_inexact for position in mine):
+    def _invariant(self, stream: str, invariant: Invariant, stretch: Stretch) -> None:
+        mine = [position for position in self.read if position.topic in invariant.topics]
+        if invariant.needs_all and any(position.is_inexact for position in mine):
             return
-        condition, bounds = within(standing.table, standing.key, stretch)
+        condition, bounds = within(invariant.table, invariant.key, stretch)
         look = Look(
             self.checker.cursor, condition, bounds, stretch.last is None, sql.Identifier(self.checker.books.balances),
             partial(told_until, self.read),
         )  # fmt: skip
-        self.checker.note(stream, standing.look(look))
+        self.checker.note(stream, invariant.look(look))
 
 
 def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) -> None:

@@ -182,6 +182,8 @@ STREAMS = {
 WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
 # How far a producer's clock may be ahead of ours: an event of after that is a dead letter.
 CLOCK_AHEAD_MINUTES = env.float("CLOCK_AHEAD_MINUTES", default=15.0)
+# A producer's clock that is further ahead of the broker's than this is counted and shown.
+CLOCK_TOLERANCE = timedelta(seconds=env.float("CLOCK_TOLERANCE_SECONDS", default=1.0))
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 

@@ -11,7 +11,9 @@ class Offset(models.Model):
     """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows.
 
     ``newest_at`` is when the event happened that is the latest of all stored so far. It never goes back, and dead
-    letters do not count; null until there is an event.
+    letters do not count; null until there is an event. ``logged`` (milliseconds since 1970) is the time to which the
+    log has come, which never goes back either: states of one key are ordered by it. ``ahead`` counts events that
+    happened after they were logged, by ``ahead_most`` ms at the most and at ``ahead_at`` for the last time.
     """
 
     pk = models.CompositePrimaryKey("stream", "topic", "partition")
@@ -21,6 +23,10 @@ class Offset(models.Model):
     next = models.BigIntegerField()
     updated_at = models.DateTimeField()
     newest_at = models.DateTimeField(null=True)
+    logged = models.BigIntegerField(null=True)
+    ahead = models.BigIntegerField(default=0, db_default=0)
+    ahead_most = models.BigIntegerField(default=0, db_default=0)
+    ahead_at = models.DateTimeField(null=True)
 
 
 class Event(models.Model):
@@ -68,6 +74,7 @@ class DeadLetter(models.Model):
     reason = models.TextField()
     key = models.BinaryField(null=True)
     value = models.BinaryField(null=True)
+    logged = models.BigIntegerField(default=0, db_default=0)
     died_at = models.DateTimeField()
     state = models.TextField(choices=State, default=State.OPEN)
     resolved_at = models.DateTimeField(null=True)

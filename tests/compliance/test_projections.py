@@ -14,7 +14,7 @@ def test_an_alert_stands_under_its_own_id_with_the_time_of_its_status() -> None:
 
     assert (row["id"], row["status"], row["player_id"]) == (UUID(ALERT).bytes, "assigned", None)
     assert row["status_at"].replace(tzinfo=None) == MOMENT.replace(tzinfo=None)
-    assert row["status_event"] == events["event_id"].to_pylist()[0]
+    assert row["status_offset"] == events["source_offset"].to_pylist()[0]
 
 
 def test_an_act_says_who_did_what_to_what_and_why() -> None:

@@ -86,7 +86,7 @@ def fields(event: Event) -> dict[str, Any]:
     kind = event.record.removeprefix("Deposit").removeprefix("Withdrawal")
     if "payment_id" in values:
         direction = "deposit" if event.record.startswith("Deposit") else "withdrawal"
-        values |= {"direction": direction, "status": kind.lower()}
+        values |= {"direction": direction, "status": kind.lower(), "rank": _RANKS.get(kind, 1)}
     if event.record in ("BonusCompleted", "BonusExpired"):
         values |= {"ended_as": event.record.removeprefix("Bonus").lower(), "ended_amount": values["amount"]}
     if event.record == "BetVoided":
@@ -101,6 +101,9 @@ def fields(event: Event) -> dict[str, Any]:
 
 
 _ONLY_IN_DEAD_HEATS = ("dead_heat_places", "dead_heat_tied")
+# A beginning gives way to any end, and an end at which no money moved to one at which it did.
+_RANKS = {"Initiated": 0, "Requested": 0, "Completed": 2, "Paid": 2}
+
 _RESULTS = {
     "leg_numbers": "leg_no",
     "results": "result",
@@ -123,10 +126,10 @@ def _expected(table: Table, events: list[Event]) -> dict[Key, Key]:
 
 def _latest(table: Table, group: Group, events: list[Event]) -> Iterable[dict[str, Any]]:
     latest: dict[Key, dict[str, Any]] = {}
-    for event in events:
+    for sent, event in enumerate(events):
         if event.record not in group.records:
             continue
-        for values in _elements(fields(event), group.each):
+        for values in _elements(fields(event) | {"sent": sent}, group.each):
             key = tuple(values[field] for field in table.key.values())
             version = tuple(values[field] for field in group.version)
             if key not in latest or version > tuple(latest[key][field] for field in group.version):

@@ -42,8 +42,8 @@ def _table(name: str, key: str, *groups: Group, condition: str = "") -> Table:
     return Table(name, _named(key), groups, condition)
 
 
-_TIMED = "occurred_at event_id"
-_VERSION = "version occurred_at event_id"
+_LOGGED = "sent"
+_VERSION = "version sent"
 _WHOSE = "player_id brand jurisdiction"
 _FACT = f"{_WHOSE} occurred_at"
 _DEVICE = "channel country device_id ip"
@@ -65,19 +65,16 @@ _PLAYERS = (
         "players_player", "id=player_id",
         _group("PlayerRegistered", "brand jurisdiction country currency birth_year_band channel language affiliate"
                " marketing_consent email phone first_name last_name birth_date street city postcode"
-               " registered_at=occurred_at registered_event=event_id", _TIMED),
-        _group("PlayerStatusChanged", "brand jurisdiction status status_reason=reason status_at=occurred_at"
-               " status_event=event_id", _TIMED),
-        _group("PlayerVerified", "brand jurisdiction verification verification_at=occurred_at"
-               " verification_event=event_id", _TIMED),
+               " registered_at=occurred_at", _LOGGED),
+        _group("PlayerStatusChanged", "brand jurisdiction status status_reason=reason status_at=occurred_at", _LOGGED),
+        _group("PlayerVerified", "brand jurisdiction verification verification_at=occurred_at", _LOGGED),
     ),
     _table("players_login", "event_id",
            _group("LoginSucceeded LoginFailed", f"record {_FACT} session_id reason {_DEVICE}")),
     _table(
         "players_session", "id=session_id",
-        _group("SessionStarted", f"{_WHOSE} {_DEVICE} started_at=occurred_at started_event=event_id", _TIMED),
-        _group("SessionEnded", f"{_WHOSE} end_reason=reason ended_at=occurred_at"
-               " ended_event=event_id", _TIMED),
+        _group("SessionStarted", f"{_WHOSE} {_DEVICE} started_at=occurred_at", _LOGGED),
+        _group("SessionEnded", f"{_WHOSE} end_reason=reason ended_at=occurred_at", _LOGGED),
     ),
     _table("players_limitchange", "event_id",
            _group("LimitChanged", f"{_FACT} limit_id kind period currency amount minutes effective_at set_by")),
@@ -87,13 +84,12 @@ _PLAYERS = (
            _group("PlayerContacted", f"{_FACT} contact_id channel direction topic trigger staff outcome")),
     _table("players_document", "id=document_id",
            _group("DocumentSubmitted", f"{_WHOSE} kind status country expires_on size_bytes sha256"
-                  " status_at=occurred_at status_event=event_id", _TIMED)),
+                  " status_at=occurred_at", _LOGGED)),
     _table(
         "players_bonus", "id=bonus_id",
         _group("BonusGranted", f"{_WHOSE} currency campaign kind amount spins wagering_thousandths expires_at"
-               " granted_at=occurred_at granted_event=event_id", _TIMED),
-        _group("BonusCompleted BonusExpired", f"{_WHOSE} currency ended_as ended_amount ended_at=occurred_at"
-               " ended_event=event_id", _TIMED),
+               " granted_at=occurred_at", _LOGGED),
+        _group("BonusCompleted BonusExpired", f"{_WHOSE} currency ended_as ended_amount ended_at=occurred_at", _LOGGED),
     ),
     _table("players_bonususe", "event_id",
            _group("BonusUsed", f"{_FACT} bonus_id currency amount wagered bet_id round_id")),
@@ -105,7 +101,7 @@ _WALLET = (
                   " bonus_id reason actor")),
     _table("wallet_payment", "id=payment_id",
            _group(_PAYMENTS, f"{_WHOSE} direction status method provider instrument_id currency amount decline_reason"
-                  " status_at=occurred_at status_event=event_id", _TIMED)),
+                  " status_at=occurred_at", "rank sent")),
     _table("wallet_round", "id=round_id",
            _group("RoundCompleted", f"event_id {_FACT} game_id provider vertical currency stake win jackpot_win"
                   " bonus_stake bonus_win session_id started_at")),
@@ -122,27 +118,26 @@ _TRADING = (
                   f"record {_FACT} bet_id settlement_no currency stake payout previous_payout reason legs=leg_numbers"
                   " results void_factors dead_heat_factors dead_heat_places dead_heat_tied")),
     _table("trading_sportevent", "id=sport_event_id",
-           _group("MarketUpdate", "provider sport competition name=event_name starts_at seen_at=occurred_at"
-                  " seen_event=event_id", _TIMED)),
+           _group("MarketUpdate", "provider sport competition name=event_name starts_at seen_at=occurred_at", _LOGGED)),
     _table("trading_market", "id=market_id",
            _group("MarketUpdate", "sport_event_id provider type=market_type name=market_name line status is_in_play"
-                  " bet_delay winners currency traded_volume version version_at=occurred_at version_event=event_id",
+                  " bet_delay winners currency traded_volume version version_at=occurred_at",
                   _VERSION)),
     _table("trading_outcome", "market_id outcome_id",
            _group("MarketUpdate", "name status back_odds back_size lay_odds lay_size last_odds version"
-                  " version_at=occurred_at version_event=event_id", _VERSION, each="outcomes")),
+                  " version_at=occurred_at", _VERSION, each="outcomes")),
     _table("trading_offer", "market_id",
-           _group("MarketPrice", "sport_event_id status is_in_play margin_ppm method version version_at=occurred_at"
-                  " version_event=event_id", _VERSION)),
+           _group("MarketPrice", "sport_event_id status is_in_play margin_ppm method version version_at=occurred_at",
+                  _VERSION)),
     _table("trading_price", "market_id outcome_id",
-           _group("MarketPrice", "odds probability_ppm version version_at=occurred_at version_event=event_id",
+           _group("MarketPrice", "odds probability_ppm version version_at=occurred_at",
                   _VERSION, each="prices")),
 )  # fmt: skip
 
 _COMPLIANCE = (
     _table("compliance_alert", "id=alert_id",
            _group("ComplianceAlert", f"{_WHOSE} kind severity queue status rule rule_version summary evidence"
-                  " status_at=occurred_at status_event=event_id", _TIMED)),
+                  " status_at=occurred_at", _LOGGED)),
     _table("compliance_operatoract", "event_id",
            _group("OperatorAction", f"{_FACT} action_id actor role action subject_kind subject_id reason details")),
 )  # fmt: skip

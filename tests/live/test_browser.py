@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -73,10 +73,10 @@ def lay_down_a_race() -> None:
     """A real race with twelve runners, one of which was taken out, and a market with a long name beside it."""
     event = f"race-{uuid4().hex}"
     now = datetime.now(UTC)
-    version = {"version": 9, "version_at": now, "version_event": UUID(int=0)}
+    version = {"version": 9, "version_at": now, "version_logged_at": now, "version_offset": 0}
     SportEvent.objects.create(
         id=event, provider="betfair", sport="horse_racing", competition="Lismore", name="R5 1200m Maiden",
-        starts_at=now, seen_at=now, seen_event=UUID(int=0),
+        starts_at=now, seen_at=now, seen_logged_at=now, seen_offset=0,
     )  # fmt: skip
     for number, name in enumerate(["To win", "To be placed in the first three of at least eight runners"]):
         Market.objects.create(

@@ -4,7 +4,6 @@ import socket as sockets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group
@@ -180,7 +179,7 @@ def lay_down_markets() -> None:
         Market(
             id=f"{event}-{number}", sport_event_id=event, provider="northfeed", type="total", name="", line=None,
             status="open", is_in_play=True, bet_delay=0, winners=1, currency="EUR", traded_volume=None, version=0,
-            version_at=datetime.now(UTC), version_event=UUID(int=0),
+            version_at=datetime.now(UTC), version_logged_at=datetime.now(UTC), version_offset=0,
         )
         for event in EVENTS
         for number in range(MARKETS)

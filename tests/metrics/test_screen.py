@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backoffice.metrics.progress import TopicProgress
+from backoffice.metrics.progress import Lead, TopicProgress
 from backoffice.metrics.screen import age, as_screen
 from backoffice.metrics.selectors import Amount, Outcomes
 from backoffice.metrics.silence import Silent, Source
@@ -55,6 +55,18 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_lost(width: int) ->
     assert shown.count("−9,876,543 ") == 4 * 7
     assert shown.count("−987,654,321 ") == 4
     assert shown.count("12.35") == 4 * 7
+
+
+@pytest.mark.parametrize(("last", "mark"), [(ago(minutes=3), "! "), (ago(hours=2), "  ")])
+def test_clocks_that_are_ahead_are_told_and_marked_while_they_are(last: datetime, mark: str) -> None:
+    lead = Lead(1_234, timedelta(hours=2), last)
+    told = replace(status(), topics=(TopicProgress("wallet", "wallet-transactions", NOW, NOW, 0, (), lead),))
+
+    shown = as_screen(told, OK, 66)
+
+    (line,) = [line for line in shown.splitlines() if "ahead" in line]
+    assert line.startswith(f"{mark}wallet-transactions: 1,234 by clocks ≤ 2 h ahead, ")
+    assert len(line) <= 66
 
 
 def test_a_month_that_was_not_made_is_marked() -> None:

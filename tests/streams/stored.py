@@ -9,7 +9,7 @@ from zlib import crc32
 from backoffice.contracts.catalogue import topic_of
 from backoffice.kernel.clock import FixedClock
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.consume.batch import Batch
+from backoffice.streams.consume.batch import Batch, Standing
 from backoffice.streams.database import Connection
 from backoffice.streams.store import offsets
 from backoffice.streams.store.projection import STREAMS, Stream
@@ -22,12 +22,14 @@ TABLES = tuple(sorted({p.table for stream in STREAMS.values() for p in stream.pr
 
 @dataclass(frozen=True)
 class Logged:
-    """A message where it stands in its topic."""
+    """A message where it stands in its topic; ``stood`` where it was at first, if it was a dead letter."""
 
     partition: int
     offset: int
     value: bytes | None
     key: bytes | None = b"k"
+    logged: int = 0
+    stood: Standing | None = None
 
 
 Log = dict[str, list[Logged]]
@@ -75,9 +77,12 @@ class Store:
         starts = offsets.stored(self.connection, stream.name, topic)
         batch = Batch(topic)
         for one in part:
+            start = starts[one.partition]
             batch.add(
-                partition=one.partition, offset=one.offset, key=one.key, value=one.value, start=starts[one.partition]
+                partition=one.partition, offset=one.offset, key=one.key, value=one.value, start=start, logged=one.logged
             )
+            if one.stood is not None:
+                batch.replayed[one.partition, one.offset] = one.stood
         return batch
 
     def contents(self, *tables: str, without: Sequence[str] = ()) -> dict[str, list[str]]:

@@ -175,4 +175,4 @@ def test_prices_are_the_offer_and_one_row_for_each_outcome() -> None:
         ("1x2", "h", 1_900),
         ("1x2", "a", 2_000),
     ]
-    assert rows[0]["version_event"] == offer["version_event"]
+    assert rows[1]["version_offset"] == offer["version_offset"] == events["source_offset"].to_pylist()[0]

@@ -20,16 +20,17 @@ class Migration(migrations.Migration):
                 ('sport_event_id', models.TextField()),
                 ('version', models.BigIntegerField()),
                 ('version_at', models.DateTimeField()),
-                ('version_event', models.UUIDField()),
+                ('version_logged_at', models.DateTimeField()),
+                ('version_offset', models.BigIntegerField()),
                 ('status', models.TextField()),
             ],
             options={
                 'indexes': [models.Index(fields=['sport_event_id', 'id'], name='status_changes_of_event')],
-                'constraints': [models.UniqueConstraint(fields=('market_id', 'version', 'version_at', 'version_event'), name='one_status_of_an_update')],
+                'constraints': [models.UniqueConstraint(fields=('market_id', 'version', 'version_logged_at', 'version_offset'), name='one_status_of_an_update')],
             },
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='statuschange',
-            trigger=pgtrigger.compiler.Trigger(name='changes_only', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE market record; latest record;', func='\n                    SELECT version, version_at, version_event, status INTO market\n                    FROM trading_market WHERE id = NEW.market_id;\n                    IF (market.version, market.version_at, market.version_event)\n                        >= (NEW.version, NEW.version_at, NEW.version_event) THEN RETURN NULL; END IF;\n                    SELECT version, version_at, version_event, status INTO latest\n                    FROM trading_statuschange WHERE market_id = NEW.market_id\n                    AND (version, version_at, version_event) < (NEW.version, NEW.version_at, NEW.version_event)\n                    ORDER BY version DESC, version_at DESC, version_event DESC LIMIT 1;\n                    IF market.version IS NULL OR (latest.version, latest.version_at, latest.version_event)\n                        > (market.version, market.version_at, market.version_event) THEN market := latest; END IF;\n                    IF market.status = NEW.status THEN RETURN NULL; END IF;\n                    RETURN NEW;\n                ', hash='3f5bfff2189c7c58e25134ea254d4a8f83212f7f', operation='INSERT', pgid='pgtrigger_changes_only_8e4f2', table='trading_statuschange', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='changes_only', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE market record; latest record;', func='\n                    SELECT version, version_logged_at, version_offset, status INTO market\n                    FROM trading_market WHERE id = NEW.market_id;\n                    IF (market.version, market.version_logged_at, market.version_offset)\n                        >= (NEW.version, NEW.version_logged_at, NEW.version_offset) THEN RETURN NULL; END IF;\n                    SELECT version, version_logged_at, version_offset, status INTO latest\n                    FROM trading_statuschange WHERE market_id = NEW.market_id\n                    AND (version, version_logged_at, version_offset)\n                        < (NEW.version, NEW.version_logged_at, NEW.version_offset)\n                    ORDER BY version DESC, version_logged_at DESC, version_offset DESC LIMIT 1;\n                    IF market.version IS NULL OR (latest.version, latest.version_logged_at, latest.version_offset)\n                        > (market.version, market.version_logged_at, market.version_offset)\n                        THEN market := latest; END IF;\n                    IF market.status = NEW.status THEN RETURN NULL; END IF;\n                    RETURN NEW;\n                ', hash='8a2e4df9a98f8753b6d6baa581b00dc30fbf32f3', operation='INSERT', pgid='pgtrigger_changes_only_8e4f2', table='trading_statuschange', when='BEFORE')),
         ),
     ]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 Span = tuple[int, int]
+# When a message was logged (milliseconds since 1970) and its offset: by these, states of one key are ordered.
+Standing = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,12 @@ class Batch:
     """Messages in order of arrival, and for each partition the span of offsets [start, end) that they settle.
 
     ``dead`` and ``repeats`` name messages (by their place in the lists) that are accounted for otherwise than by rows,
-    ``passed`` those of records that the stream does not take.
-    ``newest`` says for each partition when the latest of the events that make rows happened.
+    ``passed`` those of records that the stream does not take. ``logged`` says for each message when its partition's log
+    had come to it (milliseconds since 1970): the broker's time, and never less than that of the message before; 0 where
+    the log has none of the broker's.
+    ``replayed`` has for a dead letter that was sent again, by partition and offset, where it stood at first.
+    ``newest`` says for each partition when the latest of the events that make rows happened, ``ahead`` how many of them
+    happened after they were logged, and by how much (milliseconds) at the most: their producer's clock is wrong.
     Spans reach over offsets without a message too (compacted ones, transaction markers).
     """
 
@@ -35,21 +41,27 @@ class Batch:
     keys: list[bytes | None] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    logged: list[int] = field(default_factory=list)
+    replayed: dict[Span, Standing] = field(default_factory=dict)
     spans: dict[int, Span] = field(default_factory=dict)
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     repeats: dict[int, str] = field(default_factory=dict)
     passed: set[int] = field(default_factory=set)
     newest: dict[int, datetime] = field(default_factory=dict)
+    ahead: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def add(self, *, partition: int, offset: int, key: bytes | None, value: bytes | None, start: int) -> None:
+    def add(
+        self, *, partition: int, offset: int, key: bytes | None, value: bytes | None, start: int, logged: int = 0
+    ) -> None:
         """Append one message; ``start`` is where its partition's span begins if this is the first of it."""
         self.values.append(value)
         self.keys.append(key)
         self.partitions.append(partition)
         self.offsets.append(offset)
+        self.logged.append(logged)
         self.spans[partition] = (self.spans.get(partition, (start, 0))[0], offset + 1)
 
     def halves(self) -> "tuple[Batch, Batch]":
@@ -66,11 +78,11 @@ class Batch:
 
     def until(self, partition: int, offset: int) -> "Batch":
         """The same without the messages of ``partition`` from ``offset`` on, and without any verdict on the others."""
-        kept = Batch(self.topic)
-        for index, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
-            at = self.partitions[index], self.offsets[index]
-            if at[0] != partition or at[1] < offset:
-                kept.add(partition=at[0], offset=at[1], key=key, value=value, start=self.spans[at[0]][0])
+        kept = Batch(self.topic, replayed=self.replayed)
+        for row, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
+            p, at = self.partitions[row], self.offsets[row]
+            if p != partition or at < offset:
+                kept.add(partition=p, offset=at, key=key, value=value, start=self.spans[p][0], logged=self.logged[row])
         kept.spans |= {p: span for p, span in self.spans.items() if p != partition}
         start = self.spans[partition][0]
         if offset > start:
@@ -80,6 +92,18 @@ class Batch:
     def living(self) -> list[int]:
         """The messages that make rows: neither dead nor repeats nor passed."""
         return [row for row in range(len(self)) if not (row in self.dead or row in self.repeats or row in self.passed)]
+
+    def standings(self) -> tuple[list[int], list[int]]:
+        """For each message when it was logged, and its offset: its own, or where a replayed one stood at first."""
+        if not self.replayed:
+            return self.logged, self.offsets
+        own = zip(self.partitions, self.offsets, self.logged, strict=True)
+        found = [self.replayed.get((partition, offset), (logged, offset)) for partition, offset, logged in own]
+        return [logged for logged, _ in found], [offset for _, offset in found]
+
+    def newest_logged(self) -> dict[int, int]:
+        """When the log of each partition had come to the last of its messages."""
+        return dict(zip(self.partitions, self.logged, strict=True))
 
     def places(self, partition: int) -> list[int]:
         """The messages of one partition, in order."""
@@ -92,6 +116,8 @@ class Batch:
             self.keys[first:last],
             self.partitions[first:last],
             self.offsets[first:last],
+            self.logged[first:last],
+            self.replayed,
         )
         for partition, offset in zip(part.partitions, part.offsets, strict=True):
             begins = starts.get(partition, self.spans[partition][0])

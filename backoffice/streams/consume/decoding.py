@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.conf import settings
 
 from backoffice.contracts.catalogue import TOPICS
@@ -24,12 +25,15 @@ from .tombstones import Tombstones, take
 # The message of the batch that each row of a table came from.
 Places = npt.NDArray[np.int64]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _NEVER = np.iinfo(np.int64).min
 
 
 @dataclass
 class Decoded:
     """For each record type its events in order of arrival, with ``source_partition``, ``source_offset`` and ``row``.
+
+    ``logged_at`` and ``logged_offset`` order states of one key; a dead letter sent again keeps those that it had.
 
     ``passed`` are messages of other records of the topic, which other streams take.
     """
@@ -50,6 +54,21 @@ class Decoded:
                 for partition in np.flatnonzero(found > _NEVER).tolist():
                     latest[partition] = max(latest.get(partition, _NEVER), int(found[partition]))
         return {partition: _EPOCH + timedelta(microseconds=at) for partition, at in latest.items()}
+
+    def ahead(self, tolerance: timedelta) -> dict[int, tuple[int, int]]:
+        """For each partition how many events happened after they were logged, and by how many ms at the most."""
+        found: dict[int, tuple[int, int]] = {}
+        for table in self.tables.values():
+            logged = table["logged_at"].cast(pa.int64()).to_numpy()
+            leads = table["occurred_at"].cast(pa.int64()).to_numpy() - logged
+            wrong = (leads > tolerance // _MICROSECOND) & (logged > 0)
+            if wrong.any():
+                partitions, by = table["source_partition"].to_numpy()[wrong], leads[wrong] // 1_000
+                for partition in np.unique(partitions).tolist():
+                    own = by[partitions == partition]
+                    count, most = found.get(partition, (0, 0))
+                    found[partition] = (count + len(own), max(most, int(own.max())))
+        return found
 
 
 def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: datetime) -> Decoded:
@@ -77,15 +96,24 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
             continue
         decoded.dead |= {int(rows[row]): DeadLetter(told, schema_id, record) for row, told in found.faults.items()}
         pieces[record].append(found.events.append_column("row", pa.array(rows[found.rows])))
-    partitions = np.array(batch.partitions, np.int16)
-    offsets = np.array(batch.offsets, np.int64)
+    origins = _origins(batch)
     for record, tables in pieces.items():
         table = _in_order(tables)
-        places = table["row"].to_numpy()
-        decoded.tables[record] = table.append_column("source_partition", pa.array(partitions[places])).append_column(
-            "source_offset", pa.array(offsets[places])
-        )
+        for name, column in origins.items():
+            table = table.append_column(name, column.take(table["row"]))
+        decoded.tables[record] = table
     return decoded
+
+
+def _origins(batch: Batch) -> dict[str, pa.Array]:
+    """Of each message of the batch where it came from, and where it stands in the log."""
+    logged, standing = batch.standings()
+    return {
+        "source_partition": pa.array(batch.partitions, pa.int16()),
+        "source_offset": pa.array(batch.offsets, pa.int64()),
+        "logged_at": pc.multiply(pa.array(logged, pa.int64()), 1_000).cast(pa.timestamp("us")),
+        "logged_offset": pa.array(standing, pa.int64()),
+    }
 
 
 def _by_schema(

@@ -14,11 +14,13 @@ from backoffice.kernel.errors import Retryable
 
 from .. import telemetry
 from ..database import connect, retryable
+from ..deadletters.standing import standing_of
 from ..patience import back_off
 from . import halts
-from .batch import Batch, Span
+from .batch import Batch, Span, Standing
 from .gaps import Gaps
 from .lane import Lane
+from .logtimes import LogTimes, appended
 from .sink import P, Sink
 from .writer import Writer
 
@@ -55,6 +57,7 @@ class Reader(Generic[P]):
         self._positions: dict[int, int] = {}
         self._paused: set[int] = set()
         self._gaps = Gaps()
+        self._times = LogTimes()
         self._next_housekeeping = 0.0
         self._came = 0
 
@@ -102,9 +105,13 @@ class Reader(Generic[P]):
             partitions, numbers = partitions[wanted], numbers[wanted]
         if not messages:
             return None
+        times = appended(messages)
+        for partition in spans:
+            times[partitions == partition] = self._times.of(partition, times[partitions == partition])
         values = list(map(Message.value, messages))
         keys = list(map(Message.key, messages))
-        return Batch(self._lane.topic, values, keys, partitions.tolist(), numbers.tolist(), spans)
+        places = partitions.tolist(), numbers.tolist(), times.tolist()
+        return Batch(self._lane.topic, values, keys, *places, _replayed(messages), spans)
 
     def _spans(
         self, partitions: NDArray[np.int64], numbers: NDArray[np.int64], wanted: NDArray[np.bool_]
@@ -231,7 +238,9 @@ class Reader(Generic[P]):
         lane = self._lane
         with retryable(), connect() as connection:
             self._halted = halts.open_halts(connection, lane.stream, lane.topic)
-        return self._sink.positions(partitions, self._first_offset)
+        found = self._sink.positions(partitions, self._first_offset)
+        self._times.start({partition: position.logged for partition, position in found.items()})
+        return {partition: position.next for partition, position in found.items()}
 
     def _first_offset(self, partition: int) -> int:
         try:
@@ -299,3 +308,12 @@ class Reader(Generic[P]):
         for partition in before - self._halted:
             telemetry.HALTED.labels(*self._lane.labels, partition).set(0)
             self._writer.rewind.set()
+
+
+def _replayed(messages: list[Message]) -> dict[Span, Standing]:
+    """Where those stood that were dead letters and are sent again."""
+    found = {}
+    for message, headers in zip(messages, map(Message.headers, messages), strict=True):
+        if headers and (standing := standing_of(headers)):  # type: ignore[arg-type]
+            found[message.partition() or 0, message.offset() or 0] = standing
+    return found

@@ -5,6 +5,7 @@ somebody else has moved it meanwhile; so a batch has its effect once, whatever i
 """
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from .batch import Batch
@@ -12,6 +13,14 @@ from .batch import Batch
 
 class Fenced(Exception):  # noqa: N818 - not an error: another worker has these partitions now
     """The offset is not where this worker left it: somebody else stored these messages."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """The next offset to store of a partition, and the time (milliseconds) to which its log has come by then."""
+
+    next: int
+    logged: int = 0
 
 
 class Prepared(Protocol):
@@ -37,8 +46,8 @@ class Sink(Protocol[P]):
 
     def close(self) -> None: ...
 
-    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, int]:
-        """The next offset to store of each of the partitions; of one that is new, ``first`` says where it begins."""
+    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, Position]:
+        """Where each of the partitions goes on; of one that is new, ``first`` says where it begins."""
         ...
 
     def prepare(self, batch: Batch) -> P:

@@ -14,6 +14,7 @@ from backoffice.kernel.errors import Poison, Rejected
 from ..models import DeadLetter, Outgoing
 from ..outbox.emitting import outgoing
 from .copies import LARGEST, fits
+from .standing import headers_of
 
 
 def page(*, state: str = DeadLetter.State.OPEN, topic: str = "", after: int = 0, limit: int = 50) -> list[DeadLetter]:
@@ -57,7 +58,8 @@ def replay(number: int, *, actor: Actor, reason: str, now: datetime, event: Mapp
         )
     with transaction.atomic():
         _claim(letter, DeadLetter.State.REPLAYED, actor, reason, now)
-        Outgoing.objects.create(**row, headers={"replay_of": str(number), "replayed_by": actor.id})
+        who = {"replay_of": str(number), "replayed_by": actor.id}
+        Outgoing.objects.create(**row, headers=who | headers_of(letter.offset, letter.logged))
 
 
 def discard(number: int, *, actor: Actor, reason: str, now: datetime) -> None:

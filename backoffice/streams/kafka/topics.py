@@ -84,12 +84,16 @@ def wanted_topics() -> list[Topic]:
 
 
 def wanted_configs(topic: Topic, *, tiered: bool) -> dict[str, str]:
-    """The topic's own settings on the cluster, whatever the brokers' defaults are."""
+    """The topic's own settings on the cluster, whatever the brokers' defaults are.
+
+    Times in the log are the broker's: they order what is told of one thing, and show whose clock is ahead.
+    """
+    common = {"message.timestamp.type": "LogAppendTime"}
     if topic.compacted:
-        return {"cleanup.policy": "compact"}
+        return common | {"cleanup.policy": "compact"}
     days = topic.retention_days
     kept = FOR_EVER if days is None else timedelta(days=days) // timedelta(milliseconds=1)
-    configs = {"cleanup.policy": "delete", "retention.ms": str(kept), "retention.bytes": str(FOR_EVER)}
+    configs = common | {"cleanup.policy": "delete", "retention.ms": str(kept), "retention.bytes": str(FOR_EVER)}
     return configs | {"remote.storage.enable": "true"} if tiered else configs
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ..consume.batch import Batch
-from ..consume.sink import Fenced
+from ..consume.sink import Fenced, Position
 from ..database import Connection
 
 
@@ -14,6 +14,15 @@ def stored(connection: Connection, stream: str, topic: str) -> dict[int, int]:
         "SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s", [stream, topic]
     ).fetchall()
     return {int(str(partition)): int(str(following)) for partition, following in rows}
+
+
+def positions(connection: Connection, stream: str, topic: str) -> dict[int, Position]:
+    """Where each partition that was ever begun goes on."""
+    rows = connection.execute(
+        "SELECT partition, next, coalesce(logged, 0) FROM streams_offset WHERE stream = %s AND topic = %s",
+        [stream, topic],
+    ).fetchall()
+    return {int(str(partition)): Position(int(str(n)), int(str(logged))) for partition, n, logged in rows}
 
 
 def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, int], now: datetime) -> None:
@@ -36,20 +45,25 @@ def advance(connection: Connection, stream: str, batch: Batch, now: datetime) ->
     Raises:
         Fenced: a partition is not at the start of its span.
     """
-    wanted = sorted(batch.spans.items())
+    wanted, logged = sorted(batch.spans.items()), batch.newest_logged()
     moved = connection.execute(
-        "UPDATE streams_offset SET next = span.following, updated_at = %s,"
-        " newest_at = greatest(newest_at, span.newest)"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])"
-        "  AS span (partition, start, following, newest)"
-        " WHERE stream = %s AND topic = %s AND streams_offset.partition = span.partition AND next = span.start"
+        "UPDATE streams_offset o SET next = span.following, updated_at = %s,"
+        " newest_at = greatest(newest_at, span.newest), logged = greatest(o.logged, span.logged),"
+        " ahead = o.ahead + span.ahead, ahead_most = greatest(o.ahead_most, span.ahead_most),"
+        " ahead_at = CASE WHEN span.ahead > 0 THEN %s ELSE ahead_at END"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[],"
+        "  %s::bigint[], %s::bigint[]) AS span (partition, start, following, newest, logged, ahead, ahead_most)"
+        " WHERE stream = %s AND topic = %s AND o.partition = span.partition AND next = span.start"
         " RETURNING span.partition",
         [
+            now,
             now,
             [partition for partition, _ in wanted],
             [start for _, (start, _) in wanted],
             [end for _, (_, end) in wanted],
             [min(batch.newest[partition], now) if partition in batch.newest else None for partition, _ in wanted],
+            [logged.get(partition) for partition, _ in wanted],
+            *map(list, zip(*(batch.ahead.get(partition, (0, 0)) for partition, _ in wanted), strict=True)),
             stream,
             batch.topic,
         ],

@@ -13,8 +13,8 @@ rows. It is pure and stays callable as it is. The declaration decides how its ro
   carries where the event came from (``event_id``, ``record``, ``source_partition``, ``source_offset``, ``digest``, as
   far as the table has these columns). What has its ``key`` already is a repeat if it is the same event with the same
   body, and else a clash, which is a dead letter.
-- ``newest_by=(columns…)``: one row for each key; the columns are set if these are later than what is there. Arrival
-  order does not matter.
+- ``newest_by=(columns…)``: one row for each key; the columns are set if these are later than what is there. With
+  ``standing(name)`` that is the order of the log; in which batches the messages came does not matter.
 - ``adding=(columns…)``: one row for each key; the columns are added up.
 - ``once=True``: one row for each key; what is there stays as it is.
 
@@ -135,6 +135,9 @@ class Stream:
         return others if fact is None else [fact, *others]
 
 
+# What stands for the time of a log that does not keep the broker's.
+_NO_TIME = pa.scalar(0, pa.timestamp("us"))
+
 STREAMS: dict[str, Stream] = {}
 EVENT_LOG = "streams_event"
 
@@ -162,8 +165,20 @@ def constant(events: pa.Table, value: str | int | bool) -> pa.ChunkedArray:
 
 
 def stamped(rows: pa.Table, events: pa.Table, name: str) -> pa.Table:
-    """The rows with their version, ``<name>_at`` and ``<name>_event``: later time wins, then the greater event id."""
-    return rows.append_column(f"{name}_at", events["occurred_at"]).append_column(f"{name}_event", events["event_id"])
+    """The rows with when it happened, ``<name>_at``, and where it stands in the log, which is what ``standing`` reads.
+
+    A producer's clock that is ahead is not believed: nothing happened after it was told, where the log says when.
+    """
+    occurred, logged = events["occurred_at"], events["logged_at"]
+    at = pc.if_else(pc.and_(pc.greater(logged, _NO_TIME), pc.less(logged, occurred)), logged, occurred)
+    for column, values in (("at", at), ("logged_at", events["logged_at"]), ("offset", events["logged_offset"])):
+        rows = rows.append_column(f"{name}_{column}", values)
+    return rows
+
+
+def standing(name: str) -> tuple[str, str]:
+    """The columns that decide between two states of one key: the later in the log wins, whatever the clocks say."""
+    return f"{name}_logged_at", f"{name}_offset"
 
 
 def where(events: pa.Table, mask: pa.ChunkedArray) -> pa.Table:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import psycopg
 import pyarrow as pa
+from django.conf import settings
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.contracts.writers import Writers
@@ -15,6 +16,7 @@ from backoffice.kernel.errors import Retryable
 
 from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import Decoded, decode
+from ..consume.sink import Position
 from ..database import Connection, connect, retryable
 from ..deadletters.copies import copy_of
 from ..outbox.alerts import raise_alert
@@ -72,19 +74,20 @@ class TableSink:
         if self._connection is not None:
             self._connection.close()
 
-    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, int]:
+    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, Position]:
         # A connection of its own: the reading thread asks, while the writing one may be in a transaction.
         name, topic = self._stream.name, self._topic
         with retryable(), connect() as connection:
             known = offsets.stored(connection, name, topic)
             starts = {partition: first(partition) for partition in set(partitions) - known.keys()}
             offsets.begin(connection, name, topic, starts, self._clock.now())
-            return offsets.stored(connection, name, topic)
+            return offsets.positions(connection, name, topic)
 
     def prepare(self, batch: Batch) -> PreparedRows:
         decoded = decode(batch, records=self._records, writers=self._writers, now=self._clock.now())
         decoded.tables = with_digests(decoded.tables, batch.values, self._stream)
         batch = replace(batch, dead=batch.dead | decoded.dead, passed=decoded.passed, newest=decoded.newest())
+        batch.ahead = decoded.ahead(settings.CLOCK_TOLERANCE)
         try:
             rows: list[Rows] | pa.ArrowInvalid = project(
                 decoded.tables, self._stream, self._shapes, gone=decoded.tombstones
@@ -147,10 +150,11 @@ class TableSink:
                 position = (batch.topic, batch.partitions[row], batch.offsets[row])
                 cursor.execute(
                     "INSERT INTO streams_deadletter"
-                    " (stream, topic, partition, \"offset\", record, schema_id, reason, key, value, died_at, state)"
-                    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')",
+                    " (stream, topic, partition, \"offset\", record, schema_id, reason, key, value, logged, died_at,"
+                    "  state)"
+                    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')",
                     [self._stream.name, *position, dead.record, dead.schema_id, dead.reason,
-                     batch.keys[row], batch.values[row], now],
+                     batch.keys[row], batch.values[row], batch.logged[row], now],
                 )  # fmt: skip
                 headers = dict(zip(("topic", "partition", "offset"), map(str, position), strict=True))
                 headers |= {"stream": self._stream.name, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}

@@ -6,7 +6,7 @@ live table has and has taken its place. People see the old rows until then, and 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from psycopg import sql
@@ -19,7 +19,9 @@ from backoffice.kernel.errors import Rejected, Retryable
 
 from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import decode
+from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
+from ..deadletters.standing import standing_of
 from ..kafka.clients import CONSUMER
 from ..store.copying import table_shape
 from ..store.projection import STREAMS, Stream
@@ -47,7 +49,10 @@ class Source:
 
 @dataclass
 class Rebuild:
-    """One rebuild of one table. ``done`` is how far each partition of each source has been read."""
+    """One rebuild of one table.
+
+    ``done`` is how far each partition of each source has been read, ``logged`` the time of its log there.
+    """
 
     table: str
     sources: list[Source]
@@ -58,6 +63,7 @@ class Rebuild:
     prefix: str
     done: dict[Place, int]
     kept: set[str]
+    logged: dict[Place, int] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> int:
         """Build the shadow and swap it in; returns how many messages were read.
@@ -151,7 +157,17 @@ class Rebuild:
                 elif (offset := int(message.offset() or 0)) >= end:
                     at = end
                 else:
-                    batch.add(partition=place[2], offset=offset, key=message.key(), value=message.value(), start=at)
+                    logged = self.logged[place] = max(self.logged.get(place, 0), int(appended([message])[0]))
+                    batch.add(
+                        partition=place[2],
+                        offset=offset,
+                        key=message.key(),
+                        value=message.value(),
+                        start=at,
+                        logged=logged,
+                    )
+                    if standing := standing_of(message.headers()):  # type: ignore[arg-type]
+                        batch.replayed[place[2], offset] = standing
             if len(batch):
                 at = max(at, batch.spans[place[2]][1])
                 yield batch
@@ -159,11 +175,11 @@ class Rebuild:
     def _swap_when_free(self, progress: Progress) -> None:
         """Swap between two long reads of the table; nobody is made to wait behind this for longer than the patience."""
         for tries_left in reversed(range(SWAP_TRIES)):
-            done = dict(self.done)
+            done, logged = dict(self.done), dict(self.logged)
             try:
                 self._swap(progress)
             except LockNotAvailable:
-                self.done = done
+                self.done, self.logged = done, logged
                 if not tries_left:
                     raise Retryable(f"{self.table} is being read all the time; it is as it was.") from None
             else:

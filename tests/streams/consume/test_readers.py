@@ -18,7 +18,7 @@ from backoffice.kernel.ids import derived_id
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.decoding import decode
 from backoffice.streams.consume.lane import Lane, Limits
-from backoffice.streams.consume.sink import Fenced
+from backoffice.streams.consume.sink import Fenced, Position
 from backoffice.streams.step import LaneThread
 from backoffice.streams.store.projection import STREAMS, Stream
 from tests.spine import Spine, until
@@ -111,10 +111,10 @@ class Checkpoints:
     def close(self) -> None:
         """Nothing is open."""
 
-    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, int]:
+    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, Position]:
         for partition in set(partitions) - self.positions_now.keys():
             self.positions_now[partition] = first(partition)
-        return dict(self.positions_now)
+        return {partition: Position(at) for partition, at in self.positions_now.items()}
 
     def prepare(self, batch: Batch) -> Counted:
         decoded = decode(batch, records=("BetPlaced",), writers=self._spine.registry, now=SystemClock().now())

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db.models import Field, Model
 
 from backoffice.contracts.catalogue import TOPICS
+from backoffice.metrics.windows import count_events
 from backoffice.streams.store.projection import EVENT_LOG, STREAMS, Effect, Projection, Stream
 from backoffice.streams.store.rows import project
 from tests.streams.arriving import RECORDS, arrived
@@ -75,10 +76,8 @@ def test_every_table_of_an_app_is_filled() -> None:
     assert owned - SET_BY_PEOPLE - KEPT_BY_TASKS == filled
 
 
-def test_a_topic_is_read_by_one_stream() -> None:
-    readers = {name: {s.name for s in STREAMS.values() if s.records() & set(t.records)} for name, t in TOPICS.items()}
-
-    assert all(len(names) == 1 for names in readers.values()), readers
+def test_every_topic_is_read() -> None:
+    assert {topic for stream in STREAMS.values() for topic in stream.topics()} == set(TOPICS)
 
 
 def test_a_record_has_one_fact_unless_it_is_not_logged() -> None:
@@ -137,6 +136,15 @@ def test_a_fact_is_never_merged() -> None:
 def test_a_row_has_one_way_to_change() -> None:
     with pytest.raises(ValueError, match="exclude one another"):
         Stream("trial").project("BetPlaced", into="trading_bet", key="id", once=True, adding=("stake",))
+
+
+def test_no_event_is_counted_by_two_streams() -> None:
+    before = list(STREAMS["trading"].projections)
+
+    with pytest.raises(ValueError, match="BetPlaced is counted by the stream trading already"):
+        count_events(Stream("trial"), ["BetPlaced"])
+
+    assert STREAMS["trading"].projections == before
 
 
 @pytest.fixture(autouse=True)

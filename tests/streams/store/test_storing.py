@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.examples import MOMENT
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
@@ -25,8 +26,19 @@ def events(count: int, seed: int) -> list[Event]:
     return list(islice(made, count))
 
 
-def shuffled(sent: list[Event], seed: int) -> list[Event]:
-    return random.Random(seed).sample(sent, len(sent))
+# What tells where in the log a message stood; it is all that may differ where keys come in another order.
+PLACES = (
+    "source_offset",
+    *(f"{name}_offset" for name in ("status", "verification", "registered", "started", "ended", "granted")),
+    *(f"{name}_offset" for name in ("seen", "version")),
+)
+
+
+def interleaved(sent: list[Event], seed: int) -> list[Event]:
+    """The events in another order, but those of one key in the order in which they were."""
+    keys = [(topic_of(event.record), event.key) for event in sent]
+    of_key = {key: iter([event for event, own in zip(sent, keys, strict=True) if own == key]) for key in set(keys)}
+    return [next(of_key[key]) for key in random.Random(seed).sample(keys, len(keys))]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -84,16 +96,16 @@ def test_versions_of_a_market_that_are_read_again_change_nothing(store: Store) -
 
 
 @pytest.mark.parametrize("seed", [6])
-def test_order_of_arrival_changes_nothing(store: Store, seed: int) -> None:
-    """Not the states, of which the newest counts; and not the sums, of which every one counts."""
+def test_which_key_comes_first_changes_nothing(store: Store, seed: int) -> None:
+    """Not the states, of which the last of its key counts; and not the sums, of which every one counts."""
     sent = events(1_800, seed)
     store.take(log_of(sent))
-    in_order = store.contents(without=("source_offset",))
+    in_order = store.contents(without=PLACES)
     store.empty()
 
-    store.take(log_of(shuffled(sent, seed)), random.Random(seed))
+    store.take(log_of(interleaved(sent, seed)), random.Random(seed))
 
-    assert store.contents(without=("source_offset",)) == in_order
+    assert store.contents(without=PLACES) == in_order
 
 
 def test_the_ends_of_sessions_and_bonuses_may_come_before_their_beginnings(store: Store) -> None:
@@ -109,12 +121,12 @@ def test_the_ends_of_sessions_and_bonuses_may_come_before_their_beginnings(store
         for record, change in (*begun, *ended)
     ]
     store.take(log_of(pair))
-    in_order = store.contents("players_session", "players_bonus")
+    in_order = store.contents("players_session", "players_bonus", without=PLACES)
     store.empty()
 
     store.take(log_of(reversed(pair)), random.Random(1))
 
-    assert store.contents("players_session", "players_bonus") == in_order
+    assert store.contents("players_session", "players_bonus", without=PLACES) == in_order
     assert [len(rows) for rows in in_order.values()] == [1, 1]
 
 

@@ -1,0 +1,192 @@
+"""The cases of docs/streams.md, "Which state wins": what is told of one thing, in what order, and what is then true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise, permutations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.examples import MOMENT
+from backoffice.kernel.ids import derived_id
+from backoffice.streams.consume.logtimes import LogTimes
+from backoffice.streams.deadletters.standing import headers_of, standing_of
+from tests.streams.arriving import event_of, message
+from tests.streams.stored import Logged, Store
+
+NOW_MS = int(MOMENT.timestamp() * 1_000)
+HOUR = timedelta(hours=1)
+# What all messages of a test are about.
+ID, SAME = str(derived_id("which state wins")), {"player_id", "payment_id"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message: its record and fields; when the broker took it (s after now), and where, if that matters."""
+
+    record: str
+    fields: dict[str, Any]
+    logged: int = 0
+    partition: int = 0
+    stood: tuple[int, int] | None = None
+
+
+def tell(store: Store, *said: Said, batches: bool = True) -> None:
+    """In this order, in one batch or each in a batch of its own."""
+    ends: dict[int, int] = {}
+    log = []
+    for number, one in enumerate(said):
+        offset = ends.get(one.partition, 10 * one.partition)
+        ends[one.partition] = offset + 1
+        event = event_of(one.record, event_id=str(derived_id("which state wins", str(number), one.record)))
+        value = message(one.record, event | dict.fromkeys(SAME & event.keys(), ID) | one.fields)
+        log.append(Logged(one.partition, offset, value, logged=NOW_MS + 1_000 * one.logged, stood=one.stood))
+    for part in [[one] for one in log] if batches else [log]:
+        store.take({topic_of(said[0].record): part})
+
+
+def one(store: Store, columns: str, table: str) -> Sequence[Any]:
+    (row,) = store.connection.execute(f"SELECT {columns} FROM {table}".encode()).fetchall()
+    return row
+
+
+@pytest.fixture(params=[True, False], ids=["in batches of one", "in one batch"])
+def batches(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+DEPOSIT = ("DepositInitiated", "DepositDeclined", "DepositCompleted")
+WITHDRAWAL = ("WithdrawalRequested", "WithdrawalReversed", "WithdrawalPaid")
+
+
+@pytest.mark.parametrize("records", [*permutations(DEPOSIT), *permutations(DEPOSIT[::2])])
+def test_a_deposit_that_is_booked_is_completed_whatever_else_is_said_when(
+    store: Store, records: tuple[str, ...], batches: bool
+) -> None:
+    """All at one instant, too: ids decide nothing."""
+    tell(store, *(Said(record, {}) for record in records), batches=batches)
+
+    assert one(store, "status, decline_reason", "wallet_payment") == ("completed", None)
+
+
+@pytest.mark.parametrize("records", [*permutations(WITHDRAWAL), *permutations(WITHDRAWAL[::2])])
+def test_a_withdrawal_that_is_booked_is_paid(store: Store, records: tuple[str, ...], batches: bool) -> None:
+    tell(store, *(Said(record, {}) for record in records), batches=batches)
+
+    assert one(store, "status", "wallet_payment") == ("paid",)
+
+
+@pytest.mark.parametrize(("first", "then"), [*permutations(("WithdrawalReversed", "WithdrawalDeclined"))])
+def test_between_equals_the_later_in_the_log_is_true(store: Store, first: str, then: str, batches: bool) -> None:
+    tell(store, Said(first, {}), Said(then, {}), batches=batches)
+
+    assert one(store, "status", "wallet_payment") == (then.removeprefix("Withdrawal").lower(),)
+
+
+def test_a_clock_that_is_ahead_does_not_keep_a_player_active(store: Store, batches: bool) -> None:
+    ahead, on_time = (
+        {"status": "active", "occurred_at": MOMENT + HOUR},
+        {"status": "frozen", "occurred_at": MOMENT},
+    )
+
+    tell(store, Said("PlayerStatusChanged", ahead), Said("PlayerStatusChanged", on_time, 1), batches=batches)
+
+    assert one(store, "status, status_at", "players_player") == ("frozen", MOMENT)
+
+
+def test_nothing_happened_after_it_was_logged(store: Store) -> None:
+    tell(store, Said("PlayerStatusChanged", {"status": "active", "occurred_at": MOMENT + HOUR}, 5))
+
+    assert one(store, "status_at", "players_player") == (MOMENT + timedelta(seconds=5),)
+    assert one(store, "ahead, ahead_most", "streams_offset WHERE ahead > 0") == (1, 3_595_000)
+
+
+def test_a_log_without_times_of_the_broker_is_ordered_by_offset(store: Store, batches: bool) -> None:
+    statuses = [Said("PlayerStatusChanged", {"status": status}, -NOW_MS // 1_000) for status in ("closed", "active")]
+
+    tell(store, *statuses, batches=batches)
+
+    assert one(store, "status, status_at", "players_player") == ("active", MOMENT)
+
+
+def test_a_key_that_moved_to_a_new_partition_is_later_there_at_a_lower_offset(store: Store, batches: bool) -> None:
+    before = Said("PlayerStatusChanged", {"status": "active"}, 1, partition=2)
+    after = Said("PlayerStatusChanged", {"status": "frozen"}, 2, partition=1)
+
+    tell(store, before, after, batches=batches)
+    assert one(store, "status, status_offset", "players_player") == ("frozen", 10)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_and_so_it_is_where_the_new_partition_is_read_first(store: Store, batched: bool) -> None:
+    before = Said("PlayerStatusChanged", {"status": "active"}, 1, partition=2)
+    after = Said("PlayerStatusChanged", {"status": "frozen"}, 2, partition=1)
+
+    tell(store, after, before, batches=batched)
+
+    assert one(store, "status", "players_player") == ("frozen",)
+
+
+def test_a_dead_letter_sent_again_is_as_old_as_it_was(store: Store, batches: bool) -> None:
+    """It stood before what is known by now."""
+    now = Said("PlayerStatusChanged", {"status": "frozen"}, 60)
+    replayed = Said("PlayerStatusChanged", {"status": "active"}, 3_600, stood=(NOW_MS, 0))
+
+    tell(store, now, replayed, batches=batches)
+
+    assert one(store, "status", "players_player") == ("frozen",)
+
+
+def test_a_dead_letter_sent_again_counts_where_nothing_later_is_known(store: Store, batches: bool) -> None:
+    first = Said("PlayerStatusChanged", {"status": "active"}, 0)
+    replayed = Said("PlayerStatusChanged", {"status": "frozen"}, 3_600, stood=(NOW_MS + 1_000, 1))
+
+    tell(store, first, replayed, batches=batches)
+
+    assert one(store, "status, status_offset", "players_player") == ("frozen", 1)
+
+
+def test_of_a_market_the_greatest_version_is_true_and_of_one_version_the_last(store: Store, batches: bool) -> None:
+    said = [Said("MarketUpdate", {"version": version, "status": status}, place) for place, (version, status) in
+            enumerate([(3, "open"), (5, "suspended"), (5, "closed"), (4, "open")])]  # fmt: skip
+
+    tell(store, *said, batches=batches)
+
+    assert one(store, "version, status", "trading_market") == (5, "closed")
+
+
+def test_the_time_of_a_log_never_goes_back() -> None:
+    times = LogTimes()
+    times.start({0: 50})
+
+    first = times.of(0, np.array([40, 60, 55, 70]))
+    other = times.of(1, np.array([10, 5]))
+    second = times.of(0, np.array([65, 71]))
+
+    assert [*first, *second] == [50, 60, 60, 70, 70, 71]
+    assert other.tolist() == [10, 10]
+    assert all(before <= after for before, after in pairwise([*first, *second]))
+    assert times.of(0, np.array([], np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None, [], [("replay_offset", b"1")], [("replay_logged", b"1")],
+        [("replay_offset", b"x"), ("replay_logged", b"1")], [("replay_offset", b"-1"), ("replay_logged", b"1")],
+        [("replay_offset", b"1"), ("replay_logged", b"0")], [("replay_offset", b"1"), ("replay_logged", None)],
+        [("replay_offset", b"1"), ("replay_logged", str(2**63).encode())],
+    ],
+)  # fmt: skip
+def test_headers_that_tell_no_place_are_none(headers: Any) -> None:
+    assert standing_of(headers) is None
+
+
+def test_a_place_goes_with_the_message_and_comes_back() -> None:
+    headers = [(name, value.encode()) for name, value in headers_of(7, NOW_MS).items()]
+
+    assert standing_of([("other", b"1"), *headers]) == (NOW_MS, 7)
+    assert datetime.fromtimestamp(NOW_MS / 1_000, UTC) == MOMENT
