@@ -4,10 +4,9 @@ What the contracts say is shared (`schemas`, `contracts.bounds`), how it is chec
 far an event may be ahead of the clock was judged when it came.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from ipaddress import ip_address
 from typing import Any
@@ -95,7 +94,7 @@ def _list(field: dict[str, Any]) -> Check:
 
 
 def _micros(at: datetime) -> int:
-    return math.floor(at.timestamp()) * 1_000_000 + at.microsecond
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _is_address(text: str) -> bool:

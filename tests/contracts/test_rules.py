@@ -22,9 +22,15 @@ NUL = "it holds a NUL character, which no table can store (Trial.it)"
 def faults_of(rule: dict[str, Any], values: list[Any], kind: pa.DataType | None = None) -> dict[int, str]:
     """What is said of the rows of a record ``Trial`` with one field ``it``."""
     kind = kind or (pa.string() if rule["type"] == "string" else pa.int64())
-    definition = {"name": "pitboss.Trial", "fields": [{"name": "it", "classification": "operational"} | rule]}
-    batch = pa.RecordBatch.from_arrays([pa.array(values, kind)], names=["it"])
-    return checked(batch, definition, NOW)[1]
+    return checked(batch_with(pa.array(values, kind)), definition_with(rule), NOW)[1]
+
+
+def definition_with(rule: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "pitboss.Trial", "fields": [{"name": "it", "classification": "operational"} | rule]}
+
+
+def batch_with(column: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([column], names=["it"])
 
 
 @pytest.mark.parametrize(
@@ -82,10 +88,75 @@ def test_an_event_has_the_time_at_which_it_happened(at: datetime, complaint: str
     assert complaint in faults.get(0, "")
 
 
-def test_other_times_may_lie_anywhere() -> None:
-    kind = {"type": {"type": "long", "logicalType": "timestamp-micros"}}
+TIME: dict[str, Any] = {"type": {"type": "long", "logicalType": "timestamp-micros"}}
+DATE: dict[str, Any] = {"type": {"type": "int", "logicalType": "date"}}
+HOURS = 3_600_000_000
+FIRST, LAST = -2_208_988_800_000_000, 253_402_214_399_999_999
+FIRST_DAY, LAST_DAY = -25_567, 2_932_896
+OUTSIDE = "it lies outside of 1900-01-01 to 9999-12-3"
 
-    assert faults_of(kind, [datetime(1970, 1, 1), datetime(2400, 1, 1)], pa.timestamp("us")) == {}  # noqa: DTZ001
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "good", "bad", "shown"),
+    [
+        (TIME, pa.timestamp("us"), FIRST, FIRST - 1, "1899-12-31 23:59:59.999999"),
+        (TIME, pa.timestamp("us"), LAST, LAST + 1, "9999-12-31 00:00:00"),
+        (TIME, pa.timestamp("us"), 0, LAST + 24 * HOURS + 1, "253402300800000000 µs after 1970"),
+        (TIME, pa.timestamp("us"), 0, 2**63 - 1, "9223372036854775807 µs after 1970"),
+        (TIME, pa.timestamp("us"), 0, -(2**63) + 1, "−9223372036854775807 µs after 1970"),
+        (DATE, pa.date32(), FIRST_DAY, FIRST_DAY - 1, "1899-12-31"),
+        (DATE, pa.date32(), LAST_DAY, LAST_DAY + 1, "2932897 days after 1970"),
+        (DATE, pa.date32(), 0, 2**31 - 1, "2147483647 days after 1970"),
+        (DATE, pa.date32(), 0, -(2**31), "−2147483648 days after 1970"),
+    ],
+)
+def test_times_and_dates_are_such_as_everybody_can_hold(
+    rule: dict[str, Any], kind: pa.DataType, good: int, bad: int, shown: str
+) -> None:
+    whole = pa.int32() if pa.types.is_date(kind) else pa.int64()
+    column = pa.array([good, bad, None], whole).cast(kind)
+
+    (told,) = checked(batch_with(column), definition_with(rule), NOW)[1].items()
+
+    assert told[0] == 1
+    assert told[1].startswith(f"it is {shown}; {OUTSIDE}")
+    assert checked(batch_with(column.take([0, 2])), definition_with(rule), NOW)[1] == {}
+
+
+def test_where_there_is_no_end_nothing_is_said() -> None:
+    column = pa.array([2**62], pa.int64()).cast(pa.timestamp("us"))
+
+    (told,) = checked(batch_with(column), definition_with({"type": ["null", TIME["type"]]}), NOW)[1].values()
+
+    assert "leave it empty where there is no end (Trial.it)" in told
+
+
+def test_times_in_the_middle_may_lie_anywhere() -> None:
+    assert faults_of(TIME, [datetime(1970, 1, 1), datetime(2400, 1, 1)], pa.timestamp("us")) == {}  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "good", "bad", "complaint"),
+    [
+        ({"type": "long"}, pa.int64(), 2**53 - 1, 2**53, "must be at most 9007199254740991"),
+        ({"type": "long"}, pa.int64(), 1 - 2**53, -(2**53), "must be at least -9007199254740991"),
+        ({"type": ["null", "long"], "minimum": 0}, pa.int64(), 0, 2**53, "must be at most 9007199254740991"),
+        ({"type": "double"}, pa.float64(), 1e300, float("inf"), "must be a finite number"),
+        ({"type": "double"}, pa.float64(), -1e300, float("-inf"), "must be a finite number"),
+        ({"type": "double"}, pa.float64(), 0.0, float("nan"), "must be a finite number"),
+        ({"type": "double", "minimum": 0, "maximum": 1}, pa.float64(), 1.0, 1.5, "must be at most 1"),
+        ({"type": "double", "minimum": 0, "maximum": 1}, pa.float64(), 0.0, -0.5, "is never negative"),
+        ({"type": "double", "minimum": 0, "maximum": 1}, pa.float64(), 0.5, float("nan"), "must be a finite number"),
+    ],
+)
+def test_numbers_have_bounds_even_where_none_are_stated(
+    rule: dict[str, Any], kind: pa.DataType, good: float, bad: float, complaint: str
+) -> None:
+    assert faults_of(rule, [good, None], kind) == {}
+    ((row, told),) = faults_of(rule, [good, None, bad], kind).items()
+    assert row == 2
+    assert f"; it {complaint} (Trial.it)" in told
+    assert list(faults_of(rule, [bad, good], kind)) == [0]
 
 
 @pytest.mark.parametrize(
@@ -196,3 +267,86 @@ def test_a_nul_inside_a_list_is_found() -> None:
 
 def test_the_list_of_currencies_is_iso_4217s() -> None:
     assert faults_of(STRING | {"format": "currency"}, sorted(CURRENCIES)) == {}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        STRING | {"format": "uuid"},
+        STRING | {"format": "country"},
+        STRING | {"format": "sha256"},
+        STRING | {"format": "ip"},
+        STRING | {"values": ["won"]},
+        STRING | {"max_length": 3},
+        STRING,
+    ],
+)
+def test_nothing_beside_a_bad_text_is_no_fault(rule: dict[str, Any]) -> None:
+    assert list(faults_of(rule, [None, "long and wrong\0", None])) == [1]
+
+
+def test_nothing_beside_a_bad_number_is_no_fault() -> None:
+    assert sorted(faults_of({"type": "long", "minimum": 1, "maximum": 2}, [None, 3, None, 0])) == [1, 3]
+
+
+@pytest.mark.parametrize(("length", "shown"), [(78, 78), (79, 79), (200, 79)])
+def test_eighty_characters_of_a_text_are_shown(length: int, shown: int) -> None:
+    (told,) = faults_of(STRING | {"max_length": 10}, ["x" * length]).values()
+
+    assert told.count("x") == shown
+    assert told.startswith("it is 'x")
+
+
+KEYED = pa.list_(pa.struct([("no", pa.int32()), ("name", pa.string())]))
+
+
+def keyed(rows: list[list[tuple[int, str]]], **rules: Any) -> dict[int, str]:
+    """Lists of numbers and names; what tells their elements apart, and how many there are, is what the rules say."""
+    items = {"type": "record", "name": "Part", "fields": [
+        {"name": "no", "type": "int"}, {"name": "name", "type": "string"}]}  # fmt: skip
+    parts = pa.array([[{"no": no, "name": name} for no, name in row] for row in rows], KEYED)
+    return checked(batch_with(parts), definition_with({"type": {"type": "array", "items": items}} | rules), NOW)[1]
+
+
+def test_an_element_that_is_named_twice_is_a_fault_of_its_row_alone() -> None:
+    rows = [
+        [(1, "a"), (2, "b")],
+        [(7, "a"), (8, "b"), (7, "c")],
+        [(7, "a")],
+        [(2, "b"), (1, "a")],
+        [(5, "x"), (5, "y")],
+    ]
+
+    assert keyed(rows) == {
+        1: "no 7 is named twice; each of it has another (Trial.it[].no)",
+        4: "no 5 is named twice; each of it has another (Trial.it[].no)",
+    }
+    assert keyed(rows[:1]) == keyed(rows[2:4]) == {}
+
+
+def test_a_list_is_told_apart_by_the_key_that_its_schema_names() -> None:
+    rows = [[(1, "a"), (1, "b")], [(1, "a"), (2, "a")], [(3, "a")], [(3, "b"), (3, "a")]]
+
+    assert keyed(rows, key="name") == {1: "name 'a' is named twice; each of it has another (Trial.it[].name)"}
+
+
+@given(st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), max_size=7), st.sampled_from(["no", "name"]))
+def test_elements_named_twice_are_found_wherever_they_are(rows: list[list[int]], key: str) -> None:
+    found = keyed([[(number, str(number)) for number in row] for row in rows], key=key)
+
+    assert sorted(found) == [row for row, numbers in enumerate(rows) if len(set(numbers)) < len(numbers)]
+
+
+def test_a_list_holds_as_many_as_its_schema_asks_for() -> None:
+    rows = [[], [(1, "a")], [(1, "a"), (2, "b")]]
+
+    assert keyed(rows, min_items=0) == {}
+    assert keyed(rows) == keyed(rows, min_items=1) == {0: "it is empty; it has at least 1 (Trial.it)"}
+    assert keyed(rows, min_items=2) == {
+        0: "it is empty; it has at least 2 (Trial.it)",
+        1: "it has 1 of at least 2 (Trial.it)",
+    }
+
+
+def test_a_fault_of_an_element_is_told_before_one_of_the_list() -> None:
+    assert keyed([[(1, "a\0"), (1, "b")]])[0].startswith("name is 'a\\x00'")
