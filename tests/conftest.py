@@ -18,7 +18,7 @@ from tests import databases
 from tests.spine import Spine
 
 # How long one example takes says how busy the machine is.
-hypothesis.register_profile("steady", deadline=None)
+hypothesis.register_profile("steady", parent=hypothesis(), deadline=None)
 hypothesis.load_profile("steady")
 
 

@@ -1,4 +1,7 @@
-"""Plays the seeds on servers of its own; exit 1 if anything was lost, doubled or out of order."""
+"""Gives spoilt messages to both readers, then plays the seeds on servers of its own.
+
+Exit 1 if the readers differ on a message, or if anything was lost, doubled or out of order.
+"""
 
 import argparse
 import os
@@ -18,12 +21,15 @@ def main() -> int:
     django.setup()
     from backoffice.localstack.stack import running_stack
     from tests import databases
+    from tests.chaos.decoders import run
     from tests.chaos.play import play
     from tests.chaos.verdict import Verdict, line, summary
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
     verdicts: list[Verdict] = []
+    read = run(asked.first, asked.messages)
+    print(read, flush=True)
     try:
         with running_stack(folder / "stack", outside={}) as stack, _log(asked.log).open("ab") as log:
             databases.migrated(stack.environ()["DATABASE_URL"], "template_chaos")
@@ -38,13 +44,14 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(summary(verdicts))
-    return 0 if all(verdict.passed for verdict in verdicts) else 1
+    return 0 if not read.differing and all(verdict.passed for verdict in verdicts) else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds to play")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="how many spoilt messages both readers get")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each is disturbed")
     parser.add_argument("--rate", type=int, default=1_000, help="messages a second")
     parser.add_argument("--log", type=Path, help="a file for what the workers say (default: thrown away)")

@@ -3,6 +3,7 @@
 import random
 import string
 import struct
+from functools import cache
 from typing import Any
 
 from backoffice.contracts.avro import value_type
@@ -91,7 +92,7 @@ class Twister:
 
 def event_like(avro: dict[str, Any], record: str, rng: random.Random) -> Event:
     """An event by a schema: like the example of the record, with some values otherwise, some of them beyond bounds."""
-    usual = example(schema(record))
+    usual = _usual(record)
     return {item["name"]: _value(item["type"], usual.get(item["name"]), rng, 0.01) for item in avro["fields"]}
 
 
@@ -116,6 +117,11 @@ def spoilt(body: bytes, rng: random.Random) -> bytes:
         else:
             octets[at:at] = octets[at : at + rng.randint(1, 20)]
     return bytes(octets)
+
+
+@cache
+def _usual(record: str) -> Event:
+    return example(schema(record))
 
 
 def _value(avro: Any, usual: Any, rng: random.Random, share: float) -> Any:
