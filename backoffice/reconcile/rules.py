@@ -5,7 +5,8 @@ far an event may be ahead of the clock was judged when it came.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from ipaddress import ip_address
@@ -17,99 +18,111 @@ from backoffice.contracts.definitions import schema
 from backoffice.kernel.money import CURRENCIES
 
 Event = dict[str, Any]
-Check = Callable[[Any], str | None]
-"""What is wrong with a value that is there; None when nothing is."""
 
 _OLDEST_EVENT = datetime(2000, 1, 1, tzinfo=UTC)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_NO_END = 1 << 62
+_FORMATS = {
+    "uuid": re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch,
+    "country": re.compile(r"[A-Z]{2}").fullmatch,
+    "sha256": re.compile(r"[0-9a-f]{64}").fullmatch,
+}
 
 
 def broken(record: str, event: Event) -> str | None:
     """The first rule of its contract that an event breaks; times are microseconds, dates are days since 1970."""
-    for name, check in _checks(record):
-        value = event[name]
-        if value is not None and (wrong := check(value)):
-            return f"{name} {wrong} ({record})"
-    return None
+    wrong = _rules(record).broken(event)
+    return f"{wrong} ({record})" if wrong else None
+
+
+@dataclass
+class Rules:
+    """The rules of a record by their kind, each with the name of its field; kept flat, as every event passes them."""
+
+    numbers: list[tuple[str, float, float]]
+    texts: list[tuple[str, int]]
+    choices: list[tuple[str, Collection[str]]]
+    forms: list[tuple[str, str, Callable[[str], object]]]
+    lists: list[tuple[str, str, int, "Rules"]]
+
+    def broken(self, event: Event) -> str | None:
+        for name, least, greatest in self.numbers:
+            # What is no number does not lie between two.
+            if (number := event[name]) is not None and not least <= number <= greatest:
+                return f"{name} does not lie within {least} and {greatest}"
+        for name, longest in self.texts:
+            if (text := event[name]) is not None and (len(text) > longest or "\0" in text):
+                return (
+                    f"{name} holds a NUL character" if "\0" in text else f"{name} is longer than {longest} characters"
+                )
+        for name, allowed in self.choices:
+            if (text := event[name]) is not None and text not in allowed:
+                return f"{name} is none of the values that there are"
+        for name, form, fits in self.forms:
+            if (text := event[name]) is not None and not fits(text):
+                return f"{name} is no {form}"
+        return self._broken_list(event) if self.lists else None
+
+    def _broken_list(self, event: Event) -> str | None:
+        for name, key, fewest, rules in self.lists:
+            elements = event[name]
+            if len(elements) < fewest:
+                return f"{name} has {len(elements)} elements; it has at least {fewest}"
+            if len({element[key] for element in elements}) < len(elements):
+                return f"{name} names one {key} twice"
+            for element in elements:
+                if wrong := rules.broken(element):
+                    return f"{name} has an element whose {wrong}"
+        return None
 
 
 @cache
-def _checks(record: str) -> list[tuple[str, Check]]:
-    return list(_of_fields(schema(record)["fields"]))
+def _rules(record: str) -> Rules:
+    return _of(schema(record)["fields"])
 
 
-def _of_fields(fields: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Check]]:
+def _of(fields: list[dict[str, Any]]) -> Rules:
+    rules = Rules([], [], [], [], [])
     for field in fields:
-        avro = value_type(field["type"])
+        name, avro = field["name"], value_type(field["type"])
         if avro == "string":
-            yield from ((field["name"], check) for check in _text(field))
+            _add_text(rules, field)
         elif avro in ("int", "long", "double"):
-            yield field["name"], _between(*bounds.number_bounds(field))
+            rules.numbers.append((name, *bounds.number_bounds(field)))
         elif avro == TIME:
             first = _OLDEST_EVENT if field.get("rule") == "event_time" else bounds.EARLIEST
-            yield field["name"], _between(_micros(first), _micros(bounds.LATEST))
+            rules.numbers.append((name, _micros(first), _micros(bounds.LATEST)))
         elif avro == DATE:
-            yield field["name"], _between(*(day.toordinal() - date(1970, 1, 1).toordinal() for day in _DAYS))
+            rules.numbers.append((name, _days(bounds.FIRST_DAY), _days(bounds.LAST_DAY)))
         elif avro != "boolean":
-            yield field["name"], _list(field)
+            inner = _of(field["type"]["items"]["fields"])
+            rules.lists.append((name, bounds.item_key(field), bounds.fewest_items(field), inner))
+    return rules
 
 
-def _text(field: dict[str, Any]) -> Iterator[Check]:
-    yield lambda text: "holds a NUL character" if "\0" in text else None
-    if "max_length" in field:
-        longest = field["max_length"]
-        yield lambda text: f"is longer than {longest} characters" if len(text) > longest else None
+def _add_text(rules: Rules, field: dict[str, Any]) -> None:
+    name, form = field["name"], field.get("format")
     if "values" in field:
-        allowed = frozenset(field["values"])
-        yield lambda text: None if text in allowed else "is none of the values that there are"
-    if "format" in field:
-        fits = _FORMATS[field["format"]]
-        yield lambda text: None if fits(text) else f"is no {field['format']}"
-
-
-def _between(least: float, greatest: float) -> Check:
-    # Whatever is not a number is not between two.
-    return lambda number: None if least <= number <= greatest else f"does not lie within {least} and {greatest}"
-
-
-def _list(field: dict[str, Any]) -> Check:
-    key, fewest = bounds.item_key(field), bounds.fewest_items(field)
-    checks = list(_of_fields(field["type"]["items"]["fields"]))
-
-    def check(elements: list[Event]) -> str | None:
-        if len(elements) < fewest:
-            return f"has {len(elements)} elements; it has at least {fewest}"
-        if len({element[key] for element in elements}) < len(elements):
-            return f"names one {key} twice"
-        for element in elements:
-            for name, inner in checks:
-                value = element[name]
-                if value is not None and (wrong := inner(value)):
-                    return f"has an element whose {name} {wrong}"
-        return None
-
-    return check
+        rules.choices.append((name, frozenset(field["values"])))
+    elif form == "currency":
+        rules.choices.append((name, CURRENCIES))
+    elif form:
+        rules.forms.append((name, form, _FORMATS.get(form, _is_address)))
+    if "max_length" in field or not ("values" in field or form):
+        rules.texts.append((name, field.get("max_length", _NO_END)))
 
 
 def _micros(at: datetime) -> int:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
+def _days(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+@lru_cache(10_000)
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:
         return False
-    return "%" not in text and text.isascii()
-
-
-_DAYS = (bounds.FIRST_DAY, bounds.LAST_DAY)
-_FORMATS: dict[str, Callable[[str], object]] = {
-    "uuid": _UUID.fullmatch,
-    "currency": CURRENCIES.__contains__,
-    "country": _COUNTRY.fullmatch,
-    "sha256": _DIGEST.fullmatch,
-    "ip": lru_cache(10_000)(_is_address),
-}
+    return "%" not in text
