@@ -158,6 +158,9 @@ def _is_air(cursor: CursorWrapper, partition: str) -> bool:
 def _shrunk(cursor: CursorWrapper, partition: str) -> bool:
     cursor.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
     try:
+        # What writes a file anew keeps rows that any transaction of the whole server might see; this takes them out
+        # as soon as none of this database can.
+        cursor.execute(sql.SQL("VACUUM {}").format(sql.Identifier(partition)))
         cursor.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(partition)))
     except OperationalError as busy:
         log.info("%s keeps its size until tomorrow: %s", partition, busy)
