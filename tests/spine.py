@@ -22,6 +22,7 @@ from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, topic_of
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
+from backoffice.streams.consume.watchdog import Watchdog
 from backoffice.streams.kafka.clients import producer
 from backoffice.streams.step import LaneThread, lanes_of
 from backoffice.streams.store.projection import STREAMS
@@ -112,7 +113,8 @@ class Spine:
     def streaming(self, *names: str) -> Iterator[None]:
         """The named streams (default: all) stored by threads of this process, until the block ends."""
         stopping = threading.Event()
-        threads = [LaneThread(lane, sink, stopping) for lane, sink in lanes_of(list(names) or sorted(STREAMS))]
+        lanes = [LaneThread(lane, sink, stopping) for lane, sink in lanes_of(list(names) or sorted(STREAMS))]
+        threads = [*lanes, Watchdog([(lane.lane, lane.state) for lane in lanes], stopping)]
         for thread in threads:
             thread.start()
         try:

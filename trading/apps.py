@@ -6,10 +6,13 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice.metrics import silence
+        from backoffice.streams.consume import diverting
 
         from . import projections, reconciled, selectors  # noqa: F401 - importing registers projections
         from .live import register_publications
+        from .suspending import Providers
 
         silence.register("feeds", selectors.feeds)
+        diverting.register("odds-feed", Providers())
         register_publications()
         reconciled.register()

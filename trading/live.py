@@ -1,10 +1,14 @@
 """What of trading can be watched live: prices and statuses of an event, the market to show first, the last bets."""
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.db import Error, connection
 
 from backoffice.access.roles import COMPLIANCE, OPERATIONS, TRADER, grant
 from backoffice.kernel.clock import SystemClock
@@ -21,6 +25,8 @@ from .journal import PlacedBet, Positions, Status
 from .projections import UPDATE_ORDER, status_changes
 from .selectors import MarketState, Quote
 
+log = logging.getLogger(__name__)
+
 SEE_MARKETS, SEE_BETS = "trading.view_market", "trading.view_bet"
 BETS_SHOWN = 30
 STATUSES_SHOWN = 100
@@ -28,6 +34,8 @@ STATUSES_SHOWN = 100
 PRICES_PACE = 0.02
 # A batch with more market updates than this is a backlog that is caught up with; whoever watches reads Postgres.
 MOST_UPDATES = 300
+# For so long (seconds) the providers that are suspended are not read again; pages that are open learn of it at once.
+SUSPENDED_FOR = 1.0
 
 
 def prices(sport_event_id: str) -> Rows:
@@ -97,9 +105,9 @@ def _status_row(status: Status) -> Row:
     }  # fmt: skip
 
 
-def announcement(events: Events) -> Said:
+def announcement(events: Events, suspended: Collection[str] = ()) -> Said:
     """What the live pages are to be told of a batch: the newest state of each market, the statuses that markets took
-    or had, and of bets only that there are new ones.
+    or had, and of bets only that there are new ones. Open markets of ``suspended`` providers are told as suspended.
     """
     said: dict[str, Any] = {}
     if "BetPlaced" in events:
@@ -109,11 +117,13 @@ def announcement(events: Events) -> Said:
         for event in pc.unique(updates["sport_event_id"]).to_pylist():
             said |= {f"prices:{event}": None, f"statuses:{event}": None}
     elif updates is not None:
+        is_held = pc.is_in(updates["provider"], value_set=pa.array(sorted(suspended), pa.string()))
+        held = set(updates["market_id"].filter(is_held).to_pylist())
         for update in _newest(updates).to_pylist():
-            rows = market_rows(_state(update))
+            rows = market_rows(_state(update, update["market_id"] in held))
             said.setdefault(f"prices:{update['sport_event_id']}", []).append((update["market_id"], rows))
         for run in status_changes(updates).to_pylist():
-            hint = {run["market_id"]: {"status": run["status"]}}
+            hint = {run["market_id"]: {"status": selectors.shown_status(run["status"], run["market_id"] in held)}}
             said.setdefault(f"statuses:{run['sport_event_id']}", []).append((run["market_id"], hint))
     return said
 
@@ -126,16 +136,42 @@ def _newest(updates: pa.Table) -> pa.Table:
     return ordered.filter(pa.concat_arrays([pc.not_equal(market[:-1], market[1:]), last]))
 
 
-def _state(update: Mapping[str, Any]) -> MarketState:
+def _state(update: Mapping[str, Any], is_suspended: bool) -> MarketState:
     return MarketState(
-        update["market_id"], update["market_name"], update["market_type"], update["line"], update["status"],
-        update["is_in_play"], update["bet_delay"], update["currency"], update["traded_volume"], update["version"],
-        update["occurred_at"], tuple(Quote(**outcome) for outcome in update["outcomes"]),
+        update["market_id"], update["market_name"], update["market_type"], update["line"],
+        selectors.shown_status(update["status"], is_suspended), update["is_in_play"], update["bet_delay"],
+        update["currency"], update["traded_volume"], update["version"], update["occurred_at"],
+        tuple(Quote(**outcome) for outcome in update["outcomes"]),
     )  # fmt: skip
 
 
+@dataclass
+class _Known:
+    """The providers that are suspended, as they were read last (monotonic seconds)."""
+
+    suspended: frozenset[str] = frozenset()
+    read_at: float = -SUSPENDED_FOR
+
+
+_known = _Known()
+
+
+def _suspended() -> frozenset[str]:
+    """Read now and then; what was known stays while Postgres is away."""
+    if time.monotonic() >= _known.read_at + SUSPENDED_FOR:
+        _known.read_at = time.monotonic()
+        try:
+            _known.suspended = selectors.suspended_providers()
+        except Error as error:
+            log.warning("which providers are suspended cannot be read now: %s", error)
+        finally:
+            # This thread has no requests that would end a connection which broke.
+            connection.close()
+    return _known.suspended
+
+
 def tell(events: Events) -> None:
-    if said := announcement(events):
+    if said := announcement(events, _suspended() if "MarketUpdate" in events else frozenset()):
         publish(said)
 
 

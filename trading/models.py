@@ -1,6 +1,6 @@
 """What is bet on, the bets, and how they were settled. Written by projections only; amounts are minor units.
 
-Only the feeds' limits are set by people.
+Only the feeds' limits are set by people, and only suspensions of providers by the platform.
 """
 
 import pgtrigger
@@ -98,6 +98,29 @@ class OfferRetention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.closed_for.days} days from {self.valid_from:%Y-%m-%d %H:%M}"
+
+
+class ProviderSuspension(models.Model):
+    """A provider whose markets are shown as suspended, because too many of its messages are bad; open until it ends.
+
+    Beside the markets, which are as their feed last told them and can be made anew from its log at any time.
+    """
+
+    provider = models.TextField()
+    reason = models.TextField()
+    since = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider"], condition=models.Q(ended_at=None), name="one_open_provider_suspension"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} since {self.since:%Y-%m-%d %H:%M}"
 
 
 # What tells two updates of a market apart: rows of one update have all of it in common.

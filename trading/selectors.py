@@ -12,8 +12,9 @@ from django.db.models.functions import JSONObject
 
 from backoffice.metrics.silence import Silent, Source
 
-from .models import FeedLimit, Market, Outcome, SportEvent
+from .models import FeedLimit, Market, Outcome, ProviderSuspension, SportEvent
 
+_SUSPENDED = ProviderSuspension.objects.filter(ended_at=None)
 # Feeds that tell of real matches; every other provider is the simulator's.
 REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
@@ -79,15 +80,27 @@ def markets_of(sport_event_id: str) -> list[MarketState]:
     """
     outcomes = Outcome.objects.filter(market_id=OuterRef("id")).order_by("outcome_id")
     quotes = ArraySubquery(outcomes.values(quote=JSONObject(**{name: name for name in QUOTED})))
-    markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id").annotate(quotes=quotes)
+    suspended = Exists(_SUSPENDED.filter(provider=OuterRef("provider")))
+    found = Market.objects.filter(sport_event_id=sport_event_id)
+    markets = found.order_by("id").annotate(quotes=quotes, is_suspended=suspended)
     return [
         MarketState(
-            market.id, market.name, market.type, market.line, market.status, market.is_in_play, market.bet_delay,
-            market.currency, market.traded_volume, market.version, market.version_at,
-            tuple(Quote(**quote) for quote in market.quotes),
+            market.id, market.name, market.type, market.line, shown_status(market.status, market.is_suspended),
+            market.is_in_play, market.bet_delay, market.currency, market.traded_volume, market.version,
+            market.version_at, tuple(Quote(**quote) for quote in market.quotes),
         )
         for market in markets[:MOST_MARKETS]
     ]  # fmt: skip
+
+
+def suspended_providers() -> frozenset[str]:
+    """The providers whose markets are suspended because too many of their messages are bad."""
+    return frozenset(_SUSPENDED.values_list("provider", flat=True))
+
+
+def shown_status(status: str, is_suspended: bool) -> str:
+    """What a market's status comes to when its provider is not to be believed."""
+    return "suspended" if status == "open" and is_suspended else status
 
 
 def featured_market(now: datetime) -> Featured | None:

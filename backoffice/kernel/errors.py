@@ -11,3 +11,8 @@ class Retryable(Exception):  # noqa: N818
 
 class Poison(Exception):  # noqa: N818
     """A message that will never be right; it goes to the dead letters with this text as the reason."""
+
+
+ENDINGS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What ends a thread or a generator on purpose. Any other error may be a fault of the data, whatever its class: a panic
+of a Rust library is no ``Exception``."""

@@ -49,12 +49,14 @@ def _of_partitions(now: datetime) -> GaugeMetricFamily:
 
 
 def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
-    newest, dead, halted, ahead = (
+    newest, dead, halted, diverted, stalled, ahead = (
         GaugeMetricFamily(f"pitboss_stream_{name}", told, labels=("stream", "topic"))
         for name, told in (
             ("newest_event_timestamp_seconds", "When the newest stored event happened."),
             ("open_dead_letters", "Dead letters that wait for a person; of the oldest 10,000."),
             ("halted_partitions", "Partitions that wait for a person."),
+            ("diverted_partitions", "Partitions whose bad messages are diverted."),
+            ("stalled_partitions", "Partitions that stand still although there is work."),
             ("events_ahead", "Events that happened after the log took them, by a producer's clock that is ahead."),
         )
     )
@@ -63,9 +65,12 @@ def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
         if progress.newest_at is not None:
             newest.add_metric(labels, progress.newest_at.timestamp())
         dead.add_metric(labels, progress.dead_letters)
-        halted.add_metric(labels, len(progress.halted))
+        for family, partitions in (
+            (halted, progress.halted), (diverted, progress.diverted), (stalled, progress.stalled),
+        ):  # fmt: skip
+            family.add_metric(labels, len(partitions))
         ahead.add_metric(labels, progress.lead.events)
-    yield from (newest, dead, halted, ahead)
+    yield from (newest, dead, halted, diverted, stalled, ahead)
 
 
 def _of_sources(sources: list[Source]) -> Iterator[GaugeMetricFamily]:

@@ -28,9 +28,13 @@ def live(_: HttpRequest) -> JsonResponse:
 
 
 def ready(_: HttpRequest) -> JsonResponse:
-    """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why."""
+    """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why.
+
+    It also tells of streams that stand still although there is work; pages can be served all the same.
+    """
     said = answers() | {"live": _joined(HERE.grave()) or "ok"}
-    return JsonResponse(said, status=200 if all(answer == "ok" for answer in said.values()) else 503)
+    status = 200 if all(answer == "ok" for answer in said.values()) else 503
+    return JsonResponse(said | {"streams": _streams()}, status=status)
 
 
 def facts(_: HttpRequest) -> JsonResponse:
@@ -66,6 +70,14 @@ def _answer(probe: Callable[[], object]) -> str:
     except (Error, redis.RedisError, KafkaException, Retryable) as error:
         return f"away: {type(error).__name__}"
     return "ok"
+
+
+def _streams() -> str:
+    try:
+        stalled = [f"{each.stream}: {each.topic}" for each in read_topics() if each.stalled]
+    except Error:
+        return "unknown without Postgres"
+    return f"stand still: {', '.join(stalled)}" if stalled else "ok"
 
 
 def _postgres() -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from backoffice.streams.models import Offset
@@ -14,6 +14,8 @@ TIMEOUT = 2.0
 
 def read_lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int]:
     """Messages not stored yet, for each stream and topic of which any partition was ever begun.
+
+    What a transaction has not committed yet is not counted, for nobody may read it.
 
     Raises:
         KafkaException: Kafka does not say how long its logs are.
@@ -31,7 +33,7 @@ def _ends(admin: AdminClient, places: set[TopicPartition]) -> dict[TopicPartitio
         return {}
     wanted = {place: OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
     try:
-        told = admin.list_offsets(wanted, request_timeout=TIMEOUT)
+        told = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT)
         return {place: future.result(2 * TIMEOUT).offset for place, future in told.items()}
     except TimeoutError as silence:
         raise KafkaException("Kafka does not answer in time.") from silence

@@ -8,11 +8,19 @@ from django.db import connection
 from django.db.models import Max, Sum
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.models import Halt, Offset
+from backoffice.streams.models import Offset
 from backoffice.streams.store.projection import STREAMS
 
 # More open dead letters than this are not counted one by one.
 MANY = 10_000
+
+_STOPPED = (
+    "SELECT 'halted', stream, topic, array_agg(partition ORDER BY partition) FROM streams_halt"
+    " WHERE resumed_at IS NULL GROUP BY stream, topic"
+    " UNION ALL SELECT 'diverted', stream, topic, array_agg(partition ORDER BY partition) FROM streams_diversion"
+    " WHERE ended_at IS NULL GROUP BY stream, topic"
+    " UNION ALL SELECT 'stalled', stream, topic, partitions FROM streams_stall WHERE ended_at IS NULL"
+)
 
 StreamTopic = tuple[str, str]
 
@@ -32,7 +40,8 @@ class TopicProgress:
 
     ``newest_at`` is when the event happened that is the latest of those stored, ``stored_at`` when the stream last
     stored anything of the topic; None before the first. ``dead_letters`` are those that are open (of the oldest 10,000
-    of all), ``halted`` the partitions that wait for a person.
+    of all), ``halted`` the partitions that wait for a person, ``diverted`` those whose bad messages are diverted,
+    ``stalled`` those that stand still although there is work.
     """
 
     stream: str
@@ -42,6 +51,8 @@ class TopicProgress:
     dead_letters: int
     halted: tuple[int, ...]
     lead: Lead = Lead()
+    diverted: tuple[int, ...] = ()
+    stalled: tuple[int, ...] = ()
 
     def freshness(self, now: datetime) -> timedelta | None:
         """How long ago the newest event happened that people can see."""
@@ -56,11 +67,12 @@ def read_topics() -> list[TopicProgress]:
             "stream", "topic"
         ).annotate(Max("newest_at"), Max("updated_at"), Sum("ahead"), Max("ahead_most"), Max("ahead_at"))
     }
-    dead, halted = _open_dead_letters(), _halted()
+    dead, stopped = _open_dead_letters(), _stopped()
     found = []
     for place in stream_topics():
         newest, updated, lead = stored.get(place, (None, None, Lead()))
-        found.append(TopicProgress(*place, newest, updated, dead[place], tuple(halted[place]), lead))
+        halted, diverted, stalled = (stopped[kind, *place] for kind in ("halted", "diverted", "stalled"))
+        found.append(TopicProgress(*place, newest, updated, dead[place], halted, lead, diverted, stalled))
     return found
 
 
@@ -84,8 +96,11 @@ def _open_dead_letters() -> Counter[StreamTopic]:
         return Counter({(stream, topic): count for stream, topic, count in cursor.fetchall()})
 
 
-def _halted() -> dict[StreamTopic, list[int]]:
-    found: dict[StreamTopic, list[int]] = defaultdict(list)
-    for stream, topic, partition in Halt.objects.filter(resumed_at=None).values_list("stream", "topic", "partition"):
-        found[stream, topic].append(partition)
+def _stopped() -> dict[tuple[str, str, str], tuple[int, ...]]:
+    """For each way of not going on as usual the partitions of each stream and topic."""
+    found: dict[tuple[str, str, str], tuple[int, ...]] = defaultdict(tuple)
+    with connection.cursor() as cursor:
+        cursor.execute(_STOPPED)
+        for kind, stream, topic, partitions in cursor.fetchall():
+            found[kind, stream, topic] = tuple(partitions)
     return found

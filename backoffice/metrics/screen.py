@@ -68,8 +68,12 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
         lines += _line(label, text, age(status.as_of[name], status.at), width)
     halted = ", ".join(status.halted)
     lines += _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
-    missing = ", ".join(status.missing_partitions)
-    return lines + (_line("! No partition", missing, "now", width) if missing else [])
+    rest = {
+        "! DIVERTED": status.diverted, "! STALLED": status.stalled, "! No partition": status.missing_partitions,
+    }  # fmt: skip
+    for label, found in rest.items():
+        lines += _line(label, ", ".join(found), "now", width) if found else []
+    return lines
 
 
 def _parts(parts: Mapping[str, str], width: int) -> list[str]:
@@ -123,7 +127,7 @@ def _lead(progress: TopicProgress, now: datetime) -> str:
 def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:
     lag = None if status.lag_by_topic is None else status.lag_by_topic.get((progress.stream, progress.topic))
     return (
-        "!" if progress.halted or progress.dead_letters else "",
+        "!" if progress.halted or progress.stalled or progress.dead_letters else "",
         progress.stream,
         progress.topic,
         age(progress.newest_at, status.at),

@@ -70,6 +70,14 @@ class Status:
             f"{progress.stream}: {progress.topic}[{number}]" for progress in self.topics for number in progress.halted
         ]
 
+    @property
+    def diverted(self) -> list[str]:
+        return [f"{progress.stream}: {progress.topic}" for progress in self.topics if progress.diverted]
+
+    @property
+    def stalled(self) -> list[str]:
+        return [f"{progress.stream}: {progress.topic}" for progress in self.topics if progress.stalled]
+
 
 def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
     """Raises django.db.Error when Postgres is away; while Kafka is, all but the lag is read."""

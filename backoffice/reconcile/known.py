@@ -1,5 +1,6 @@
 """Offsets that a stream has left out and that a person has accepted: what is missing there is known."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,9 +22,19 @@ Gaps = Mapping[Place, tuple[Gap, ...]]
 
 
 def known_gaps(cursor: CursorWrapper) -> Gaps:
-    """The accepted gaps by stream, topic and partition."""
-    cursor.execute("SELECT 1")
-    return {}
+    """The accepted gaps by stream, topic and partition, in order.
+
+    Of the topics that are there: a gap in a former topic of that name accounts for nothing in the present one.
+    """
+    cursor.execute(
+        'SELECT stream, topic, partition, start, "end", g.reason FROM streams_gap g'
+        " LEFT JOIN streams_reading r USING (stream, topic)"
+        ' WHERE "end" IS NOT NULL AND g.generation = coalesce(r.generation, 0) ORDER BY stream, topic, partition, start'
+    )
+    found: dict[Place, tuple[Gap, ...]] = defaultdict(tuple)
+    for stream, topic, partition, start, end, reason in cursor.fetchall():
+        found[stream, topic, partition] += (Gap(start, end, reason),)
+    return found
 
 
 def is_in_gap(gaps: tuple[Gap, ...], offset: int) -> bool:

@@ -11,6 +11,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 
 from backoffice.kernel.errors import Retryable
 from backoffice.streams.deadletters.standing import standing_of
+from backoffice.streams.kafka.clients import CHECKED
 from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
@@ -22,7 +23,7 @@ _POLL_SECONDS = 0.05
 # Stream, topic, partition and offset of a message, each as text.
 Position = tuple[str, str, str, str]
 
-_SETTINGS = {
+_SETTINGS = CHECKED | {
     "client.id": "pitboss-reconcile",
     # The client wants a name; nothing is ever subscribed or committed under it.
     "group.id": "pitboss-reconcile",

@@ -174,9 +174,13 @@ STATUS_CHANGES_KEPT = timedelta(days=7)
 STREAMS = {
     "batch_size": env.int("STREAM_BATCH_SIZE", default=20_000),
     "linger": env.float("STREAM_LINGER", default=0.05),
-    # Dead letters among the last `window` messages of a partition; above the ratio the partition is halted.
-    "dead_letter_window": env.int("STREAM_DEAD_LETTER_WINDOW", default=1_000),
+    # Dead letters among the last `window` messages of a partition; when they are `minimum` at least and more than the
+    # ratio, the topic's entry in the catalogue says what becomes of the partition.
+    "dead_letter_window": env.int("STREAM_DEAD_LETTER_WINDOW", default=250),
     "dead_letter_ratio": env.float("STREAM_DEAD_LETTER_RATIO", default=0.2),
+    "dead_letter_minimum": env.int("STREAM_DEAD_LETTER_MINIMUM", default=10),
+    # Seconds for which a lane that has work may store nothing before that is an alert.
+    "stall": env.float("STREAM_STALL_SECONDS", default=60.0),
 }
 # For how many days windows are kept by the minute; after that by the hour and by the day.
 WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)

@@ -24,6 +24,10 @@ _SESSION = (
     " SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '10s'"
 )
 
+# Classes of SQLSTATE that tell of the server and of who else is at work, whatever was sent: connection, rolled back in
+# favour of others, no room or memory, locked, stopped by an operator, its files.
+_OWN_STATES = ("08", "40", "53", "55", "57", "58")
+
 
 def connect(*, silent_for: int = 0) -> Connection:
     """A connection with the settings of Django's default database, outside its own connection handling.
@@ -40,8 +44,14 @@ def connect(*, silent_for: int = 0) -> Connection:
 
 @contextmanager
 def retryable() -> Iterator[None]:
-    """The database being away, or its refusing for a reason that passes, is Retryable."""
+    """The database being away, or its refusing for a reason that passes, is Retryable.
+
+    What the driver alone says (no code from the server) is about the connection. What the server says of a statement,
+    a row too long for an index among it, is about what was sent.
+    """
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise Retryable(str(error).strip()) from error
+        if error.sqlstate is None or error.sqlstate[:2] in _OWN_STATES:
+            raise Retryable(str(error).strip()) from error
+        raise

@@ -29,6 +29,20 @@ class Offset(models.Model):
     ahead_at = models.DateTimeField(null=True)
 
 
+class Reading(models.Model):
+    """The topic that a stream's offsets belong to, by Kafka's own id: one made anew under its name has another.
+
+    ``generation`` counts from 0 how often a person has let the stream go over to a topic made anew.
+    """
+
+    pk = models.CompositePrimaryKey("stream", "topic")
+    stream = models.TextField()
+    topic = models.TextField()
+    topic_id = models.TextField()
+    generation = models.SmallIntegerField(default=0)
+    begun_at = models.DateTimeField()
+
+
 class Event(models.Model):
     """One row for each event of a record type for which its stream has no fact table."""
 
@@ -67,6 +81,7 @@ class DeadLetter(models.Model):
 
     stream = models.TextField()
     topic = models.TextField()
+    generation = models.SmallIntegerField(default=0, db_default=0)
     partition = models.SmallIntegerField()
     offset = models.BigIntegerField()
     record = models.TextField(blank=True)
@@ -83,7 +98,9 @@ class DeadLetter(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["stream", "topic", "partition", "offset"], name="one_dead_letter")
+            models.UniqueConstraint(
+                fields=["stream", "topic", "generation", "partition", "offset"], name="one_dead_letter"
+            )
         ]
         # With what they are counted by, so that nobody has to fetch the letters for it.
         indexes = [
@@ -97,12 +114,20 @@ class DeadLetter(models.Model):
 
 
 class Halt(models.Model):
-    """A partition that a stream stopped storing, until a person lets it go on."""
+    """A partition that a stream stopped storing, until its cause is gone and a person lets it go on."""
+
+    class Cause(models.TextChoices):
+        BAD_MESSAGES = "bad messages"
+        LOST_LOG = "lost log"
+        OTHER_TOPIC = "other topic"
+        CORRUPT_LOG = "corrupt log"
+        UNSTORABLE = "unstorable"
 
     stream = models.TextField()
     topic = models.TextField()
     partition = models.SmallIntegerField()
     offset = models.BigIntegerField()
+    cause = models.TextField(choices=Cause, default=Cause.BAD_MESSAGES, db_default=Cause.BAD_MESSAGES)
     reason = models.TextField()
     halted_at = models.DateTimeField()
     resumed_at = models.DateTimeField(null=True)
@@ -137,6 +162,97 @@ class KnownSchema(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schema_id} at {self.registry}"
+
+
+class Gap(models.Model):
+    """Offsets [start, end) that a stream has not stored and never will, because a person accepted that.
+
+    ``end`` is null where the topic was deleted and made anew: all that its former self held from ``start`` on.
+    """
+
+    stream = models.TextField()
+    topic = models.TextField()
+    generation = models.SmallIntegerField()
+    partition = models.SmallIntegerField()
+    start = models.BigIntegerField()
+    end = models.BigIntegerField(null=True)
+    reason = models.TextField()
+    accepted_at = models.DateTimeField()
+    accepted_by = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["topic", "partition", "start"], name="gaps_by_place")]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] {self.start} to {self.end or 'its end'}: {self.reason}"
+
+
+class Acceptance(models.Model):
+    """Up to where in a partition a person takes bad messages as dead letters, however many they are."""
+
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    until = models.BigIntegerField()
+    accepted_at = models.DateTimeField()
+    accepted_by = models.TextField()
+    reason = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["stream", "topic", "partition", "until"], name="acceptances_by_place")]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] up to {self.until}: {self.reason}"
+
+
+class Diversion(models.Model):
+    """A partition with too many bad messages, which go to the dead letters while the rest goes on.
+
+    ``sources`` are who sent them, as far as that can be told; what is theirs is suspended until the diversion ends.
+    """
+
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    offset = models.BigIntegerField()
+    reason = models.TextField()
+    sources = ArrayField(models.TextField(), default=list)
+    alert_id = models.UUIDField()
+    begun_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "topic", "partition"], condition=models.Q(ended_at=None), name="one_open_diversion"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] diverts since {self.offset}: {self.reason}"
+
+
+class Stall(models.Model):
+    """A lane that had work and did none for longer than it may, with what it was seen to wait for."""
+
+    stream = models.TextField()
+    topic = models.TextField()
+    partitions = ArrayField(models.SmallIntegerField())
+    told = models.TextField()
+    alert_id = models.UUIDField()
+    noticed_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "topic"], condition=models.Q(ended_at=None), name="one_open_stall"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.topic} stands still: {self.told}"
 
 
 class Outgoing(models.Model):

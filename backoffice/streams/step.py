@@ -17,6 +17,8 @@ from . import telemetry
 from .consume.lane import Lane, Limits
 from .consume.reader import Reader
 from .consume.sink import P, Sink
+from .consume.state import LaneState
+from .consume.watchdog import Watchdog
 from .kafka.clients import group_consumer
 from .outbox.relay import OUTBOX, Relay
 from .patience import back_off
@@ -71,8 +73,10 @@ class LaneThread(threading.Thread):
 
     def __init__(self, lane: Lane, sink: Sink[P], stopping: threading.Event) -> None:
         super().__init__(name=f"read-{lane.group}", daemon=True)
-        self._lane = lane
-        self._begin = partial(Reader, lane, sink, stopping, partial(group_consumer, lane.kafka, lane.group))
+        self.lane = lane
+        self.state = LaneState()
+        connect_consumer = partial(group_consumer, lane.kafka, lane.group)
+        self._begin = partial(Reader, lane, sink, stopping, connect_consumer, self.state)
         self._stopping = stopping
 
     def run(self) -> None:
@@ -80,9 +84,12 @@ class LaneThread(threading.Thread):
             try:
                 self._begin().run()
             except (Retryable, KafkaException) as error:
-                log.warning("%s cannot start: %s", self._lane.group, error)
-            except Exception:
-                log.exception("%s failed; it starts again from its stored offsets", self._lane.group)
+                log.warning("%s cannot start: %s", self.lane.group, error)
+                self.state.reads(f"cannot start: {error}")
+            except BaseException as error:
+                # A panic of a Rust library is no Exception; a lane that ended with one would be silent for ever.
+                log.exception("%s failed; it starts again from its stored offsets", self.lane.group)
+                self.state.reads(f"failed: {type(error).__name__}")
 
 
 class StreamStep(bootsteps.StartStopStep):
@@ -101,7 +108,8 @@ class StreamStep(bootsteps.StartStopStep):
         self.stopping.clear()
         spare_the_collector()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
-        self.threads = [LaneThread(lane, sink, self.stopping) for lane, sink in lanes]
+        running = [LaneThread(lane, sink, self.stopping) for lane, sink in lanes]
+        self.threads = [*running, Watchdog([(thread.lane, thread.state) for thread in running], self.stopping)]
         if OUTBOX in self.names:
             self.threads.append(Relay(self.stopping))
         for thread in self.threads:

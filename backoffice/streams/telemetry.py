@@ -23,6 +23,14 @@ LAG = Gauge(
 HALTED = Gauge(
     "pitboss_stream_halted", "1 while a partition waits for a person.", (*_LABELS, "partition"), multiprocess_mode="max"
 )
+DIVERTED = Gauge(
+    "pitboss_stream_diverted", "1 while bad messages of a partition are diverted.", (*_LABELS, "partition"),
+    multiprocess_mode="max",
+)  # fmt: skip
+STALLED = Gauge(
+    "pitboss_stream_stalled_seconds", "For how long a lane has had work and stored nothing; 0 while it goes on.",
+    _LABELS, multiprocess_mode="max",
+)  # fmt: skip
 UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
 

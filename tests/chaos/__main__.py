@@ -1,6 +1,7 @@
 """Gives spoilt messages to both readers, then plays the seeds on servers of its own.
 
-Exit 1 if the readers differ on a message, or if anything was lost, doubled or out of order.
+Exit 1 if the readers differ on a message, if a seed failed, or if anything was lost, doubled or out of order. What the
+workers and servers said during a seed that failed is kept.
 """
 
 import argparse
@@ -22,29 +23,35 @@ def main() -> int:
     from backoffice.localstack.stack import running_stack
     from tests import databases
     from tests.chaos.decoders import run
+    from tests.chaos.keeping import keep
     from tests.chaos.play import play
     from tests.chaos.verdict import Verdict, line, summary
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
-    verdicts: list[Verdict] = []
+    verdicts: dict[int, Verdict] = {}
     read = run(asked.first, asked.messages)
     print(read, flush=True)
     try:
-        with running_stack(folder / "stack", outside={}) as stack, _log(asked.log).open("ab") as log:
+        with running_stack(folder / "stack", outside={}) as stack:
             databases.migrated(stack.environ()["DATABASE_URL"], "template_chaos")
             for seed in range(asked.first, asked.first + asked.seeds):
                 began = time.monotonic()
-                verdicts.append(
-                    play(
+                said = folder / f"seed-{seed}.log"
+                with said.open("ab") as log:
+                    verdicts[seed] = play(
                         seed, stack, "template_chaos", seconds=asked.seconds, rate=asked.rate, output=log.fileno()
                     )
-                )  # fmt: skip
-                print(line(seed, verdicts[-1], time.monotonic() - began), flush=True)
+                told = line(seed, verdicts[seed], time.monotonic() - began)
+                if not verdicts[seed].passed:
+                    verdicts[seed].kept = str(keep(asked.logs, seed, stack, said, told))
+                said.unlink()
+                print(told, flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(summary(verdicts))
-    return 0 if not read.differing and all(verdict.passed for verdict in verdicts) else 1
+    print(summary(verdicts, differing=read.differing))
+    passed = len(verdicts) == asked.seeds and all(verdict.passed for verdict in verdicts.values())
+    return 0 if passed and not read.differing else 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,12 +61,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=1_000_000, help="how many spoilt messages both readers get")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each is disturbed")
     parser.add_argument("--rate", type=int, default=1_000, help="messages a second")
-    parser.add_argument("--log", type=Path, help="a file for what the workers say (default: thrown away)")
+    parser.add_argument(
+        "--logs", type=Path, default=Path(".local/chaos"), help="where the logs of failed seeds are kept"
+    )
     return parser.parse_args()
-
-
-def _log(path: Path | None) -> Path:
-    return path or Path(os.devnull)
 
 
 if __name__ == "__main__":

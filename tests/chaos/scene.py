@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -19,8 +19,13 @@ from tests.spine import Process, Spine, kill, until
 WORKERS = 2
 LITTLE = 1_000
 PATIENCE_SECONDS = 90.0
+# A lane that stands still tells so, and what it waits for, before patience is over.
+STALL_SECONDS = "45"
 LOOK_SECONDS = 0.2
 A_LANE = ("wallet", "wallet-transactions")
+
+_HALTED = "SELECT stream, topic, partition FROM streams_halt WHERE resumed_at IS NULL"
+_STALLS = "SELECT stream, topic, told FROM streams_stall WHERE ended_at IS NULL"
 
 Place = tuple[str, str, int]
 
@@ -36,7 +41,7 @@ class Scene:
 
     def hire(self) -> Process:
         """Start one more worker."""
-        worker = self.spine.worker(output=self.output)
+        worker = self.spine.worker(output=self.output, STREAM_STALL_SECONDS=STALL_SECONDS)
         self.workers.append(worker)
         return worker
 
@@ -79,7 +84,31 @@ class Scene:
             if sum(lag.values()) < LITTLE and all(stored.get(place, 0) > at for place, at in behind.items()):
                 return time.monotonic() - began
             time.sleep(LOOK_SECONDS)
-        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; still to store: {self.lag()}")
+        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; {self.stuck(behind or {})}")
+
+    def stuck(self, behind: Mapping[Place, int]) -> str:
+        """Of each partition that has not moved: who has it, whether it is halted, and what its lane waits for."""
+        for worker in self.workers:
+            # Celery's worker answers with what each of its threads is doing.
+            worker.send_signal(signal.SIGUSR1)
+        stored, lag = self._stored(), self.lag()
+        standing = [place for place, at in behind.items() if stored.get(place, 0) == at]
+        halted = {tuple(row) for row in self.spine.rows(_HALTED)}
+        stalls = {(stream, topic): told for stream, topic, told in self.spine.rows(_STALLS)}
+        told = [
+            f"{stream}: {topic}[{partition}] stands at {stored.get((stream, topic, partition))} with"
+            f" {lag.get((stream, topic, partition), 0)} to store, {self._owner(stream, topic, partition)},"
+            f" {'halted' if (stream, topic, partition) in halted else 'not halted'};"
+            f" {stalls.get((stream, topic), 'no worker has told what it waits for')}"
+            for stream, topic, partition in standing
+        ]
+        return "\n    ".join([f"still to store: {sum(lag.values())}", *told])
+
+    def _owner(self, stream: str, topic: str, partition: int) -> str:
+        for member, partitions in assignments(self.spine, stream, topic).items():
+            if partition in partitions:
+                return f"owned by the member {member}"
+        return "owned by nobody"
 
     def wait_joined(self) -> None:
         """Until every worker is in its groups: one that is just starting does not know yet what SIGTERM asks of it."""

@@ -1,6 +1,7 @@
 """What a seed has come to."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.faults import oracle, positions
@@ -11,13 +12,14 @@ from tests.spine import Spine
 
 @dataclass
 class Verdict:
-    """``differences`` of every kind, and how long each recovery took (seconds)."""
+    """``differences`` of every kind, how long each recovery took (seconds), and where the logs of a failed one are."""
 
     sent: int = 0
     faults: list[str] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     failed: str = ""
+    kept: str = ""
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -60,12 +62,27 @@ def line(seed: int, verdict: Verdict, seconds: float) -> str:
     return told + "".join(f"\n    {difference}" for difference in verdict.differences[:10])
 
 
-def summary(verdicts: list[Verdict]) -> str:
-    """What a person reads of all."""
-    lost, doubled, reordered = (sum(verdict.counts[kind] for verdict in verdicts) for kind in range(3))
-    times = sorted(seconds for verdict in verdicts for seconds in verdict.recoveries)
+def summary(verdicts: Mapping[int, Verdict], differing: int = 0) -> str:
+    """What a person reads of all seeds; the last line, and so it begins with what failed.
+
+    ``differing`` are the messages that the two readers read differently.
+    """
+    found = verdicts.values()
+    lost, doubled, reordered = (sum(verdict.counts[kind] for verdict in found) for kind in range(3))
+    times = sorted(seconds for verdict in found for seconds in verdict.recoveries)
     p50, p99, most = (_at(times, share) for share in (0.5, 0.99, 1.0))
-    return f"lost {lost} doubled {doubled} reordered {reordered} recovery p50 {p50:.1f} p99 {p99:.1f} max {most:.1f} s"
+    failed = [f"seed {seed} ({_why(verdict)})" for seed, verdict in verdicts.items() if not verdict.passed]
+    told = f"FAILED {len(failed)} of {len(found)}: {'; '.join(failed)}; " if failed else f"{len(found)} seeds passed; "
+    return (
+        told
+        + f"lost {lost} doubled {doubled} reordered {reordered} recovery p50 {p50:.1f} p99 {p99:.1f} max {most:.1f} s"
+    )
+
+
+def _why(verdict: Verdict) -> str:
+    """In short, with where its logs are kept."""
+    why = verdict.failed.partition("\n")[0] or f"{len(verdict.differences)} differences"
+    return f"{why[:200]}; logs in {verdict.kept}" if verdict.kept else why[:200]
 
 
 def _at(times: list[float], share: float) -> float:

@@ -19,6 +19,11 @@ from tests.streams.arriving import NOW, KnownWriters, message
 PARTITIONS = 3
 TABLES = tuple(sorted({p.table for stream in STREAMS.values() for p in stream.projections} | {"streams_event"}))
 
+BOOKKEEPING = (
+    "streams_acceptance", "streams_deadletter", "streams_diversion", "streams_gap", "streams_halt", "streams_offset",
+    "streams_outbox", "streams_reading", "streams_repeat", "streams_stall", "trading_providersuspension",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Logged:
@@ -107,7 +112,7 @@ class Store:
         """As it was new; the triggers that refuse it are left out for this once."""
         with self.connection.transaction():
             self.connection.execute("SET LOCAL session_replication_role = replica")
-            for table in (*TABLES, "streams_offset", "streams_repeat", "streams_deadletter", "streams_outbox"):
+            for table in (*TABLES, *BOOKKEEPING):
                 self.connection.execute(f"DELETE FROM {table}".encode())
 
 

@@ -1,9 +1,14 @@
-"""Partitions that wait for a person, because too much in them is bad or their log lost what was not stored yet."""
+"""Partitions that wait for a person, and what is known of a partition when a worker is given it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..database import Connection
+from ..models import Halt
 from ..outbox.alerts import raise_alert
+
+Cause = Halt.Cause
 
 
 def open_halts(connection: Connection, stream: str, topic: str) -> set[int]:
@@ -14,24 +19,91 @@ def open_halts(connection: Connection, stream: str, topic: str) -> set[int]:
 
 
 def halt(
-    connection: Connection, *, stream: str, topic: str, partition: int, offset: int, reason: str, now: datetime
+    connection: Connection,
+    *,
+    stream: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    cause: Cause,
+    reason: str,
+    topic_id: str,
+    now: datetime,
 ) -> bool:
     """Stop the partition at ``offset`` until a person resumes it, and raise an alert with the same transaction.
 
-    False where it is stopped already.
+    False where it is stopped already, and where a person was quicker: has skipped what this is about, or gone over to
+    another topic than that of ``topic_id``.
     """
     with connection.transaction():
+        present = connection.execute(
+            "SELECT topic_id FROM streams_reading WHERE stream = %s AND topic = %s FOR SHARE", [stream, topic]
+        ).fetchone()
+        if present is not None and present[0] != topic_id:
+            return False
         halted = connection.execute(
-            'INSERT INTO streams_halt (stream, topic, partition, "offset", reason, halted_at, resumed_by)'
-            " VALUES (%s, %s, %s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
-            [stream, topic, partition, offset, reason, now],
-        ).rowcount
+            'INSERT INTO streams_halt (stream, topic, partition, "offset", cause, reason, halted_at, resumed_by)'
+            " SELECT %(stream)s, %(topic)s, %(partition)s, %(offset)s, %(cause)s, %(reason)s, %(now)s, ''"
+            " WHERE NOT EXISTS (SELECT FROM streams_offset o WHERE (o.stream, o.topic, o.partition)"
+            "  = (%(stream)s, %(topic)s, %(partition)s) AND o.next > %(offset)s) ON CONFLICT DO NOTHING",
+            {"stream": stream, "topic": topic, "partition": partition, "offset": offset, "cause": cause.value,
+             "reason": reason, "now": now},
+        ).rowcount  # fmt: skip
         if halted:
-            raise_alert(
-                "stream_halted",
-                f"{stream}: {topic}[{partition}] halted at offset {offset}. {reason}",
-                rule="dead_letter_ratio",
-                now=now,
-                over=connection,
-            )
+            told = f"{stream}: {topic}[{partition}] halted at offset {offset}. {reason}"
+            raise_alert("stream_halted", told, rule=cause.name.lower(), now=now, over=connection)
     return bool(halted)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of the last messages of a partition.
+
+    ``seen`` were stored before the next one, of which those at the places ``bad`` (counted from 0) are dead letters.
+    Bad ones before the offset ``accepted`` do not count; ``diverted`` where bad ones are being diverted.
+    """
+
+    seen: int = 0
+    bad: tuple[int, ...] = ()
+    accepted: int = 0
+    diverted: bool = False
+
+
+def pasts(
+    connection: Connection, stream: str, topic: str, following: Mapping[int, int], window: int
+) -> dict[int, Past]:
+    """The past of each partition up to its next offset: since it was last resumed, and ``window`` offsets at most.
+
+    The dead letters themselves are what is remembered: nothing else has to be written for it.
+    """
+    rows = connection.execute(
+        "SELECT at.partition, at.next - since.start, coalesce(accepted.until, 0),"
+        " EXISTS (SELECT FROM streams_diversion d WHERE (d.stream, d.topic, d.partition) = (%(s)s, %(t)s, at.partition)"
+        "  AND d.ended_at IS NULL),"
+        ' ARRAY(SELECT d."offset" - since.start FROM streams_deadletter d'
+        "  WHERE (d.stream, d.topic, d.partition) = (%(s)s, %(t)s, at.partition)"
+        "   AND d.generation = coalesce((SELECT generation FROM streams_reading r"
+        "    WHERE (r.stream, r.topic) = (%(s)s, %(t)s)), 0)"
+        '   AND d."offset" >= since.start AND d."offset" < at.next ORDER BY 1)'
+        " FROM unnest(%(partitions)s::smallint[], %(nexts)s::bigint[]) AS at (partition, next)"
+        " CROSS JOIN LATERAL (SELECT max(until) AS until FROM streams_acceptance a"
+        "  WHERE (a.stream, a.topic, a.partition) = (%(s)s, %(t)s, at.partition)) AS accepted"
+        " CROSS JOIN LATERAL (SELECT least(at.next, greatest(at.next - %(window)s, 0, accepted.until,"
+        '  (SELECT max("offset") FROM streams_halt h'
+        "   WHERE (h.stream, h.topic, h.partition) = (%(s)s, %(t)s, at.partition)"
+        "   AND h.resumed_at IS NOT NULL))) AS start) AS since",
+        {"s": stream, "t": topic, "partitions": list(following), "nexts": list(following.values()), "window": window},
+    ).fetchall()
+    return {
+        int(str(partition)): Past(int(str(seen)), tuple(bad), int(str(until)), bool(diverted))  # type: ignore[arg-type]
+        for partition, seen, until, diverted, bad in rows
+    }
+
+
+def accepted(connection: Connection, stream: str, topic: str, partition: int) -> int:
+    """The offset before which a person has taken all bad messages of the partition as dead letters; 0 for none."""
+    row = connection.execute(
+        "SELECT max(until) FROM streams_acceptance WHERE stream = %s AND topic = %s AND partition = %s",
+        [stream, topic, partition],
+    ).fetchone()
+    return int(str(row[0])) if row and row[0] is not None else 0

@@ -6,22 +6,22 @@ import time
 from collections.abc import Callable
 from typing import Generic
 
-import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from numpy.typing import NDArray
 
 from backoffice.kernel.errors import Retryable
 
 from .. import telemetry
-from ..database import connect, retryable
-from ..deadletters.standing import standing_of
+from ..kafka import topicids
 from ..patience import back_off
-from . import halts
-from .batch import Batch, Span, Standing
-from .gaps import Gaps
+from .assignment import Assignment
+from .batch import Batch
+from .faults import Fault, fault_of
+from .halts import Cause
+from .intake import Intake
 from .lane import Lane
-from .logtimes import LogTimes, appended
-from .sink import P, Sink
+from .sink import P, Position, Sink
+from .start import Start, read_start
+from .state import WAITING, LaneState
 from .writer import Writer
 
 log = logging.getLogger(__name__)
@@ -33,33 +33,34 @@ PATIENCE_SECONDS = 0.5
 # this much longer for the next: a thousand events a second over all lanes then take half the machine instead of all.
 FEW = 200
 LONGER = 3
-ANSWER_SECONDS = 1.0
-LOST_LOG = (
-    "Its log begins after the next message to store, or was made anew: messages are missing. "
-    "Rebuild from a backup or accept the gap."
-)
 
 
 class Reader(Generic[P]):
     """Runs one lane: consumes, prepares, hands over; starts anew from the stored offsets when something went wrong."""
 
     def __init__(
-        self, lane: Lane, sink: Sink[P], stopping: threading.Event, connect_consumer: Callable[[], Consumer]
+        self,
+        lane: Lane,
+        sink: Sink[P],
+        stopping: threading.Event,
+        connect_consumer: Callable[[], Consumer],
+        state: LaneState | None = None,
     ) -> None:
         self._lane = lane
         self._sink = sink
         self._stopping = stopping
+        self._state = state or LaneState()
+        self._state.reads("opens its sink")
         sink.open()
+        self._state.reads("connects to Kafka")
         self._consumer = connect_consumer()
-        self._writer = Writer(lane, sink)
-        self._owned: set[int] = set()
+        self._assignment = Assignment(self._consumer, lane.topic_name)
+        self._intake = Intake(lane.topic)
+        self._writer = Writer(lane, sink, self._state)
         self._halted: set[int] = set()
-        self._positions: dict[int, int] = {}
-        self._paused: set[int] = set()
-        self._gaps = Gaps()
-        self._times = LogTimes()
         self._next_housekeeping = 0.0
         self._came = 0
+        self._asked: topicids.Asked | None = None
 
     def run(self) -> None:
         """Until told to stop. Raises Retryable where only a new start helps."""
@@ -71,17 +72,19 @@ class Reader(Generic[P]):
             while not self._stopping.is_set():
                 self._turn()
         finally:
+            self._state.reads("ends")
             self._writer.end()
             self._writer.forget(SETTLE_SECONDS)
             self._consumer.close()
             self._writer.join(SETTLE_SECONDS)
+            self._state.owned = frozenset()
 
     def _turn(self) -> None:
         if self._writer.rewind.is_set():
             self._rewind()
+        self._state.reads(WAITING)
         linger = self._lane.limits.linger * (1 if self._came >= FEW else LONGER)
         messages = self._consumer.consume(self._lane.limits.batch_size, linger)
-        self._came = len(messages)
         batch = self._batch(messages)
         if batch is not None:
             self._hand_over(batch)
@@ -89,69 +92,56 @@ class Reader(Generic[P]):
             self._keep_house()
 
     def _batch(self, messages: list[Message]) -> Batch | None:
-        """The messages that are next in their partitions; what is left over from before a rewind falls out."""
+        ends: dict[int, int] = {}
         # Asked of all messages by map(): a Python call for each and every one costs more than what it asks.
-        if any(error is not None for error in map(Message.error, messages)):
-            messages = [message for message in messages if self._is_data(message)]
-        if not messages:
+        errors = list(map(Message.error, messages))
+        if any(error is not None for error in errors):
+            told = [message for message, error in zip(messages, errors, strict=True) if error is not None]
+            messages = [message for message, error in zip(messages, errors, strict=True) if error is None]
+            for message in told:
+                self._hear(message, ends)
+        self._came = len(messages)
+        if not messages and not ends:
             return None
-        partitions = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
-        numbers = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
-        starts = np.array([self._positions.get(p, np.iinfo(np.int64).max) for p in range(int(partitions.max()) + 1)])
-        wanted = numbers >= starts[partitions]
-        spans = self._spans(partitions, numbers, wanted)
-        if not wanted.all():
-            messages = [message for message, kept in zip(messages, wanted, strict=True) if kept]
-            partitions, numbers = partitions[wanted], numbers[wanted]
-        if not messages:
-            return None
-        times = appended(messages)
-        for partition in spans:
-            times[partitions == partition] = self._times.of(partition, times[partitions == partition])
-        values = list(map(Message.value, messages))
-        keys = list(map(Message.key, messages))
-        places = partitions.tolist(), numbers.tolist(), times.tolist()
-        return Batch(self._lane.topic, values, keys, *places, _replayed(messages), spans)
+        taken = self._intake.take(messages, ends)
+        for partition, position in taken.again.items():
+            log.info("%s reads partition %s again to be sure: offsets are missing", self._lane.group, partition)
+            self._seek(partition, position)
+        return taken.batch
 
-    def _spans(
-        self, partitions: NDArray[np.int64], numbers: NDArray[np.int64], wanted: NDArray[np.bool_]
-    ) -> dict[int, Span]:
-        """From where to where these messages lead in each partition.
-
-        A partition of which some may be missing is read again: its messages are struck from ``wanted``.
-        """
-        spans = {}
-        for partition in np.unique(partitions[wanted]).tolist():
-            own = wanted & (partitions == partition)
-            position = self._positions[partition]
-            if self._gaps.trusted(partition, position, numbers[own]):
-                spans[partition] = (position, int(numbers[own][-1]) + 1)
-            else:
-                log.info("%s reads partition %s again to be sure: offsets are missing", self._lane.group, partition)
-                wanted &= ~own
-                self._seek(partition, position)
-        self._positions |= {partition: end for partition, (_, end) in spans.items()}
-        return spans
-
-    def _is_data(self, message: Message) -> bool:
-        error = message.error()
-        if error is None:
-            return True
-        partition = message.partition()
-        if error.code() == KafkaError._AUTO_OFFSET_RESET and partition is not None and partition in self._positions:
-            self._writer.halt(partition, self._positions[partition], LOST_LOG)
+    def _hear(self, message: Message, ends: dict[int, int]) -> None:
+        """What the client says in place of a message; where a partition ends is put into ``ends``."""
+        partition, error = message.partition(), message.error()
+        if error is None or partition is None or partition in self._halted:
+            return
+        if error.code() == KafkaError._PARTITION_EOF:
+            ends[partition] = message.offset() or 0
+        elif (fault := fault_of(error)) is not None:
+            self._stop(partition, fault)
         elif error.fatal():
             raise Retryable(f"Kafka: {error.str()}")
         else:
             log.info("%s: Kafka says: %s", self._lane.group, error.str())
-        return False
+
+    def _stop(self, partition: int, fault: Fault) -> None:
+        """Halt a partition for what is wrong with its log. What the client hands out of it from now on is not taken."""
+        position = self._intake.position(partition)
+        if position is None:
+            return
+        self._intake.forget(partition)
+        # In a topic made anew an offset is missing too; reading the start tells of it, and halts all its partitions.
+        if not self._read_start(self._assignment.owned).other:
+            self._writer.brake.halt(partition, position, fault.cause, fault.told)
+        self._writer.rewind.set()
 
     def _hand_over(self, batch: Batch) -> None:
         """Prepare the batch and give it to the writer; while either has to wait, stay in the group and take no more."""
         epoch = self._writer.epoch
+        asked = topicids.ask(self._lane.kafka, self._lane.topic_name)
         prepared = self._prepared(batch, epoch)
+        self._state.reads("waits for its writer")
         while prepared is not None and not self._is_over(epoch):
-            if self._writer.offer(prepared, PATIENCE_SECONDS):
+            if self._writer.offer(prepared, asked, PATIENCE_SECONDS):
                 break
             if not self._writer.is_alive():
                 raise Retryable("its writer has died")
@@ -159,6 +149,7 @@ class Reader(Generic[P]):
         self._go_on()
 
     def _prepared(self, batch: Batch, epoch: int) -> P | None:
+        self._state.reads("prepares a batch")
         for _ in back_off(self._stopping):
             if self._is_over(epoch):
                 return None
@@ -166,6 +157,7 @@ class Reader(Generic[P]):
                 return self._sink.prepare(batch)
             except Retryable as error:
                 log.warning("%s waits: %s", self._lane.group, error)
+                self._state.reads(f"waits: {error}")
                 self._hold()
         return None
 
@@ -176,71 +168,77 @@ class Reader(Generic[P]):
     def _hold(self) -> None:
         """Poll without taking messages, so that the group does not give the partitions away.
 
-        One that is handed out all the same is read again.
+        What is handed out all the same is read again.
         """
-        self._pause({partition.partition for partition in self._consumer.assignment()})
-        if message := self._consumer.poll(0):
-            if self._is_data(message):
-                self._positions.pop(message.partition() or 0, None)
+        self._assignment.pause(self._assignment.owned)
+        self._note_assignment()
+        message = self._consumer.poll(0)
+        if message is None:
+            return
+        ends: dict[int, int] = {}
+        partition = message.partition() or 0
+        if message.error() is not None:
+            self._hear(message, ends)
+        if message.error() is None or ends.get(partition, -1) > (self._intake.position(partition) or 0):
+            self._intake.forget(partition)
             self._writer.rewind.set()
 
-    def _pause(self, partitions: set[int]) -> None:
-        if fresh := partitions - self._paused:
-            self._consumer.pause([TopicPartition(self._lane.topic_name, partition) for partition in sorted(fresh)])
-            self._paused |= fresh
-
     def _go_on(self) -> None:
-        """Resume what is paused, and nothing else: the client drops what it has fetched of a partition it resumes."""
-        again = (self._paused - self._halted) & self._owned
-        if again and not self._writer.rewind.is_set():
-            self._consumer.resume([TopicPartition(self._lane.topic_name, partition) for partition in sorted(again)])
-            self._doubt(again)
-            self._paused -= again
+        if not self._writer.rewind.is_set():
+            for partition in self._assignment.resume(self._assignment.owned - self._halted):
+                self._intake.doubt(partition)
+        self._note_assignment()
 
-    def _doubt(self, partitions: set[int]) -> None:
-        for partition in partitions:
-            self._gaps.doubt(partition)
+    def _note_assignment(self) -> None:
+        self._state.owned = frozenset(self._assignment.owned)
+        self._state.held = frozenset(self._assignment.paused)
 
     def _rewind(self) -> None:
-        """Begin again at the stored offsets, once Postgres can say what they are."""
+        """Begin again at the stored offsets, once the sink can say what they are."""
         while self._writer.away.is_set() and not self._stopping.wait(0.05):
             self._hold()
         self._writer.rewind.clear()
         self._writer.forget(SETTLE_SECONDS)
-        stored = self._stored(self._owned)
-        for partition in sorted(self._owned):
-            if stored is not None and self._positions.get(partition) != stored[partition]:
-                self._seek(partition, stored[partition])
-        self._pause(self._halted & self._owned)
+        start = self._start(self._assignment.owned)
+        for partition in sorted(self._assignment.owned - self._halted):
+            if start is not None and self._intake.position(partition) != start.positions[partition].next:
+                self._intake.reach(partition, start.positions[partition].logged)
+                self._seek(partition, start.positions[partition].next)
+        for partition in self._halted:
+            self._intake.forget(partition)
+        self._assignment.pause(self._halted)
         self._go_on()
 
     def _seek(self, partition: int, offset: int) -> None:
-        self._doubt({partition})
+        self._intake.doubt(partition)
         try:
-            self._consumer.seek(TopicPartition(self._lane.topic_name, partition, offset))
+            self._assignment.move(partition, offset)
         except KafkaException as error:
             log.info("%s: cannot seek yet: %s", self._lane.group, error)
             self._writer.rewind.set()
             self._stopping.wait(0.05)
         else:
-            self._positions[partition] = offset
+            self._intake.move(partition, offset)
 
-    def _stored(self, partitions: set[int]) -> dict[int, int] | None:
+    def _start(self, partitions: set[int]) -> Start | None:
         """Where each partition goes on; waits for the sink as long as it takes. None when told to stop meanwhile."""
         for _ in back_off(self._stopping):
             try:
-                return self._read_offsets(partitions)
+                return self._read_start(partitions)
             except Retryable as error:
+                self._state.reads(f"waits for its offsets: {error}")
                 log.warning("%s: the stored offsets cannot be read yet: %s", self._lane.group, error)
         return None
 
-    def _read_offsets(self, partitions: set[int]) -> dict[int, int]:
-        lane = self._lane
-        with retryable(), connect() as connection:
-            self._halted = halts.open_halts(connection, lane.stream, lane.topic)
-        found = self._sink.positions(partitions, self._first_offset)
-        self._times.start({partition: position.logged for partition, position in found.items()})
-        return {partition: position.next for partition, position in found.items()}
+    def _read_start(self, partitions: set[int]) -> Start:
+        self._state.reads("asks for its offsets")
+        start = read_start(self._lane, self._sink, partitions, self._first_offset)
+        self._writer.brake.topic_id = start.topic_id
+        if start.other:
+            for partition, position in start.positions.items():
+                self._writer.brake.halt(partition, position.next, Cause.OTHER_TOPIC, start.other)
+        self._halted = set(start.positions) if start.other else set(start.halted)
+        return start
 
     def _first_offset(self, partition: int) -> int:
         try:
@@ -249,71 +247,66 @@ class Reader(Generic[P]):
             raise Retryable(f"Kafka does not say where {self._lane.topic_name}[{partition}] begins: {error}") from error
         return int(low)
 
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        gained = {partition.partition for partition in partitions}
+    def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        gained = {place.partition for place in partitions}
         self._writer.forget(SETTLE_SECONDS)
-        stored = self._stored(gained) or {}
-        for partition in partitions:
-            partition.offset = stored.get(partition.partition, 0)
-            self._positions[partition.partition] = partition.offset
-        # Lag is known from now on, and not only once something was stored.
-        self._writer.stored |= {partition: stored[partition] for partition in gained & stored.keys()}
-        consumer.incremental_assign(partitions)
-        self._owned |= gained
-        self._paused -= gained
-        self._doubt(self._owned)
-        self._writer.rewind.set()
+        start = self._start(gained)
+        positions = {partition: start.positions[partition] if start else Position(0) for partition in gained}
+        offsets = {partition: position.next for partition, position in positions.items()}
+        self._assignment.gain(offsets)
+        for partition, position in positions.items():
+            self._intake.move(partition, position.next)
+            self._intake.reach(partition, position.logged)
+        if start is not None:
+            self._writer.brake.begin(start.pasts)
+            # Lag is known from now on, and not only once something was stored.
+            self._writer.stored |= offsets
+        self._start_anew()
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        lost = {place.partition for place in partitions}
         self._writer.forget(SETTLE_SECONDS)
-        consumer.incremental_unassign(partitions)
-        for partition in partitions:
-            self._owned.discard(partition.partition)
-            self._paused.discard(partition.partition)
-            self._positions.pop(partition.partition, None)
-        self._doubt(self._owned)
+        self._assignment.lose(lost)
+        for partition in lost:
+            self._intake.forget(partition)
+            self._writer.brake.lose(partition)
+            self._writer.stored.pop(partition, None)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """After a change of the assignment: the client may have let go of anything that it had fetched."""
+        for partition in self._assignment.owned:
+            self._intake.doubt(partition)
+        self._note_assignment()
         self._writer.rewind.set()
 
     def _keep_house(self) -> None:
-        """Now and then: lag, Kafka's copy of the offsets, partitions that a person let go on."""
+        """Now and then: Kafka's copy of the offsets, whether the topic is still the same, what a person let go on."""
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
         topic, stored = self._lane.topic_name, dict(self._writer.stored)
-        for partition in sorted(self._owned & stored.keys()):
-            if (end := self._end(partition)) is not None:
-                telemetry.LAG.labels(*self._lane.labels, partition).set(max(0, end - stored[partition]))
-        copies = [
-            TopicPartition(topic, partition, end) for partition, end in stored.items() if partition in self._owned
-        ]
+        copies = [TopicPartition(topic, number, end) for number, end in stored.items()]
         if copies:
             self._consumer.commit(offsets=copies, asynchronous=True)
+        if self._is_other_topic() and self._assignment.owned - self._halted:
+            self._writer.rewind.set()
         if self._halted and not self._writer.away.is_set():
             self._look_for_resumed()
 
-    def _end(self, partition: int) -> int | None:
-        """Where Kafka's log ends, as the last fetch said; one that is halted is not fetched, and so Kafka is asked."""
-        place = TopicPartition(self._lane.topic_name, partition)
+    def _is_other_topic(self) -> bool:
+        """As the question of the last time was answered; nobody waits for it."""
+        asked, self._asked = self._asked, topicids.ask(self._lane.kafka, self._lane.topic_name)
         try:
-            if partition in self._halted:
-                _, high = self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
-            else:
-                _, high = self._consumer.get_watermark_offsets(place, cached=True)
-        except KafkaException as error:
-            log.info("%s: Kafka does not say where %s ends: %s", self._lane.group, partition, error)
-            return None
-        return int(high) if high >= 0 else None
+            present = topicids.answer(asked) if asked and asked.done() else None
+        except Retryable:
+            return False
+        return present is not None and present != self._writer.brake.topic_id
 
     def _look_for_resumed(self) -> None:
-        before = self._halted
-        self._stored(self._owned)
-        for partition in before - self._halted:
-            telemetry.HALTED.labels(*self._lane.labels, partition).set(0)
+        before = self._halted & self._assignment.owned
+        start = self._start(self._assignment.owned)
+        resumed = before - self._halted
+        if start is not None and resumed:
+            self._writer.brake.begin({partition: start.pasts[partition] for partition in resumed})
+            for partition in resumed:
+                telemetry.HALTED.labels(*self._lane.labels, partition).set(0)
             self._writer.rewind.set()
-
-
-def _replayed(messages: list[Message]) -> dict[Span, Standing]:
-    """Where those stood that were dead letters and are sent again."""
-    found = {}
-    for message, headers in zip(messages, map(Message.headers, messages), strict=True):
-        if headers and (standing := standing_of(headers)):  # type: ignore[arg-type]
-            found[message.partition() or 0, message.offset() or 0] = standing
-    return found

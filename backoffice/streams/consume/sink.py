@@ -15,6 +15,10 @@ class Fenced(Exception):  # noqa: N818 - not an error: another worker has these 
     """The offset is not where this worker left it: somebody else stored these messages."""
 
 
+class Unstorable(Exception):  # noqa: N818 - named for what is the matter
+    """Not even the offsets and dead letters of a batch can be stored: no message of it is to blame."""
+
+
 @dataclass(frozen=True)
 class Position:
     """The next offset to store of a partition, and the time (milliseconds) to which its log has come by then."""
@@ -59,5 +63,6 @@ class Sink(Protocol[P]):
 
         Raises:
             Fenced: a partition is not where the batch begins; nothing was stored.
+            Unstorable: it fails whatever message is left out; nothing was stored of the part that failed.
         """
         ...

@@ -4,42 +4,59 @@ import logging
 import queue
 import threading
 import time
+from contextlib import suppress
 from typing import Generic
 
 from backoffice.kernel.errors import Retryable
 
 from .. import telemetry
-from ..database import connect, retryable
+from ..kafka import topicids
+from ..kafka.topicids import Asked
 from ..patience import back_off
-from . import halts
-from .batch import Batch, DeadLetter
-from .breaker import Breaker
+from .batch import Batch
+from .brake import Brake
+from .halts import Cause
 from .lane import Lane
 from .sink import Fenced, P, Sink
+from .state import LaneState
 
 log = logging.getLogger(__name__)
+
+# A fault that is nobody's message may pass; after so many tries in a row it is a person's.
+TRIES = 3
+BETWEEN_TRIES_SECONDS = 2.0
 
 
 class Writer(Generic[P]):
     """Stores batches of one lane in a thread of its own.
 
     ``epoch`` counts how often the reader started anew; a batch of an earlier epoch is dropped. ``rewind`` is set when
-    the reader has to start anew; ``away`` while the sink does not answer.
+    the reader has to start anew; ``away`` while the sink does not answer. What is read from another topic of the same
+    name than that which the offsets belong to is not stored.
     """
 
-    def __init__(self, lane: Lane, sink: Sink[P]) -> None:
+    def __init__(self, lane: Lane, sink: Sink[P], state: LaneState) -> None:
         self.epoch = 0
         self.rewind = threading.Event()
         self.away = threading.Event()
-        self.halted: set[int] = set()
-        self.stored: dict[int, int] = {}
+        self.brake = Brake(lane)
         self._lane = lane
         self._sink = sink
+        self._state = state
         self._stopping = threading.Event()
-        self._inbox: queue.Queue[tuple[int, P]] = queue.Queue(maxsize=1)
+        self._inbox: queue.Queue[tuple[int, P, Asked]] = queue.Queue(maxsize=1)
         self._storing = threading.Lock()
-        self._breakers: dict[int, Breaker] = {}
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name=f"write-{lane.group}", daemon=True)
+
+    @property
+    def stored(self) -> dict[int, int]:
+        """The next offset of each partition that this worker has, as far as it knows."""
+        return self._state.stored
+
+    @stored.setter
+    def stored(self, offsets: dict[int, int]) -> None:
+        self._state.stored = offsets
 
     def start(self) -> None:
         self._thread.start()
@@ -51,10 +68,13 @@ class Writer(Generic[P]):
         """Store no further batch; the thread ends with the one that it is at."""
         self._stopping.set()
 
-    def offer(self, prepared: P, wait: float) -> bool:
-        """Hand over a batch; False when there is no room within ``wait`` seconds."""
+    def offer(self, prepared: P, asked: Asked, wait: float) -> bool:
+        """Hand over a batch, with the question for the topic's id that was put after it was read.
+
+        False when there is no room within ``wait`` seconds.
+        """
         try:
-            self._inbox.put((self.epoch, prepared), timeout=wait)
+            self._inbox.put((self.epoch, prepared, asked), timeout=wait)
         except queue.Full:
             return False
         return True
@@ -62,9 +82,10 @@ class Writer(Generic[P]):
     def forget(self, wait: float) -> None:
         """Drop what waits, and let what is being stored come to its end (for at most ``wait`` seconds)."""
         self.epoch += 1
-        self._breakers.clear()
-        while not self._inbox.empty():
-            self._inbox.get_nowait()
+        # The thread may take the last one between a look and a get.
+        with suppress(queue.Empty):
+            while True:
+                self._inbox.get_nowait()
         if self._storing.acquire(timeout=wait):
             self._storing.release()
 
@@ -74,114 +95,105 @@ class Writer(Generic[P]):
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self._state.writes("waits for a batch")
                 self._take()
         finally:
+            self._state.writes("has ended")
             self._sink.close()
 
     def _take(self) -> None:
         try:
-            epoch, prepared = self._inbox.get(timeout=0.1)
+            epoch, prepared, asked = self._inbox.get(timeout=0.1)
         except queue.Empty:
             return
         with self._storing:
             if epoch == self.epoch:
-                self._store(epoch, prepared)
+                self._store(epoch, prepared, asked)
 
-    def _store(self, epoch: int, prepared: P) -> None:
+    def _store(self, epoch: int, prepared: P, asked: Asked) -> None:
         try:
-            self._commit(epoch, self._trimmed(prepared))
+            self._state.writes("asks which topic this is")
+            if self._is_of_our_topic(asked):
+                self._state.writes("stores a batch")
+                self._commit(epoch, self._trimmed(prepared))
         except Fenced as fenced:
             log.info("%s starts anew: %s", self._lane.group, fenced)
             self.rewind.set()
         except Retryable as error:
-            log.warning("%s waits for its sink: %s", self._lane.group, error)
-            self._reconnect()
+            log.warning("%s waits: %s", self._lane.group, error)
+            self._reconnect(str(error))
             self.rewind.set()
-        except Exception:
-            # A fault in our own code: the batch stays in Kafka and is tried again until it is mended.
-            log.exception("%s cannot store a batch; it is tried again", self._lane.group)
-            self._stopping.wait(2.0)
-            self._reconnect()
+        except Exception as error:
+            log.exception("%s cannot store a batch; nothing of it is skipped", self._lane.group)
+            self._after_failure(prepared.batch, error)
+
+    def _is_of_our_topic(self, asked: Asked) -> bool:
+        """What was read before the answer is of the topic that it tells, unless that has changed in between."""
+        present = topicids.answer(asked)
+        if present is None:
+            raise Retryable(f"Kafka has no topic {self._lane.topic_name} now.")
+        if present != self.brake.topic_id:
             self.rewind.set()
+        return present == self.brake.topic_id
+
+    def _after_failure(self, batch: Batch, error: Exception) -> None:
+        """Try again for what may pass; then halt, because a fault of ours must not look like an idle topic."""
+        self._failures += 1
+        self.rewind.set()
+        if self._failures < TRIES:
+            self._stopping.wait(BETWEEN_TRIES_SECONDS)
+            self._reconnect(str(error))
+            return
+        self._failures = 0
+        told = f"{error} ({type(error).__name__}). Look at the worker's log, mend the cause, then resume it."
+        for partition, (start, _) in sorted(batch.spans.items()):
+            self._halt(partition, start, f"No message of it is to blame, and yet it cannot be stored: {told}")
+
+    def _halt(self, partition: int, offset: int, reason: str) -> None:
+        try:
+            self.brake.halt(partition, offset, Cause.UNSTORABLE, reason)
+        except Retryable as away:
+            log.warning("%s: partition %s cannot be halted yet: %s", self._lane.group, partition, away)
 
     def _commit(self, epoch: int, prepared: P) -> None:
         began = time.monotonic()
         for part in self._sink.commit(prepared):
             telemetry.COMMIT_SECONDS.labels(*self._lane.labels).observe(time.monotonic() - began)
             self._committed(part.batch)
-            self._halt_on_late(part.batch)
-            if self._stopping.is_set() or epoch != self.epoch:
+            if self._stopping.is_set() or epoch != self.epoch or self.rewind.is_set():
                 self.rewind.set()
                 return
             began = time.monotonic()
 
     def _committed(self, part: Batch) -> None:
+        self._failures = 0
         labels = self._lane.labels
-        self.stored |= {partition: end for partition, (_, end) in part.spans.items()}
+        self.stored = self.stored | {partition: end for partition, (_, end) in part.spans.items()}
         telemetry.MESSAGES.labels(*labels).inc(len(part) - len(part.dead) - len(part.repeats) - len(part.passed))
         telemetry.DEAD_LETTERS.labels(*labels).inc(len(part.dead))
         telemetry.REPEATS.labels(*labels).inc(len(part.repeats))
         telemetry.BATCH_SIZE.labels(*labels).observe(len(part))
+        for partition, dead in self.brake.count(part):
+            if self.brake.stop(partition, part.spans[partition][1], dead):
+                self.rewind.set()
 
     def _trimmed(self, prepared: P) -> P:
-        """The batch without what comes after the dead letter that halts a partition; that partition is halted."""
+        """The batch without what comes from the bad message on that halts a partition; that partition is halted."""
         batch = prepared.batch
         for partition in sorted({batch.partitions[row] for row in batch.dead}):
-            places = batch.places(partition)
-            tripped = self._breaker(partition).trips_at(
-                len(places), [place for place, row in enumerate(places) if row in batch.dead]
-            )
-            if tripped is not None:
-                row = places[tripped]
-                self._halt(partition, batch.offsets[row], batch.dead[row])
-                batch = batch.until(partition, batch.offsets[row])
-                prepared = self._sink.prepare(batch)
+            row = self.brake.stops_at(batch, partition)
+            while row is not None and not self.brake.stop(partition, batch.offsets[row], batch.dead[row]):
+                row = self.brake.stops_at(batch, partition)
+            if row is not None:
+                self.rewind.set()
+                prepared = self._sink.prepare(batch.until(partition, batch.offsets[row]))
                 batch = prepared.batch
         return prepared
 
-    def _halt_on_late(self, part: Batch) -> None:
-        """The same for dead letters that only the database found; these are stored already."""
-        for row, dead in part.dead.items():
-            partition = part.partitions[row]
-            if dead.late and self._breaker(partition).trips_at(0, [0]) is not None:
-                self._halt(partition, part.spans[partition][1], dead)
-
-    def _halt(self, partition: int, offset: int, dead: DeadLetter) -> None:
-        limits = self._lane.limits
-        reason = (
-            f"More than {limits.dead_letter_ratio:.0%} of the last {limits.dead_letter_window} messages are bad; "
-            f"the latest: {dead.reason.rstrip('.')}. Mend the producer or the contract, then resume it."
-        )
-        self.halt(partition, offset, reason)
-
-    def halt(self, partition: int, offset: int, reason: str) -> None:
-        """Stop one partition until a person resumes it."""
-        # A connection of its own: the reader halts too, while this one may be in a transaction.
-        with retryable(), connect() as connection:
-            is_new = halts.halt(
-                connection,
-                stream=self._lane.stream,
-                topic=self._lane.topic,
-                partition=partition,
-                offset=offset,
-                reason=reason,
-                now=self._lane.clock.now(),
-            )
-        if is_new:
-            log.error("%s: partition %s halted at offset %s. %s", self._lane.group, partition, offset, reason)
-        telemetry.HALTED.labels(*self._lane.labels, partition).set(1)
-        self.halted.add(partition)
-        self.rewind.set()
-
-    def _breaker(self, partition: int) -> Breaker:
-        limits = self._lane.limits
-        return self._breakers.setdefault(
-            partition, Breaker(window=limits.dead_letter_window, ratio=limits.dead_letter_ratio)
-        )
-
-    def _reconnect(self) -> None:
+    def _reconnect(self, why: str) -> None:
         """Open the sink anew, however long that takes."""
         self.away.set()
+        self._state.writes(f"waits for its sink: {why}")
         for _ in back_off(self._stopping):
             try:
                 self._sink.open()

@@ -12,16 +12,24 @@ CLIENT = {
     "reconnect.backoff.max.ms": "1000",
     "topic.metadata.refresh.interval.ms": "30000",
 }
-CONSUMER = CLIENT | {
-    "enable.auto.commit": "false",
-    "enable.auto.offset.store": "false",
-    # Where a stored offset is gone from the log, a person decides; it is never skipped quietly.
-    "auto.offset.reset": "error",
-    "max.poll.interval.ms": "1800000",
-    "queued.max.messages.kbytes": "65536",
-    "queued.min.messages": "50000",
-    "fetch.error.backoff.ms": "100",
-}
+# Whoever reads checks what is read: a batch that rotted on a disk is an error and not other messages.
+CHECKED = {"check.crcs": "true"}
+CONSUMER = (
+    CLIENT
+    | CHECKED
+    | {
+        "enable.auto.commit": "false",
+        "enable.auto.offset.store": "false",
+        # Where a stored offset is gone from the log, a person decides; it is never skipped quietly.
+        "auto.offset.reset": "error",
+        "max.poll.interval.ms": "1800000",
+        "queued.max.messages.kbytes": "65536",
+        "queued.min.messages": "50000",
+        "fetch.error.backoff.ms": "100",
+    }
+)
+# Told of the end of a log, a stream can pass what stands there without being a message.
+TOLD_OF_ENDS = {"enable.partition.eof": "true"}
 KIP_848 = {"group.protocol": "consumer"}
 CLASSIC = {
     "group.protocol": "classic",
@@ -33,7 +41,7 @@ CLASSIC = {
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:
     """A consumer in a group, by the newest group protocol that the broker speaks."""
     protocol = KIP_848 if speaks_kip_848(settings) else CLASSIC
-    return Consumer(CONSUMER | protocol | settings | {"group.id": group})
+    return Consumer(CONSUMER | TOLD_OF_ENDS | protocol | settings | {"group.id": group})
 
 
 def speaks_kip_848(settings: dict[str, str]) -> bool:

@@ -41,14 +41,28 @@ def raise_alert(
     later is another alert. Who may meet the same matter again and again notes that it has been told.
     """
     found = alert_id or derived_id("platform alert", kind, summary, now.isoformat())
+    told = {"severity": severity, "status": "opened", "rule": rule or kind, "evidence": _as_json(evidence or {})}
+    _emit(found, found, kind, summary, now, told, over)
+    return found
+
+
+def close_alert(alert_id: UUID, kind: str, summary: str, *, now: datetime, over: Executes | None = None) -> None:
+    """Close an alert that the platform has raised and that settled itself, within the caller's transaction."""
+    event_id = derived_id("platform alert closed", str(alert_id), now.isoformat())
+    told = {"severity": "low", "status": "closed", "rule": kind, "evidence": "{}"}
+    _emit(event_id, alert_id, kind, summary, now, told, over)
+
+
+def _emit(
+    event_id: UUID, alert_id: UUID, kind: str, summary: str, now: datetime, told: Mapping[str, str],
+    over: Executes | None,
+) -> None:  # fmt: skip
     event = {
-        "event_id": str(found), "occurred_at": now, "brand": BRAND, "jurisdiction": settings.PLATFORM_JURISDICTION,
-        "alert_id": str(found), "player_id": None, "kind": kind, "severity": severity, "queue": QUEUE,
-        "status": "opened", "rule": rule or kind, "rule_version": 1, "summary": summary.replace("\x00", " ")[:_SUMMARY],
-        "evidence": _as_json(evidence or {}),
+        "event_id": str(event_id), "occurred_at": now, "brand": BRAND, "jurisdiction": settings.PLATFORM_JURISDICTION,
+        "alert_id": str(alert_id), "player_id": None, "kind": kind, "queue": QUEUE, "rule_version": 1,
+        "summary": summary.replace("\x00", " ")[:_SUMMARY], **told,
     }  # fmt: skip
     emit(ALERT, event, key=BRAND, now=now, over=over)
-    return found
 
 
 def _as_json(evidence: Mapping[str, Any]) -> str:

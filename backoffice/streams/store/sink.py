@@ -1,22 +1,22 @@
 """The tables as a sink: a batch's rows, its dead letters and its offsets in one transaction."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psycopg
-import pyarrow as pa
 from django.conf import settings
 
 from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.contracts.writers import Writers
 from backoffice.kernel.clock import Clock
-from backoffice.kernel.errors import Retryable
+from backoffice.kernel.errors import ENDINGS, Retryable
 
 from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import Decoded, decode
-from ..consume.sink import Position
+from ..consume.sink import Fenced, Position, Unstorable
 from ..database import Connection, connect, retryable
 from ..deadletters.copies import copy_of
 from ..outbox.alerts import raise_alert
@@ -30,6 +30,15 @@ from .storing import store
 # How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
 # lock on their offsets.
 SILENCE_SECONDS = 10
+# Values of a message in what a library says of it.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+_DEAD_LETTER = (
+    'INSERT INTO streams_deadletter (stream, topic, generation, partition, "offset", record, schema_id, reason, key,'
+    " value, logged, died_at, state) VALUES (%s, %s,"
+    " coalesce((SELECT generation FROM streams_reading r WHERE (r.stream, r.topic) = (%s, %s)), 0),"
+    " %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class PreparedRows:
 
     batch: Batch
     decoded: Decoded
-    rows: list[Rows] | pa.ArrowInvalid
+    rows: list[Rows] | BaseException
 
 
 class TableSink:
@@ -84,33 +93,38 @@ class TableSink:
             return offsets.positions(connection, name, topic)
 
     def prepare(self, batch: Batch) -> PreparedRows:
-        decoded = decode(batch, records=self._records, writers=self._writers, now=self._clock.now())
-        decoded.tables = with_digests(decoded.tables, batch.values, self._stream)
-        batch = replace(batch, dead=batch.dead | decoded.dead, passed=decoded.passed, newest=decoded.newest())
-        batch.ahead = decoded.ahead(settings.CLOCK_TOLERANCE)
+        decoded = Decoded()
         try:
-            rows: list[Rows] | pa.ArrowInvalid = project(
-                decoded.tables, self._stream, self._shapes, gone=decoded.tombstones
-            )
+            decoded = decode(batch, records=self._records, writers=self._writers, now=self._clock.now())
+            decoded.tables = with_digests(decoded.tables, batch.values, self._stream)
+            batch = replace(batch, dead=batch.dead | decoded.dead, passed=decoded.passed, newest=decoded.newest())
+            batch.ahead = decoded.ahead(settings.CLOCK_TOLERANCE)
+            rows = project(decoded.tables, self._stream, self._shapes, gone=decoded.tombstones)
             for made in rows:
                 # Encoded here, while the writer's transaction runs, and not within it.
                 _ = made.sent
-        except pa.ArrowInvalid as error:
-            rows = error
+        except (Retryable, *ENDINGS):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a message can cause; ``commit`` finds out which one
+            return PreparedRows(batch, decoded, error)
         return PreparedRows(batch, decoded, rows)
 
     def commit(self, prepared: PreparedRows) -> Iterator[PreparedRows]:
         try:
             self._write(prepared)
-        except (psycopg.DataError, psycopg.IntegrityError, pa.ArrowInvalid) as error:
-            yield from self._commit_without_the_bad(prepared, error)
+        except (Retryable, Fenced, *ENDINGS):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a message can cause
+            failure = error
+        else:
+            announcing.announce(prepared.decoded.tables)
+            yield prepared
             return
-        announcing.announce(prepared.decoded.tables)
-        yield prepared
+        yield from self._commit_without_the_bad(prepared, failure)
 
     def _write(self, prepared: PreparedRows) -> None:
         now, batch = self._clock.now(), prepared.batch
-        if isinstance(prepared.rows, pa.ArrowInvalid):
+        if isinstance(prepared.rows, BaseException):
             raise prepared.rows
         with retryable(), self.connection.transaction():
             offsets.advance(self.connection, self._stream.name, batch, now)
@@ -120,24 +134,23 @@ class TableSink:
             self._tell_of_clashes(batch, now)
             self._store_repeats(batch, now)
 
-    def _commit_without_the_bad(self, prepared: PreparedRows, error: Exception) -> Iterator[PreparedRows]:
-        """Leave out repeats if there are any; else halve until the message that Postgres refuses is alone."""
+    def _commit_without_the_bad(self, prepared: PreparedRows, error: BaseException) -> Iterator[PreparedRows]:
+        """Leave out repeats if there are any; else halve until the message that causes the error is alone."""
         batch = prepared.batch
-        if isinstance(error, psycopg.errors.UniqueViolation):
-            repeats, clashes = self._known(prepared.decoded)
-            if repeats or clashes:
-                told = replace(batch, repeats=batch.repeats | repeats, dead=batch.dead | clashes)
-                yield from self.commit(self.prepare(told))
-                return
-        alive = batch.living()
-        if not alive:
-            raise error
-        if len(alive) == 1:
-            dead = {row: DeadLetter(_in_words(error), None, _records(prepared)[row], late=True) for row in alive}
-            yield from self.commit(self.prepare(replace(batch, dead=batch.dead | dead)))
-            return
-        for half in batch.halves():
-            yield from self.commit(self.prepare(half))
+        repeats, clashes = (
+            self._known(prepared.decoded) if isinstance(error, psycopg.errors.UniqueViolation) else ({}, {})
+        )
+        if repeats or clashes:
+            told = replace(batch, repeats=batch.repeats | repeats, dead=batch.dead | clashes)
+            yield from self.commit(self.prepare(told))
+        elif len(batch) > 1:
+            for half in batch.halves():
+                yield from self.commit(self.prepare(half))
+        elif batch.living():
+            letter = DeadLetter(_in_words(error), None, _records(prepared).get(0, ""), late=True)
+            yield from self.commit(self.prepare(replace(batch, dead={0: letter})))
+        else:
+            raise Unstorable(f"Not even without its messages can a batch be stored. {_in_words(error)}") from error
 
     def _known(self, decoded: Decoded) -> tuple[dict[int, str], dict[int, DeadLetter]]:
         with retryable(), self.connection.transaction(force_rollback=True):
@@ -148,16 +161,14 @@ class TableSink:
         with self.connection.cursor() as cursor:
             for row, dead in sorted(batch.dead.items()):
                 position = (batch.topic, batch.partitions[row], batch.offsets[row])
+                record, reason = _storable(dead.record), _storable(dead.reason)
                 cursor.execute(
-                    "INSERT INTO streams_deadletter"
-                    " (stream, topic, partition, \"offset\", record, schema_id, reason, key, value, logged, died_at,"
-                    "  state)"
-                    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')",
-                    [self._stream.name, *position, dead.record, dead.schema_id, dead.reason,
+                    _DEAD_LETTER,
+                    [self._stream.name, batch.topic, self._stream.name, *position, record, dead.schema_id, reason,
                      batch.keys[row], batch.values[row], batch.logged[row], now],
                 )  # fmt: skip
                 headers = dict(zip(("topic", "partition", "offset"), map(str, position), strict=True))
-                headers |= {"stream": self._stream.name, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
+                headers |= {"stream": self._stream.name, "reason": reason, "schema_id": str(dead.schema_id or "")}
                 copy = copy_of(batch.keys[row], batch.values[row])
                 cursor.execute(
                     "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
@@ -194,9 +205,15 @@ def _records(prepared: PreparedRows) -> dict[int, str]:
     return {row: record for record, table in prepared.decoded.tables.items() for row in table["row"].to_pylist()}
 
 
-def _in_words(error: Exception) -> str:
-    """What Postgres said of a row that it refused, without the row."""
+def _in_words(error: BaseException) -> str:
+    """What was said of a message that cannot be stored, without the message."""
     if isinstance(error, psycopg.Error):
-        said = error.diag.message_primary or str(error).strip().splitlines()[0]
+        said = error.diag.message_primary or str(error).strip().partition("\n")[0]
         return f"Postgres refuses its row: {said} ({error.diag.table_name or 'no table named'})"
-    return f"Its row cannot be folded: {error}"
+    said = _QUOTED.sub("…", str(error).strip().partition("\n")[0])[:200]
+    return f"Its row cannot be made: {said or 'no reason given'} ({type(error).__name__})"
+
+
+def _storable(text: str) -> str:
+    """A text as every table takes it, whatever a message or a library has put into it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

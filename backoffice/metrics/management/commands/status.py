@@ -89,6 +89,7 @@ def as_line(status: Status | None, parts: Parts) -> str:
         return f"no numbers without Postgres{away}"
     revenue = "  ".join(f"{vertical} {Money(amount, c)}" for (vertical, c), amount in _largest(status))
     halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
+    halted += f"  STALLED {', '.join(status.stalled)}" if status.stalled else ""
     silent = sum(source.silent for source in status.sources)
     return (
         f"{status.events_per_second:,.0f} events/s  lag {_lag(status)}"

@@ -1,52 +1,128 @@
-"""`manage.py streams status|resume`."""
+"""`manage.py streams status|resume|skip|adopt`."""
 
 import getpass
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Rejected
-from backoffice.streams.consume import resuming
-from backoffice.streams.models import Halt, Offset
+from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.streams.consume import resuming, skipping
+from backoffice.streams.kafka import logs
+from backoffice.streams.kafka.logs import Log
+from backoffice.streams.models import Diversion, Halt, Offset, Stall
 
 
 class Command(BaseCommand):
-    help = "How far each stream is, and letting a halted partition go on."
+    help = "How far each stream is, and letting one go on that has stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
-        acts.add_parser("status", help="stored offsets and halted partitions")
-        resume = acts.add_parser("resume", help="let a halted partition go on where it stopped")
-        resume.add_argument("stream")
-        resume.add_argument("topic")
-        resume.add_argument("partition", type=int)
-        resume.add_argument("--by", default=getpass.getuser(), help="who does it")
+        acts.add_parser("status", help="stored offsets, and what is halted, diverted or stands still")
+        resume = _lane(acts.add_parser("resume", help="let a halted partition go on where it stopped"))
+        resume.add_argument("partition", type=int, nargs="?")
+        resume.add_argument("--all", action="store_true", help="every partition of the topic that can go on")
+        resume.add_argument(
+            "--accept-bad",
+            action="store_true",
+            help="take what is bad in the log by now as dead letters; needs --reason",
+        )
+        resume.add_argument("--reason", default="", help="why what is bad is accepted")
+        skip = _lane(acts.add_parser("skip", help="go on behind messages that are lost; the gap is written down"))
+        skip.add_argument("partition", type=int)
+        skip.add_argument("--to", required=True, help=f"an offset, {skipping.BEGINNING} or {skipping.END} of the log")
+        skip.add_argument("--reason", required=True, help="why")
+        adopt = _lane(acts.add_parser("adopt", help="go over to a topic that was deleted and made anew"))
+        adopt.add_argument("--reason", required=True, help="why")
 
     def handle(self, *, act: str, **options: Any) -> None:
         if act == "status":
             self._status()
             return
         try:
-            resuming.resume(
-                stream=options["stream"],
-                topic=options["topic"],
-                partition=options["partition"],
-                actor=Actor(options["by"], "operator"),
-                now=SystemClock().now(),
-            )
-        except Rejected as refused:
+            log = logs.read_log(settings.KAFKA, f"{settings.KAFKA_TOPIC_PREFIX}{options['topic']}")
+            told = {"stream": options["stream"], "topic": options["topic"], "log": log,
+                    "actor": Actor(options["by"], "operator"), "now": SystemClock().now()}  # fmt: skip
+            getattr(self, f"_{act}")(told, options)
+        except (Rejected, Retryable) as refused:
             raise CommandError(str(refused)) from refused
-        self.stdout.write("It goes on within seconds.")
+
+    def _resume(self, told: dict[str, Any], options: dict[str, Any]) -> None:
+        if (options["partition"] is None) != options["all"]:
+            raise Rejected("Name one partition, or all of them with --all.")
+        if options["accept_bad"] and not options["reason"]:
+            raise Rejected("--accept-bad makes dead letters of all that is bad by now; say why with --reason.")
+        found = resuming.resume(
+            **told, partition=options["partition"], unreadable=_unreadable(told["stream"], told["topic"], told["log"]),
+            accepting=options["reason"] if options["accept_bad"] else "",
+        )  # fmt: skip
+        if found.going_on:
+            self.stdout.write(f"{_numbers(found.going_on)} of {told['topic']} go on within seconds.")
+        if options["accept_bad"]:
+            self.stdout.write("Bad messages that are in the log by now become dead letters, however many they are.")
+        if found.refused:
+            raise Rejected("\n".join(found.refused.values()))
+
+    def _skip(self, told: dict[str, Any], options: dict[str, Any]) -> None:
+        gap = skipping.skip(**told, partition=options["partition"], to=options["to"], reason=options["reason"])
+        self.stdout.write(
+            f"{gap.topic}[{gap.partition}] goes on at {gap.end} within seconds; {(gap.end or 0) - gap.start} offsets "
+            f"from {gap.start} on are written down as a gap."
+        )
+
+    def _adopt(self, told: dict[str, Any], options: dict[str, Any]) -> None:
+        gaps = skipping.adopt(**told, reason=options["reason"])
+        self.stdout.write(f"{told['topic']} is stored from its beginning within seconds; written down:")
+        for gap in gaps:
+            self.stdout.write(f"  {gap}")
 
     def _status(self) -> None:
         halted = {(h.stream, h.topic, h.partition): h for h in Halt.objects.filter(resumed_at=None)}
+        diverted = {(d.stream, d.topic, d.partition): d for d in Diversion.objects.filter(ended_at=None)}
         for offset in Offset.objects.order_by("stream", "topic", "partition"):
-            halt = halted.get((offset.stream, offset.topic, offset.partition))
-            told = f"  HALTED since {halt.halted_at:%Y-%m-%d %H:%M:%S}: {halt.reason}" if halt else ""
+            place = (offset.stream, offset.topic, offset.partition)
             self.stdout.write(
                 f"{offset.stream:<12}{offset.topic:<22}{offset.partition:>4}{offset.next:>14}"
-                f"  {offset.updated_at:%Y-%m-%d %H:%M:%S}{told}"
+                f"  {offset.updated_at:%Y-%m-%d %H:%M:%S}{_noted(halted.pop(place, None), diverted.get(place))}"
             )
+        for halt in halted.values():
+            self.stdout.write(f"{halt.stream:<12}{halt.topic:<22}{halt.partition:>4}{_noted(halt, None)}")
+        for stall in Stall.objects.filter(ended_at=None).order_by("noticed_at"):
+            self.stdout.write(f"STANDS STILL since {stall.noticed_at:%Y-%m-%d %H:%M:%S}: {stall.told}")
+
+
+def _lane(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("stream")
+    parser.add_argument("topic")
+    parser.add_argument("--by", default=getpass.getuser(), help="who does it")
+    return parser
+
+
+def _unreadable(stream: str, topic: str, log: Log) -> dict[int, str]:
+    """What Kafka says where a partition was halted because its log cannot be read, if it still cannot."""
+    corrupt = Halt.objects.filter(stream=stream, topic=topic, resumed_at=None, cause=Halt.Cause.CORRUPT_LOG)
+    stored = dict(Offset.objects.filter(stream=stream, topic=topic).values_list("partition", "next"))
+    found = {}
+    for partition in corrupt.values_list("partition", flat=True):
+        at = stored.get(partition, 0)
+        if log.begins.get(partition, at + 1) <= at < log.ends.get(partition, 0):
+            name = f"{settings.KAFKA_TOPIC_PREFIX}{topic}"
+            if said := logs.complaint(settings.KAFKA, name, partition, at):
+                found[partition] = said
+    return found
+
+
+def _noted(halt: Halt | None, diversion: Diversion | None) -> str:
+    if halt is not None:
+        return f"  HALTED since {halt.halted_at:%Y-%m-%d %H:%M:%S}: {halt.reason}"
+    if diversion is not None:
+        suspended = ", ".join(diversion.sources) or "nobody"
+        return f"  DIVERTS since {diversion.begun_at:%Y-%m-%d %H:%M:%S} (suspended: {suspended}): {diversion.reason}"
+    return ""
+
+
+def _numbers(partitions: list[int]) -> str:
+    return f"Partition{'s' if len(partitions) > 1 else ''} {', '.join(map(str, partitions))}"

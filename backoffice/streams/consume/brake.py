@@ -1,0 +1,185 @@
+"""What too many bad messages in a partition lead to: a halt, or a diversion where the catalogue says so."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backoffice.contracts.catalogue import TOPICS, TooManyBad
+
+from .. import telemetry
+from ..database import connect, retryable
+from . import diverting, halts
+from .batch import Batch, DeadLetter
+from .breaker import Breaker
+from .diverting import Letter
+from .halts import Cause, Past
+from .lane import Lane, Limits
+
+log = logging.getLogger(__name__)
+
+# Of so many of the last bad messages it is asked who sent them, and while they go on it is asked again now and then.
+ASKED_ABOUT = 50
+AGAIN_SECONDS = 10.0
+
+
+@dataclass
+class _Partition:
+    """``bad`` counts all bad messages, ``unforeseen`` those that keep their contract and cannot be stored all the same.
+
+    The latter are more likely a fault of ours than of a sender, and halt a partition whatever its topic is.
+    """
+
+    bad: Breaker
+    unforeseen: Breaker
+    accepted: int
+    diverted: bool
+    asked_at: float = 0.0
+    letters: deque[Letter] = field(default_factory=lambda: deque(maxlen=ASKED_ABOUT))
+
+    @classmethod
+    def after(cls, past: Past, limits: Limits) -> "_Partition":
+        found = cls(_breaker(limits), _breaker(limits), past.accepted, past.diverted)
+        found.bad.count(past.seen, past.bad)
+        return found
+
+
+class Brake:
+    """The partitions of one lane: how many of their last messages were bad, and what that has led to.
+
+    ``topic_id`` is that of the topic which the offsets belong to.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.topic_id = ""
+        self._lane = lane
+        self._diverts = lane.topic in TOPICS and TOPICS[lane.topic].too_many_bad is TooManyBad.DIVERT
+        self._partitions: dict[int, _Partition] = {}
+
+    def begin(self, pasts: Mapping[int, Past]) -> None:
+        """These partitions are stored from here on; what they have behind them counts."""
+        self._partitions |= {number: _Partition.after(past, self._lane.limits) for number, past in pasts.items()}
+
+    def lose(self, partition: int) -> None:
+        self._partitions.pop(partition, None)
+
+    def stops_at(self, batch: Batch, partition: int) -> int | None:
+        """Before it is stored: the bad message of the batch with which the partition halts, or None."""
+        if self._diverts:
+            return None
+        known = self._of(partition)
+        places = [row for row in batch.places(partition) if batch.offsets[row] >= known.accepted]
+        tripped = known.bad.trips_at(place for place, row in enumerate(places) if row in batch.dead)
+        return None if tripped is None else places[tripped]
+
+    def count(self, part: Batch) -> list[tuple[int, DeadLetter]]:
+        """Take in what was stored. The partitions that halt behind it, each with its last bad message."""
+        stopping = []
+        for partition, messages in Counter(part.partitions).items():
+            known = self._of(partition)
+            dead = [row for row in part.dead if part.partitions[row] == partition]
+            if part.spans[partition][0] < known.accepted:
+                count, dead = self._not_accepted(part, partition, known.accepted)
+            else:
+                count = messages
+            self._count(known, part, partition, count, sorted(dead))
+            if known.unforeseen.is_tripped or (known.bad.is_tripped and not self._diverts):
+                if dead:
+                    stopping.append((partition, part.dead[max(dead)]))
+            elif self._diverts:
+                self._divert_or_not(known, part, partition, dead)
+        return stopping
+
+    def _not_accepted(self, part: Batch, partition: int, accepted: int) -> tuple[int, list[int]]:
+        rows = [row for row in part.places(partition) if part.offsets[row] >= accepted]
+        return len(rows), [row for row in rows if row in part.dead]
+
+    def _count(self, known: _Partition, part: Batch, partition: int, messages: int, dead: list[int]) -> None:
+        if not dead:
+            known.bad.count(messages)
+            known.unforeseen.count(messages)
+            return
+        rows = part.places(partition)[-messages:]
+        places = {row: place for place, row in enumerate(rows)}
+        known.bad.count(messages, [places[row] for row in dead])
+        known.unforeseen.count(
+            messages, [places[row] for row in dead if part.dead[row].late and not part.dead[row].is_clash]
+        )
+        known.letters.extend(Letter(part.keys[row], part.values[row], part.dead[row].schema_id) for row in dead)
+
+    def _divert_or_not(self, known: _Partition, part: Batch, partition: int, dead: list[int]) -> None:
+        if known.bad.is_tripped and dead and time.monotonic() >= known.asked_at + AGAIN_SECONDS:
+            self._divert(known, partition, part.offsets[max(dead)], part.dead[max(dead)])
+        elif known.diverted and known.bad.is_calm:
+            self._end_diversion(known, partition)
+
+    def _divert(self, known: _Partition, partition: int, offset: int, dead: DeadLetter) -> None:
+        lane = self._lane
+        with retryable(), connect() as connection:
+            accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
+            if accepted > offset:
+                self.begin({partition: Past(accepted=accepted, diverted=known.diverted)})
+                return
+            sources = diverting.divert(
+                connection, stream=lane.stream, topic=lane.topic, partition=partition, offset=offset,
+                reason=too_many(lane.limits, dead), letters=list(known.letters), share=lane.limits.dead_letter_ratio,
+                now=lane.clock.now(),
+            )  # fmt: skip
+        if not known.diverted:
+            log.error("%s: bad messages of partition %s are diverted; suspended: %s", lane.group, partition, sources)
+        known.diverted, known.asked_at = True, time.monotonic()
+        telemetry.DIVERTED.labels(*lane.labels, partition).set(1)
+
+    def _end_diversion(self, known: _Partition, partition: int) -> None:
+        lane = self._lane
+        with retryable(), connect() as connection:
+            diverting.end(
+                connection, stream=lane.stream, topic=lane.topic, partitions=[partition], by=diverting.AUTOMATIC,
+                now=lane.clock.now(),
+            )  # fmt: skip
+        log.info("%s: partition %s has few bad messages again", lane.group, partition)
+        known.diverted, known.asked_at = False, 0.0
+        telemetry.DIVERTED.labels(*lane.labels, partition).set(0)
+
+    def stop(self, partition: int, offset: int, dead: DeadLetter) -> bool:
+        """Halt the partition at an offset for too many bad messages; False where a person has accepted them."""
+        lane = self._lane
+        with retryable(), connect() as connection:
+            accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
+        if accepted > offset:
+            self.begin({partition: Past(accepted=accepted)})
+            return False
+        self.halt(
+            partition, offset, Cause.BAD_MESSAGES,
+            f"{too_many(lane.limits, dead)} Mend the producer or the contract, then resume it.",
+        )  # fmt: skip
+        return True
+
+    def halt(self, partition: int, offset: int, cause: Cause, reason: str) -> None:
+        """Stop one partition until a person resumes it."""
+        # A connection of its own: both threads halt, while either may be in a transaction.
+        lane = self._lane
+        with retryable(), connect() as connection:
+            is_new = halts.halt(
+                connection, stream=lane.stream, topic=lane.topic, partition=partition, offset=offset, cause=cause,
+                reason=reason, topic_id=self.topic_id, now=lane.clock.now(),
+            )  # fmt: skip
+        if is_new:
+            log.error("%s: partition %s halted at offset %s. %s", lane.group, partition, offset, reason)
+        telemetry.HALTED.labels(*lane.labels, partition).set(1)
+
+    def _of(self, partition: int) -> _Partition:
+        return self._partitions.setdefault(partition, _Partition.after(Past(), self._lane.limits))
+
+
+def too_many(limits: Limits, dead: DeadLetter) -> str:
+    """Raised by a partition in words: how many are too many, and the latest of them."""
+    return (
+        f"More than {limits.dead_letter_ratio:.0%} of the last {limits.dead_letter_window} messages are bad; "
+        f"the latest: {dead.reason.rstrip('.')}."
+    )
+
+
+def _breaker(limits: Limits) -> Breaker:
+    return Breaker(window=limits.dead_letter_window, ratio=limits.dead_letter_ratio, minimum=limits.dead_letter_minimum)

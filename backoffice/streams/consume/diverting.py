@@ -1,0 +1,157 @@
+"""Too many bad messages that are diverted: the partition goes on, and what their senders offer is suspended.
+
+Who a message is from and what suspending means is known to the app whose topic it is; it registers that here.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from backoffice.kernel.ids import derived_id
+
+from ..database import Connection
+from ..outbox.alerts import close_alert, raise_alert
+
+log = logging.getLogger(__name__)
+
+ALERT = "stream_diverted"
+AUTOMATIC = "stream"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A bad message, and the id of the schema that it says it was written by."""
+
+    key: bytes | None
+    value: bytes | None
+    schema_id: int | None
+
+
+class Senders(Protocol):
+    """Who sends a topic, and how to stop believing them. All within the transaction that is open."""
+
+    def named(self, connection: Connection, letters: Sequence[Letter]) -> list[str]:
+        """Who sent each of the messages; an empty name where that cannot be told."""
+        ...
+
+    def suspend(self, connection: Connection, names: Sequence[str], reason: str, now: datetime) -> None:
+        """Suspend what these offer, where that is not done already."""
+        ...
+
+    def release(self, connection: Connection, names: Sequence[str], by: str, now: datetime) -> None:
+        """Undo it."""
+        ...
+
+    def changed(self) -> None:
+        """After such a transaction, so that it can be told to those who watch; nothing depends on it."""
+        ...
+
+
+_SENDERS: dict[str, Senders] = {}
+
+
+def register(topic: str, senders: Senders) -> None:
+    _SENDERS[topic] = senders
+
+
+def divert(
+    connection: Connection,
+    *,
+    stream: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    reason: str,
+    letters: Sequence[Letter],
+    share: float,
+    now: datetime,
+) -> list[str]:
+    """Note that bad messages of the partition are diverted, and suspend whoever sent more than ``share`` of them.
+
+    One alert for a topic, however many of its partitions follow. Returns who is suspended on account of the partition.
+    """
+    with connection.transaction():
+        sources = _sources(connection, topic, letters, share)
+        alert_id = _open_alert(connection, stream, topic)
+        row = connection.execute(
+            "INSERT INTO streams_diversion AS d"
+            ' (stream, topic, partition, "offset", reason, sources, alert_id, begun_at, ended_by)'
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, '')"
+            " ON CONFLICT (stream, topic, partition) WHERE ended_at IS NULL DO UPDATE SET"
+            " sources = ARRAY(SELECT DISTINCT unnest(d.sources || excluded.sources) ORDER BY 1) RETURNING sources",
+            [stream, topic, partition, offset, reason, sources,
+             alert_id or derived_id(ALERT, stream, topic, now.isoformat()), now],
+        ).fetchone()  # fmt: skip
+        if sources:
+            _SENDERS[topic].suspend(connection, sources, reason, now)
+        if alert_id is None:
+            _tell(connection, stream, topic, reason, sources, now)
+    _changed(topic, sources)
+    found: list[str] = row[0] if row else []  # type: ignore[assignment]
+    return found
+
+
+def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence[int], by: str, now: datetime) -> int:
+    """The diversions of these partitions are over; senders whom no other one names are believed again. How many."""
+    with connection.transaction():
+        ended = connection.execute(
+            "UPDATE streams_diversion SET ended_at = %s, ended_by = %s"
+            " WHERE stream = %s AND topic = %s AND partition = ANY(%s) AND ended_at IS NULL RETURNING sources,"
+            " alert_id",
+            [now, by, stream, topic, list(partitions)],
+        ).fetchall()
+        named = {name for names, _ in ended for name in names}  # type: ignore[attr-defined]
+        still = connection.execute(
+            "SELECT DISTINCT unnest(sources) FROM streams_diversion WHERE topic = %s AND ended_at IS NULL", [topic]
+        ).fetchall()
+        over = sorted(named - {str(name) for (name,) in still})
+        if over and topic in _SENDERS:
+            _SENDERS[topic].release(connection, over, by, now)
+        if ended and _open_alert(connection, stream, topic) is None:
+            alert_id: UUID = ended[0][1]  # type: ignore[assignment]
+            close_alert(alert_id, ALERT, f"{stream}: {topic} diverts no more bad messages.", now=now, over=connection)
+    _changed(topic, over)
+    return len(ended)
+
+
+def _changed(topic: str, names: Sequence[str]) -> None:
+    if names and topic in _SENDERS:
+        try:
+            _SENDERS[topic].changed()
+        except Exception:
+            log.exception("nobody could be told that senders of %s are suspended or released", topic)
+
+
+def _sources(connection: Connection, topic: str, letters: Sequence[Letter], share: float) -> list[str]:
+    """Who sent more than ``share`` of the messages. A fault in telling it must not stop the lane: then it is nobody."""
+    senders = _SENDERS.get(topic)
+    if senders is None or not letters:
+        return []
+    try:
+        with connection.transaction():
+            counted = Counter(senders.named(connection, letters))
+    except Exception:
+        log.exception("who sent the bad messages of %s cannot be told", topic)
+        return []
+    return sorted(name for name, count in counted.items() if name and count > share * len(letters))
+
+
+def _open_alert(connection: Connection, stream: str, topic: str) -> UUID | None:
+    row = connection.execute(
+        "SELECT alert_id FROM streams_diversion WHERE stream = %s AND topic = %s AND ended_at IS NULL LIMIT 1",
+        [stream, topic],
+    ).fetchone()
+    return row[0] if row else None  # type: ignore[return-value]
+
+
+def _tell(connection: Connection, stream: str, topic: str, reason: str, sources: Sequence[str], now: datetime) -> None:
+    suspended = f"Suspended: {', '.join(sources)}." if sources else "Nobody is suspended: the senders cannot be told."
+    summary = f"{stream}: bad messages of {topic} go to the dead letters, the rest goes on. {suspended} {reason}"
+    raise_alert(
+        ALERT, summary, now=now, alert_id=derived_id(ALERT, stream, topic, now.isoformat()),
+        evidence={"stream": stream, "topic": topic, "sources": list(sources)}, over=connection,
+    )  # fmt: skip

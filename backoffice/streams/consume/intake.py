@@ -1,0 +1,111 @@
+"""What a client hands out becomes batches: of each partition only what is next, and how far that leads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from confluent_kafka import Message
+from numpy.typing import NDArray
+
+from ..deadletters.standing import standing_of
+from .batch import Batch, Span, Standing
+from .gaps import Gaps
+from .logtimes import LogTimes, appended
+
+
+@dataclass
+class Taken:
+    """A batch, if there is anything new, and from where some partitions have to be read again to be sure."""
+
+    batch: Batch | None = None
+    again: dict[int, int] = field(default_factory=dict)
+
+
+class Intake:
+    """Knows the next offset of each partition. What is left over from before a rewind falls out.
+
+    A partition whose position was forgotten gives nothing until it is moved.
+    """
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._positions: dict[int, int] = {}
+        self._gaps = Gaps()
+        self._times = LogTimes()
+
+    def position(self, partition: int) -> int | None:
+        return self._positions.get(partition)
+
+    def reach(self, partition: int, logged: int) -> None:
+        """So far (milliseconds) had the log of the partition come where it goes on."""
+        self._times.start({partition: logged})
+
+    def move(self, partition: int, offset: int) -> None:
+        """The client was told to go on from there."""
+        self._positions[partition] = offset
+        self._gaps.doubt(partition)
+
+    def doubt(self, partition: int) -> None:
+        self._gaps.doubt(partition)
+
+    def forget(self, partition: int) -> None:
+        self._positions.pop(partition, None)
+
+    def take(self, messages: Sequence[Message], ends: Mapping[int, int]) -> Taken:
+        """``ends`` are the offsets at which partitions were told to end, after these messages.
+
+        Where a transaction's markers or an aborted batch stand at the end of a log, its end is further than the last
+        message: they are passed.
+        """
+        taken = Taken()
+        partitions = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
+        numbers = np.fromiter(map(Message.offset, messages), np.int64, len(messages))
+        wanted = self._is_next(partitions, numbers)
+        spans: dict[int, Span] = {}
+        for partition in sorted({*np.unique(partitions[wanted]).tolist(), *(ends.keys() & self._positions.keys())}):
+            own = wanted & (partitions == partition)
+            span = self._span(partition, numbers[own], ends.get(partition, 0))
+            if span is None:
+                taken.again[partition] = self._positions[partition]
+                wanted &= ~own
+            elif span[1] > span[0]:
+                spans[partition] = span
+        self._positions |= {partition: end for partition, (_, end) in spans.items()}
+        if spans:
+            if not wanted.all():
+                messages = [message for message, kept in zip(messages, wanted, strict=True) if kept]
+                partitions, numbers = partitions[wanted], numbers[wanted]
+            times = appended(messages)
+            for partition in spans:
+                times[partitions == partition] = self._times.of(partition, times[partitions == partition])
+            values, keys = list(map(Message.value, messages)), list(map(Message.key, messages))
+            places = partitions.tolist(), numbers.tolist(), times.tolist()
+            taken.batch = Batch(self._topic, values, keys, *places, _replayed(messages), spans)
+        return taken
+
+    def _is_next(self, partitions: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if not len(numbers):
+            return np.zeros(0, bool)
+        nowhere = np.iinfo(np.int64).max
+        starts = np.array([self._positions.get(p, nowhere) for p in range(int(partitions.max()) + 1)])
+        found: NDArray[np.bool_] = numbers >= starts[partitions]
+        return found
+
+    def _span(self, partition: int, numbers: NDArray[np.int64], end: int) -> Span | None:
+        """From where to where these messages lead; None where some may be missing."""
+        position = self._positions[partition]
+        following = int(numbers[-1]) + 1 if len(numbers) else position
+        if end > following:
+            numbers, following = np.append(numbers, end), end
+        if not len(numbers) or self._gaps.trusted(partition, position, numbers):
+            return position, following
+        return None
+
+
+def _replayed(messages: Sequence[Message]) -> dict[Span, Standing]:
+    """Where those stood that were dead letters and are sent again."""
+    found = {}
+    for message, headers in zip(messages, map(Message.headers, messages), strict=True):
+        if headers and (standing := standing_of(headers)):  # type: ignore[arg-type]
+            found[message.partition() or 0, message.offset() or 0] = standing
+    return found

@@ -1,0 +1,69 @@
+"""What Postgres knows of the lanes' progress, and of lanes that stand still."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from backoffice.kernel.ids import derived_id
+
+from ..database import Connection, connect, retryable
+from ..outbox.alerts import close_alert, raise_alert
+
+ALERT = "stream_stalled"
+_ANSWER_MS = 4_000
+
+Place = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The next offset of each stream, topic and partition, those that are halted, and the stalls that are open."""
+
+    offsets: dict[Place, int]
+    halted: frozenset[Place]
+    stalled: dict[tuple[str, str], list[int]]
+
+
+def read() -> Stored:
+    """Raises Retryable while Postgres does not answer."""
+    with retryable(), connect() as connection:
+        connection.execute(f"SET statement_timeout = {_ANSWER_MS}")
+        offsets = connection.execute("SELECT stream, topic, partition, next FROM streams_offset").fetchall()
+        halted = connection.execute(
+            "SELECT stream, topic, partition FROM streams_halt WHERE resumed_at IS NULL"
+        ).fetchall()
+        stalled = connection.execute(
+            "SELECT stream, topic, partitions FROM streams_stall WHERE ended_at IS NULL"
+        ).fetchall()
+    return Stored(
+        {(stream, topic, partition): following for stream, topic, partition, following in offsets},  # type: ignore[misc]
+        frozenset(halted),  # type: ignore[arg-type]
+        {(stream, topic): partitions for stream, topic, partitions in stalled},  # type: ignore[misc]
+    )
+
+
+def begin(connection: Connection, stream: str, topic: str, partitions: Sequence[int], told: str, now: datetime) -> None:
+    """Note that a lane stands still and raise an alert, unless that was done already."""
+    alert_id = derived_id(ALERT, stream, topic, now.isoformat())
+    with connection.transaction():
+        is_new = connection.execute(
+            "INSERT INTO streams_stall (stream, topic, partitions, told, alert_id, noticed_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [stream, topic, list(partitions), told, alert_id, now],
+        ).rowcount
+        if is_new:
+            raise_alert(ALERT, told, now=now, alert_id=alert_id, over=connection)
+
+
+def end(connection: Connection, stream: str, topic: str, now: datetime) -> None:
+    """Note that a lane goes on and close its alert."""
+    with connection.transaction():
+        ended = connection.execute(
+            "UPDATE streams_stall SET ended_at = %s WHERE stream = %s AND topic = %s AND ended_at IS NULL"
+            " RETURNING alert_id",
+            [now, stream, topic],
+        ).fetchone()
+        if ended:
+            alert_id: UUID = ended[0]  # type: ignore[assignment]
+            close_alert(alert_id, ALERT, f"{stream}: {topic} goes on.", now=now, over=connection)

@@ -1,0 +1,185 @@
+"""Sees lanes that have work and store nothing, whatever the reason, and says so.
+
+It is a thread of its own with clients of its own, because what it looks for is a thread or a client that hangs. It does
+not ask the lanes: it holds what is stored against what Kafka has. While Postgres is away no alert can be written; the
+gauge and the log tell all the same.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaException
+
+from backoffice.kernel.errors import Retryable
+
+from .. import telemetry
+from ..database import connect, retryable
+from ..kafka import logs
+from . import stalls
+from .lane import Lane
+from .stalls import Place, Stored
+from .state import LaneState
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+# Whoever has the partition can say what it waits for; others wait so much longer until they speak in its stead.
+LONGER = 1.5
+
+
+@dataclass
+class _Watched:
+    """A lane as it was last seen: for each partition its end and next offset, and since when (monotonic) it stands."""
+
+    lane: Lane
+    state: LaneState
+    ends: dict[int, int] = field(default_factory=dict)
+    following: dict[int, int] = field(default_factory=dict)
+    since: dict[int, float] = field(default_factory=dict)
+    told: bool = False
+    # Of a stall that is told: where its partitions stood.
+    stood: dict[int, int] = field(default_factory=dict)
+
+    def lag(self, partition: int) -> int:
+        return max(0, self.ends[partition] - self.following.get(partition, 0))
+
+    def see(self, stored: Stored | None, now: float) -> None:
+        lane = self.lane
+        for partition in self.ends:
+            place = (lane.stream, lane.topic, partition)
+            before = self.following.get(partition)
+            following = self.state.stored.get(partition, -1)
+            if stored is not None:
+                following = max(following, stored.offsets.get(place, -1))
+            if following >= 0:
+                self.following[partition] = following
+            is_halted = stored is not None and place in stored.halted
+            has_moved = self.following.get(partition) != before
+            # Of a sink that is no table only its own worker knows how far it is.
+            is_elsewhere = following < 0 and self.state.is_reading
+            if is_halted or has_moved or is_elsewhere or not self.lag(partition):
+                self.since[partition] = now
+            self.since.setdefault(partition, now)
+
+    def standing(self, now: float) -> list[int]:
+        """The partitions that stand still for longer than they may."""
+        limit, own = self.lane.limits.stall, self.state.owned
+        return [
+            partition
+            for partition, since in sorted(self.since.items())
+            if now - since > limit * (1.0 if partition in own else LONGER)
+        ]
+
+
+class _Question(threading.Thread):
+    """Asks Postgres how far the streams are; in a thread of its own, for an answer may never come."""
+
+    def __init__(self) -> None:
+        super().__init__(name="watch-postgres", daemon=True)
+        self.answer: Stored | None = None
+
+    def run(self) -> None:
+        try:
+            self.answer = stalls.read()
+        except Retryable as error:
+            log.info("how far the streams are cannot be read now: %s", error)
+
+
+class Watchdog(threading.Thread):
+    """Watches the lanes of one process."""
+
+    def __init__(self, lanes: Sequence[tuple[Lane, LaneState]], stopping: threading.Event) -> None:
+        super().__init__(name="watch-lanes", daemon=True)
+        self._watched = [_Watched(lane, state) for lane, state in lanes]
+        self._stopping = stopping
+        self._asked: _Question | None = None
+
+    def run(self) -> None:
+        shortest = min((watched.lane.limits.stall for watched in self._watched), default=LOOK_SECONDS)
+        while not self._stopping.wait(min(LOOK_SECONDS, shortest / 4)):
+            try:
+                self.look()
+            except Exception:
+                log.exception("the watch over the streams failed; it goes on")
+        if self._asked is not None:
+            self._asked.join(ANSWER_SECONDS)
+
+    def look(self) -> None:
+        ends, stored = self._ends(), self._stored()
+        now = time.monotonic()
+        for watched in self._watched:
+            watched.ends |= ends.get(watched.lane.topic_name, {})
+            watched.see(stored, now)
+            self._measure(watched)
+            standing = watched.standing(now)
+            longest = max((now - watched.since[partition] for partition in standing), default=0.0)
+            telemetry.STALLED.labels(*watched.lane.labels).set(longest)
+            if standing:
+                self._tell(watched, standing, longest, stored)
+            elif stored is not None:
+                self._close(watched, stored)
+
+    def _measure(self, watched: _Watched) -> None:
+        for partition in watched.state.owned & watched.ends.keys():
+            telemetry.LAG.labels(*watched.lane.labels, partition).set(watched.lag(partition))
+
+    def _tell(self, watched: _Watched, standing: list[int], seconds: float, stored: Stored | None) -> None:
+        lane = watched.lane
+        waiting = sum(watched.lag(partition) for partition in standing)
+        told = (
+            f"{lane.stream}: {lane.topic}[{', '.join(map(str, standing))}] has stored nothing for {seconds:.0f} s and "
+            f"{waiting} messages wait. In the worker {os.getpid()} at {socket.gethostname()} {watched.state}."
+        )
+        if not watched.told:
+            log.error("%s", told)
+            watched.told = True
+        if stored is None or (lane.stream, lane.topic) in stored.stalled:
+            return
+        with retryable(), connect() as connection:
+            stalls.begin(connection, lane.stream, lane.topic, standing, told, lane.clock.now())
+
+    def _close(self, watched: _Watched, stored: Stored) -> None:
+        """A stall is over when each of its partitions has gone on, has nothing to do or waits for a person."""
+        lane = watched.lane
+        partitions = stored.stalled.get((lane.stream, lane.topic))
+        if partitions is None:
+            watched.told, watched.stood = False, {}
+            return
+        if not watched.stood:
+            watched.stood = {partition: watched.following.get(partition, 0) for partition in partitions}
+        for partition, stood in list(watched.stood.items()):
+            place: Place = (lane.stream, lane.topic, partition)
+            is_idle = partition in watched.ends and not watched.lag(partition)
+            if place not in stored.halted and not is_idle and watched.following.get(partition, 0) == stood:
+                return
+        log.info("%s goes on", lane.group)
+        with retryable(), connect() as connection:
+            stalls.end(connection, lane.stream, lane.topic, lane.clock.now())
+
+    def _stored(self) -> Stored | None:
+        """What Postgres says; None while it does not. One question at a time, however long it takes."""
+        if self._asked is None:
+            self._asked = _Question()
+            self._asked.start()
+        self._asked.join(ANSWER_SECONDS)
+        if self._asked.is_alive():
+            return None
+        found, self._asked = self._asked.answer, None
+        return found
+
+    def _ends(self) -> dict[str, dict[int, int]]:
+        """Where the partitions of the lanes' topics end; those that cannot be told now are left out."""
+        found: dict[str, dict[int, int]] = {}
+        for settings in {tuple(sorted(watched.lane.kafka.items())) for watched in self._watched}:
+            names = {w.lane.topic_name for w in self._watched if tuple(sorted(w.lane.kafka.items())) == settings}
+            try:
+                found |= logs.read_ends(dict(settings), names)
+            except (KafkaException, TimeoutError) as error:
+                log.info("the ends of the topics cannot be told now: %s", error)
+        return found

@@ -1,0 +1,48 @@
+"""Which topic a name stands for now: Kafka gives each topic an id of its own, and one that is made anew another."""
+
+from concurrent.futures import Future
+from functools import lru_cache
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, TopicDescription
+
+from backoffice.kernel.errors import Retryable
+
+from .clients import CLIENT
+
+ANSWER_SECONDS = 10.0
+
+Asked = Future[TopicDescription]
+
+
+def admin(settings: dict[str, str]) -> AdminClient:
+    """A client of the cluster for questions; all who ask in this process share it."""
+    return _admin(tuple(sorted(settings.items())))
+
+
+@lru_cache(maxsize=2)
+def _admin(settings: tuple[tuple[str, str], ...]) -> AdminClient:
+    # Its log would repeat every failed connection; whoever asks tells of it.
+    return AdminClient({**CLIENT, **dict(settings), "log_level": 0})
+
+
+def ask(settings: dict[str, str], topic_name: str) -> Asked:
+    """Begin to ask; what was read before this is of the topic that the answer tells, or of an earlier one."""
+    return admin(settings).describe_topics(TopicCollection([topic_name]), request_timeout=ANSWER_SECONDS)[topic_name]
+
+
+def answer(asked: Asked) -> str | None:
+    """The id; None where there is no such topic now.
+
+    Raises:
+        Retryable: Kafka does not answer.
+    """
+    try:
+        return str(asked.result(2 * ANSWER_SECONDS).topic_id)
+    except KafkaException as error:
+        reason: KafkaError = error.args[0]
+        if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise Retryable(f"Kafka does not say which topic this is: {reason.str()}") from error
+    except TimeoutError as silence:
+        raise Retryable("Kafka does not say in time which topic this is.") from silence

@@ -1,0 +1,232 @@
+"""Logs that are not what the stored offsets were written for: each ends in a halt with a sentence, and a way on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+
+import pytest
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from backoffice.contracts.codec import encode, frame
+from backoffice.kernel.ids import derived_id
+from backoffice.reconcile.known import known_gaps
+from tests.faults.checks import reconciled
+from tests.spine import Spine, until
+from tests.streams.arriving import event_of
+
+STREAM, TOPIC = "trading", "bet-events"
+HALTS = 'SELECT cause, "offset", reason FROM streams_halt WHERE partition = %s AND resumed_at IS NULL'
+STORED = "SELECT next FROM streams_offset WHERE stream = 'trading' AND topic = 'bet-events' AND partition = %s"
+
+
+def bets(spine: Spine, name: str, count: int) -> list[bytes]:
+    """Different valid bets."""
+    schema_id = spine.registry.register("BetPlaced")
+    return [
+        frame(schema_id, encode("BetPlaced", event_of("BetPlaced", **_ids(name, number)))) for number in range(count)
+    ]
+
+
+def _ids(name: str, number: int) -> dict[str, str]:
+    return {field: str(derived_id("lost logs", name, field, str(number))) for field in ("event_id", "bet_id")}
+
+
+def send(spine: Spine, name: str, count: int, partition: int = 0) -> None:
+    spine.send_bytes(TOPIC, bets(spine, name, count), partition=partition)
+
+
+def stored(spine: Spine, partition: int = 0) -> int:
+    rows = spine.rows(STORED, partition)
+    return int(rows[0][0]) if rows else 0
+
+
+def count(spine: Spine) -> int:
+    return int(spine.value("SELECT count(*) FROM trading_bet"))
+
+
+def halt(spine: Spine, partition: int = 0) -> tuple[str, int, str]:
+    """The open halt of the partition, once there is one."""
+    until(lambda: spine.rows(HALTS, partition), "the partition is halted")
+    return spine.rows(HALTS, partition)[0]
+
+
+def gaps(partition: int = 0) -> list[tuple[int, int, str]]:
+    """The gaps of the partition as `reconcile` knows them."""
+    with connection.cursor() as cursor:
+        return [(gap.start, gap.end, gap.reason) for gap in known_gaps(cursor).get((STREAM, TOPIC, partition), ())]
+
+
+def streams(*arguments: str) -> str:
+    told = StringIO()
+    call_command("streams", *arguments, stdout=told)
+    return told.getvalue()
+
+
+def made_anew(spine: Spine, partitions: int) -> None:
+    """The topic is deleted and made again under its name."""
+    name, admin = f"{spine.prefix}{TOPIC}", AdminClient({**settings.KAFKA})
+    admin.delete_topics([name])[name].result(30)
+
+    def is_made() -> bool:
+        try:
+            admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
+        except KafkaException:
+            return False
+        return True
+
+    until(is_made, "the topic is there again")
+
+
+@contextmanager
+def transaction(spine: Spine) -> Iterator[Callable[[list[bytes], bool], None]]:
+    """Sends values to partition 0 as one transaction, which is committed or aborted."""
+    sender = Producer({**settings.KAFKA, "transactional.id": f"{spine.prefix}sender"})
+    sender.init_transactions(30)
+
+    def send_all(values: list[bytes], commits: bool) -> None:
+        sender.begin_transaction()
+        for value in values:
+            sender.produce(f"{spine.prefix}{TOPIC}", value=value, partition=0)
+        sender.flush(30)
+        sender.commit_transaction(30) if commits else sender.abort_transaction(30)
+
+    yield send_all
+
+
+def test_the_offset_passes_what_is_no_message_at_the_end_of_a_log(spine: Spine) -> None:
+    with spine.streaming(STREAM), transaction(spine) as send_all:
+        send_all(bets(spine, "committed", 3), True)
+        until(lambda: stored(spine) == 4, "the marker of the commit is passed")
+        send_all(bets(spine, "aborted", 50), False)
+        until(lambda: stored(spine) == 55, "what was aborted is passed")
+        spine.wait_drained(STREAM)
+
+        send(spine, "after", 2)
+        until(lambda: count(spine) == 5, "the next messages are stored")
+
+    assert stored(spine) == 57
+    assert spine.value("SELECT count(*) FROM streams_repeat") == 0
+
+
+@pytest.mark.parametrize("runs", [False, True], ids=["while no worker ran", "under a worker that runs"])
+@pytest.mark.parametrize("length", [4, 25], ids=["shorter", "longer"])
+def test_a_topic_made_anew_is_halted_and_adopted(spine: Spine, runs: bool, length: int) -> None:
+    send(spine, "former", 10)
+    with spine.streaming(STREAM):
+        until(lambda: count(spine) == 10, "the former topic is stored")
+        if runs:
+            made_anew(spine, 1)
+            send(spine, "new", length)
+            halt(spine)
+    if not runs:
+        made_anew(spine, 1)
+        send(spine, "new", length)
+
+    with spine.streaming(STREAM):
+        cause, offset, reason = halt(spine)
+        assert (cause, offset) == ("other topic", 10)
+        assert "deleted and made anew" in reason
+        assert count(spine) == 10
+        with pytest.raises(CommandError, match=f"streams adopt {STREAM} {TOPIC}"):
+            streams("resume", STREAM, TOPIC, "0")
+        with pytest.raises(CommandError, match="made anew"):
+            streams("skip", STREAM, TOPIC, "0", "--to", "beginning", "--reason", "no")
+        assert spine.rows(HALTS, 0)
+
+        streams("adopt", STREAM, TOPIC, "--reason", "a mistake of operations")
+        until(lambda: count(spine) == 10 + length, "the new topic is stored whole")
+
+    assert spine.rows('SELECT partition, start, "end", reason FROM streams_gap ORDER BY partition')[0] == (
+        0, 10, None, "a mistake of operations",
+    )  # fmt: skip
+    assert gaps() == []
+
+
+def test_dead_letters_of_a_former_topic_do_not_stand_in_the_way_of_the_new_one_s(spine: Spine) -> None:
+    spine.send_bytes(TOPIC, [b"junk"], partition=0)
+    spine.drain(STREAM)
+    made_anew(spine, 2)
+    spine.send_bytes(TOPIC, [b"junk again"], partition=0)
+
+    with spine.streaming(STREAM):
+        halt(spine)
+        streams("adopt", STREAM, TOPIC, "--reason", "a test")
+        until(lambda: spine.value("SELECT count(*) FROM streams_deadletter") == 2, "both are dead letters")
+
+    assert spine.rows('SELECT generation, "offset" FROM streams_deadletter ORDER BY 1') == [(0, 0), (1, 0)]
+
+
+def test_a_log_that_lost_the_next_message_goes_on_only_when_a_person_accepts_the_gap(spine: Spine) -> None:
+    send(spine, "first", 10)
+    spine.drain(STREAM)
+    send(spine, "later", 20)
+    place, admin = TopicPartition(f"{spine.prefix}{TOPIC}", 0, 18), AdminClient({**settings.KAFKA})
+    admin.delete_records([place])[place].result(30)
+
+    with spine.streaming(STREAM):
+        assert halt(spine)[:2] == ("lost log", 10)
+        with pytest.raises(CommandError, match=f"streams skip {STREAM} {TOPIC} 0 --to beginning"):
+            streams("resume", STREAM, TOPIC, "0")
+        assert spine.rows(HALTS, 0)
+
+        # Whoever ends it by hand is not believed.
+        spine_update(spine, "UPDATE streams_halt SET resumed_at = now()")
+        assert halt(spine)[:2] == ("lost log", 10)
+
+        streams("skip", STREAM, TOPIC, "0", "--to", "beginning", "--reason", "kept too short")
+        until(lambda: count(spine) == 22, "what is left is stored")
+        assert not spine.rows(HALTS, 0)
+        send(spine, "last", 1)
+        until(lambda: count(spine) == 23, "it goes on")
+
+    assert gaps() == [(10, 18, "kept too short")]
+    reconciled()
+
+
+def spine_update(spine: Spine, statement: str) -> None:
+    spine.rows(f"{statement} RETURNING 1")
+
+
+def test_a_skip_fences_a_worker_that_runs_and_leads_forward_only(spine: Spine) -> None:
+    send(spine, "first", 5)
+    with spine.streaming(STREAM):
+        until(lambda: count(spine) == 5, "the first are stored")
+        with pytest.raises(CommandError, match="leads forward only"):
+            streams("skip", STREAM, TOPIC, "0", "--to", "3", "--reason", "no")
+        with pytest.raises(CommandError, match="ends at 5"):
+            streams("skip", STREAM, TOPIC, "0", "--to", "6", "--reason", "no")
+        with pytest.raises(CommandError, match="not 'soon'"):
+            streams("skip", STREAM, TOPIC, "0", "--to", "soon", "--reason", "no")
+        assert (stored(spine), gaps()) == (5, [])
+    send(spine, "unwanted", 3)
+    streams("skip", STREAM, TOPIC, "0", "--to", "end", "--reason", "sent by mistake")
+    send(spine, "wanted", 1)
+
+    spine.drain(STREAM)
+
+    assert count(spine) == 6
+    assert gaps() == [(5, 8, "sent by mistake")]
+
+
+def test_partitions_that_are_added_while_it_runs_are_stored_from_their_first_message(spine: Spine) -> None:
+    name, admin = f"{spine.prefix}{TOPIC}", AdminClient({**settings.KAFKA})
+    with spine.streaming(STREAM):
+        send(spine, "before", 3)
+        until(lambda: count(spine) == 3, "it runs")
+        admin.create_partitions([NewPartitions(name, 4)])[name].result(30)
+        until(lambda: _sent(spine), "the new partition takes messages")
+        until(lambda: count(spine) == 8, "the new partition is stored whole", 120)
+
+    assert stored(spine, 3) == 5
+
+
+def _sent(spine: Spine) -> bool:
+    try:
+        send(spine, "added", 5, partition=3)
+    except KafkaException:
+        return False
+    return True

@@ -1,0 +1,159 @@
+"""What too many bad messages lead to: a halt for money, a diversion for prices, for a fault of ours always a halt."""
+
+from typing import Any
+
+import pytest
+
+from backoffice.contracts.codec import decode
+from backoffice.contracts.definitions import schema
+from backoffice.kernel.clock import FixedClock
+from backoffice.streams.consume import diverting, halts
+from backoffice.streams.consume.batch import Batch, DeadLetter
+from backoffice.streams.consume.brake import Brake
+from backoffice.streams.consume.halts import Past
+from backoffice.streams.consume.lane import Lane, Limits
+from backoffice.streams.store import offsets
+from tests.streams.arriving import NOW
+from tests.streams.stored import Store
+from trading.selectors import suspended_providers
+
+LIMITS = Limits(
+    batch_size=100, linger=0.05, dead_letter_window=50, dead_letter_ratio=0.2, dead_letter_minimum=5, stall=60.0
+)
+MONEY, ODDS = "wallet-transactions", "odds-feed"
+BAD = DeadLetter("its amount is wrong")
+UNFORESEEN = DeadLetter("its row cannot be made", late=True)
+
+
+def brake(topic: str) -> Brake:
+    return Brake(Lane("a stream", topic, "", {}, LIMITS, FixedClock(NOW)))
+
+
+def batch(topic: str, messages: int, bad: dict[int, DeadLetter] | None = None, start: int = 0, key: str = "k") -> Batch:
+    made = Batch(topic)
+    for offset in range(start, start + messages):
+        made.add(partition=0, offset=offset, key=key.encode(), value=b"?", start=start)
+    made.dead = bad or {}
+    return made
+
+
+def every(messages: int, step: int, dead: DeadLetter = BAD) -> dict[int, DeadLetter]:
+    return dict.fromkeys(range(0, messages, step), dead)
+
+
+def diversions(store: Store) -> list[tuple[Any, ...]]:
+    return store.connection.execute("SELECT partition, sources, ended_by FROM streams_diversion ORDER BY id").fetchall()
+
+
+def told(store: Store, kind: str) -> list[tuple[Any, ...]]:
+    """The alerts of a kind: which, what became of it."""
+    rows = store.connection.execute("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id")
+    alerts = [decode(bytes(value), schema("ComplianceAlert")) for (value,) in rows]  # type: ignore[call-overload]
+    return [(alert["alert_id"], alert["status"]) for alert in alerts if alert["kind"] == kind]
+
+
+@pytest.fixture
+def feeds(store: Store) -> Store:
+    """Two matches of two providers."""
+    for event, provider in (("m1", "ours"), ("m2", "theirs")):
+        store.connection.execute(
+            "INSERT INTO trading_sportevent (id, provider, sport, competition, name, seen_at, seen_event)"
+            " VALUES (%s, %s, 'football', 'c', 'n', %s, gen_random_uuid())",
+            [event, provider, NOW],
+        )
+    return store
+
+
+def test_few_bad_messages_among_many_stop_nothing() -> None:
+    wallet = brake(MONEY)
+
+    for start in range(0, 10_000, 500):
+        part = batch(MONEY, 500, {7: BAD}, start)
+        assert wallet.stops_at(part, 0) is None
+        assert wallet.count(part) == []
+
+
+def test_one_bad_of_three_stops_nothing_and_a_quiet_partition_loses_few() -> None:
+    wallet = brake(MONEY)
+    assert wallet.stops_at(batch(MONEY, 3, {1: BAD}), 0) is None
+    wallet.count(batch(MONEY, 3, {1: BAD}))
+
+    assert wallet.stops_at(batch(MONEY, 30, every(30, 1), 3), 0) == 3
+
+
+def test_money_stops_before_the_message_that_is_one_too_many() -> None:
+    assert brake(MONEY).stops_at(batch(MONEY, 20, every(20, 2)), 0) == 8
+
+
+def test_what_a_person_has_accepted_does_not_count() -> None:
+    wallet = brake(MONEY)
+    wallet.begin({0: Past(accepted=20)})
+    mixed = batch(MONEY, 40, every(40, 1))
+
+    assert wallet.stops_at(batch(MONEY, 20, every(20, 1)), 0) is None
+    assert wallet.stops_at(mixed, 0) == 24
+    assert wallet.count(batch(MONEY, 20, every(20, 1))) == []
+
+
+def test_what_only_storing_found_stops_a_partition_whatever_its_topic_is() -> None:
+    for topic in (MONEY, ODDS):
+        assert brake(topic).count(batch(topic, 10, every(10, 1, UNFORESEEN))) == [(0, UNFORESEEN)]
+
+
+def test_a_partition_goes_on_from_what_it_has_behind_it(store: Store) -> None:
+    offsets.begin(store.connection, "a stream", MONEY, {0: 100}, NOW)
+    for offset in (20, 60, 70, 80, 90):
+        store.connection.execute(
+            'INSERT INTO streams_deadletter (stream, topic, partition, "offset", record, reason, died_at, state)'
+            " VALUES ('a stream', %s, 0, %s, '', 'bad', %s, 'open')",
+            [MONEY, offset, NOW],
+        )
+
+    (past,) = halts.pasts(store.connection, "a stream", MONEY, {0: 100}, 50).values()
+
+    assert past == Past(seen=50, bad=(10, 20, 30, 40))
+    wallet = brake(MONEY)
+    wallet.begin({0: past})
+    assert wallet.stops_at(batch(MONEY, 12, {0: BAD, 1: BAD, 2: BAD, 3: BAD, 4: BAD, 5: BAD, 6: BAD}, 100), 0) == 6
+
+
+def test_prices_go_on_and_their_sender_is_suspended_with_one_alert(feeds: Store) -> None:
+    odds = brake(ODDS)
+    part = batch(ODDS, 20, every(20, 2), key="m2")
+
+    assert odds.stops_at(part, 0) is None
+    assert odds.count(part) == []
+    assert odds.count(batch(ODDS, 20, every(20, 2), 20, key="m2")) == []
+
+    assert diversions(feeds) == [(0, ["theirs"], "")]
+    assert suspended_providers() == {"theirs"}
+    assert [status for _, status in told(feeds, diverting.ALERT)] == ["opened"]
+
+
+def test_it_ends_when_few_are_bad_again(feeds: Store) -> None:
+    odds = brake(ODDS)
+    odds.count(batch(ODDS, 20, every(20, 2), key="m2"))
+
+    odds.count(batch(ODDS, 60, start=20))
+
+    assert diversions(feeds) == [(0, ["theirs"], "stream")]
+    assert suspended_providers() == set()
+    alerts = told(feeds, diverting.ALERT)
+    assert [status for _, status in alerts] == ["opened", "closed"]
+    assert alerts[0][0] == alerts[1][0]
+
+
+def test_a_sender_who_cannot_be_told_suspends_nobody(feeds: Store) -> None:
+    brake(ODDS).count(batch(ODDS, 20, every(20, 1), key="who"))
+
+    assert diversions(feeds) == [(0, [], "")]
+    assert suspended_providers() == set()
+
+
+def test_a_sender_of_few_among_the_bad_is_believed(feeds: Store) -> None:
+    part = batch(ODDS, 20, every(20, 1), key="m2")
+    part.keys[0] = b"m1"
+
+    brake(ODDS).count(part)
+
+    assert suspended_providers() == {"theirs"}
