@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..deadletters.standing import Standing
+
 Span = tuple[int, int]
-# When a message was logged (milliseconds since 1970) and its offset: by these, states of one key are ordered.
-Standing = tuple[int, int]
 
 
 @dataclass(frozen=True)

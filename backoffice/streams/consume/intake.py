@@ -7,8 +7,8 @@ import numpy as np
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
-from ..deadletters.standing import standing_of
-from .batch import Batch, Span, Standing
+from ..deadletters.standing import Standing, standing_of
+from .batch import Batch, Span
 from .gaps import Gaps
 from .logtimes import LogTimes, appended
 

@@ -5,7 +5,8 @@ Sent again it comes last, and would win over all that was told meanwhile; what i
 
 from collections.abc import Iterable
 
-from ..consume.batch import Standing
+# When a message was logged (milliseconds since 1970) and its offset: by these, states of one key are ordered.
+Standing = tuple[int, int]
 
 _OFFSET, _LOGGED = "replay_offset", "replay_logged"
 _MOST = 2**63 - 1
