@@ -141,11 +141,12 @@ def player_account(kind: str, player_id: str, currency: str) -> str:
 
 def _entries(record: str, event: Event) -> Iterator[Entry]:
     """Both sides of each transfer, with kind, player, subject and currency of the account."""
-    currency = event["currency"]
+    currency, player = event["currency"], event["player_id"].lower()
     for _, debit, credit, amount in bookings(record, event):
         for kind, debits, credits in ((debit, amount, 0), (credit, 0, amount)):
-            whose = owner(kind, event)
-            row = (kind, whose, "", currency) if kind in PLAYERS_OWN else (kind, None, whose, currency)
+            mine = kind in PLAYERS_OWN
+            whose = player if mine else owner(kind, event)
+            row = (kind, whose, "", currency) if mine else (kind, None, whose, currency)
             yield _ACCOUNTS.id_of(kind, whose, currency), row, debits, credits
 
 

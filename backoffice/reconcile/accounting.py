@@ -127,7 +127,9 @@ class _Accounting:
 def _placed(event: Event, logged: int, offset: int) -> Event:
     """The event with where it stands in the log, and when it happened at the latest: when it was logged."""
     at, logged_at = event["occurred_at"], logged * 1_000
-    return event | {"logged_at": logged_at, "logged_offset": offset, "at": min(at, logged_at) if logged else at}
+    event["logged_at"], event["logged_offset"] = logged_at, offset
+    event["at"] = min(at, logged_at) if logged else at
+    return event
 
 
 def _at(cursor: CursorWrapper, chunk: Chunk, table: str, columns: str) -> list[Any]:

@@ -4,7 +4,7 @@ Beside what the events of a step say, the newest version of each row is kept in 
 or that claims a version which no event has, is found as well.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.db import models
@@ -46,15 +46,18 @@ class StateCheck:
         if record not in self.state.records:
             return
         constants = tuple(value for r, _, value in self.state.constants if r == record)
-        ids = {field["name"] for field in schema(record)["fields"] if field.get("format") == "uuid"}
+        known = {field["name"]: field for field in schema(record)["fields"]}
         keys, columns = tuple(self.state.key.values()), tuple(self.state.columns.values())
+        ids = [known.get(key, {}).get("format") == "uuid" for key in keys]
+        also, newest, of_parts = self._also, self.want.newest, bool(self.state.each)
+        version = _version(self.state, record)
         for offset, event in zip(events.offsets, events.bodies, strict=True):
             if gone and offset < gone.get(event[keys[0]], -1):
                 continue
-            by = self._version(record, event)
-            for part in self._parts(event, keys):
-                key = tuple([part[k].lower() if k in ids else part[k] for k in keys])
-                self.want.newest((*key, *self._also), (*by, *[part.get(c) for c in columns], *constants))
+            by = version(event)
+            for part in self._parts(event, keys) if of_parts else (event,):
+                key = [part[k].lower() if is_id else part[k] for k, is_id in zip(keys, ids, strict=True)]
+                newest((*key, *also), (*by, *map(part.get, columns), *constants))
 
     def forget(self, cursor: CursorWrapper, gone: set[str]) -> None:
         """What these keys had before is deleted; call it before what follows is taken."""
@@ -62,18 +65,7 @@ class StateCheck:
             self.want.forget(cursor, gone)
             self._gone |= gone
 
-    def _version(self, record: str, event: Event) -> tuple[Any, ...]:
-        """What the row carries of the event that made it; the greatest wins."""
-        if self.state.to_minute:
-            return (event["occurred_at"] - event["occurred_at"] % _MINUTE,)
-        place = event["logged_at"], event["logged_offset"]
-        if self.state.ranks:
-            return (self.state.ranks[record], *place)
-        return (event["version"], *place) if "version" in self.state.by else place
-
     def _parts(self, event: Event, keys: tuple[str, ...]) -> list[Event]:
-        if not self.state.each:
-            return [event]
         shared = {key: event[key] for key in (*keys, "at") if key in event}
         return [shared | element for element in event[self.state.each]]
 
@@ -155,6 +147,18 @@ class StateCheck:
         """The SQL of a row's version as the books have it: numbers and texts that sort as the versions do."""
         parts = [_as_json(self.want.target, column) for column in self.want.by]
         return sql.SQL("jsonb_build_array({})").format(sql.SQL(", ").join(parts))
+
+
+def _version(state: State, record: str) -> Callable[[Event], tuple[Any, ...]]:
+    """What a row carries of the event that made it; the greatest wins, and nothing else here decides it."""
+    if state.to_minute:
+        return lambda event: (event["occurred_at"] - event["occurred_at"] % _MINUTE,)
+    if state.ranks:
+        rank = state.ranks[record]
+        return lambda event: (rank, event["logged_at"], event["logged_offset"])
+    if "version" in state.by:
+        return lambda event: (event["version"], event["logged_at"], event["logged_offset"])
+    return lambda event: (event["logged_at"], event["logged_offset"])
 
 
 def _as_json(table: str, column: str) -> sql.Composable:

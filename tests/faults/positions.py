@@ -11,8 +11,8 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import decode, unframe
 from backoffice.kernel.errors import Poison
 from backoffice.simulator.events.envelope import Event
+from backoffice.streams.store.projection import EVENT_LOG, STREAMS, Stream
 from tests.faults.oracle import Difference
-from tests.faults.tables import UNLOGGED
 from tests.spine import Spine
 
 # Where the one row of each event stands: table, and the record where the table does not tell.
@@ -57,16 +57,27 @@ def messages(spine: Spine) -> Iterator[Told]:
 
 
 def differences(spine: Spine) -> list[Difference]:
-    """Places that are not accounted for by exactly one row, or by the row of another event."""
+    """Places that are not accounted for by exactly one row, or by the row of another event, in each stream."""
     told = list(messages(spine))
-    rows, elsewhere = _rows(spine), _elsewhere(spine)
-    found: list[Difference] = []
-    for message in told:
-        if message.event is None or message.event.record not in UNLOGGED:
-            found += _of_place(message, rows.get(message.place, []), elsewhere[message.place])
-    places = {message.place for message in told}
-    found += [Difference("doubled", str(place), "a row of no message that is there") for place in rows.keys() - places]
-    return found + _of_order(told, rows) + _of_offsets(spine)
+    found = _of_offsets(spine)
+    for name, stream in STREAMS.items():
+        topics = set(stream.topics())
+        mine = [message for message in told if message.place[0] in topics and _is_taken(stream, message)]
+        rows, elsewhere = _rows(spine, stream), _elsewhere(spine, name)
+        for message in mine:
+            if message.event is None or message.event.record not in stream.unlogged:
+                found += _of_place(message, rows.get(message.place, []), elsewhere[message.place])
+        places = {message.place for message in mine}
+        found += [Difference("doubled", str(at), "a row of no message that is there") for at in rows.keys() - places]
+        found += _of_order(mine, rows)
+    return found
+
+
+def _is_taken(stream: Stream, message: Told) -> bool:
+    """Whether a stream has to account for the message: for what it takes, and for what is not of the topic."""
+    if message.event is None or topic_of(message.event.record) != message.place[0]:
+        return True
+    return message.event.record in stream.records()
 
 
 def check(spine: Spine) -> None:
@@ -83,21 +94,25 @@ def _event(spine: Spine, key: bytes | None, value: bytes | None) -> Event | None
         return None
 
 
-def _rows(spine: Spine) -> dict[Place, list[str]]:
-    """The event ids of the rows that say they came from a place."""
+def _rows(spine: Spine, stream: Stream) -> dict[Place, list[str]]:
+    """The event ids of the stream's rows that say they came from a place."""
     found: dict[Place, list[str]] = defaultdict(list)
     for table, record in FACTS.items():
+        if table not in stream.tables():
+            continue
         named = "record" if not record else f"'{record}'"
-        query = f"SELECT {named}, source_partition, source_offset, event_id FROM {table}"
+        mine = f" WHERE stream = '{stream.name}'" if table == EVENT_LOG else ""
+        query = f"SELECT {named}, source_partition, source_offset, event_id FROM {table}{mine}"
         for name, partition, offset, event_id in spine.rows(query):
             found[(topic_of(name), partition, offset)].append(str(event_id))
     return found
 
 
-def _elsewhere(spine: Spine) -> Counter[Place]:
-    """Places of messages that are accounted for as dead letters or repeats."""
-    query = 'SELECT topic, partition, "offset" FROM {}'
-    return Counter(spine.rows(query.format("streams_deadletter")) + spine.rows(query.format("streams_repeat")))
+def _elsewhere(spine: Spine, stream: str) -> Counter[Place]:
+    """Places of messages that the stream accounts for as dead letters or repeats."""
+    query = 'SELECT topic, partition, "offset" FROM {} WHERE stream = %s'
+    found = (spine.rows(query.format(table), stream) for table in ("streams_deadletter", "streams_repeat"))
+    return Counter(place for places in found for place in places)
 
 
 def _of_place(message: Told, rows: list[str], others: int) -> list[Difference]:

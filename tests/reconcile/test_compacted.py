@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -22,11 +22,11 @@ from backoffice.streams.database import connect
 from backoffice.streams.store.projection import STREAMS
 from tests.reconcile.conftest import RECONCILES
 from tests.streams.arriving import NOW, event_of, message
-from tests.streams.stored import Store, log_of_values
+from tests.streams.stored import Logged, Store
 
 PRICES, MARKET = "market-prices", "m1"
 RNG = random.Random(4)
-Messages = Mapping[int, tuple[bytes | None, bytes | None]]
+Messages = dict[int, tuple[bytes | None, bytes | None]]
 
 
 @pytest.fixture
@@ -55,9 +55,10 @@ def at(*values: bytes | None, market_id: str = MARKET) -> Messages:
     return {offset: (market_id.encode(), value) for offset, value in enumerate(values)}
 
 
-def stored(store: Store, *values: bytes | None) -> None:
+def stored(store: Store, messages: Messages, *offsets: int) -> None:
+    """Those of the messages (or all) as the streams store them."""
     store.forget_offsets()
-    store.take(log_of_values((PRICES, 0, value) for value in values))
+    store.take({PRICES: [Logged(0, offset, messages[offset][1]) for offset in offsets or messages]})
 
 
 def compared(store: Store, messages: Messages, end: int, *, start: int = 0, is_new: bool = True) -> list[str]:
@@ -67,32 +68,33 @@ def compared(store: Store, messages: Messages, end: int, *, start: int = 0, is_n
         place = Slice(STREAMS["trading"], PRICES, 0, start, end, is_new=is_new)
         readers, twins = Readers(cast(Registry, store.writers)), Twins(Log(settings.KAFKA, ""))
         checker = Checker(cursor, readers, findings, NOW, STANDING, Counter(), twins, {}, is_new)
-        checker.examine(Chunk(place, start, end, {o: m for o, m in messages.items() if start <= o < end}))
+        part = {offset: message for offset, message in messages.items() if start <= offset < end}
+        checker.examine(Chunk(place, start, end, part, {offset: (0, offset) for offset in part}))
         checker.finish()
     return [f"{difference.check}: {difference.says}" for difference in findings.listed]
 
 
 def test_what_compaction_took_is_no_difference(store: Store) -> None:
     """Of the key only the newest is left; a dead letter's message is gone as well."""
-    first, second = price(1), price(2)
-    stored(store, first, b"junk", second)
-    assert compared(store, {0: (b"m1", first), 1: (b"k", b"junk"), 2: (b"m1", second)}, 3) == []
+    messages = at(price(1), b"junk", price(2))
+    stored(store, messages)
+    assert compared(store, messages | {1: (b"k", b"junk")}, 3) == []
 
-    assert compared(store, {2: (b"m1", second)}, 3, is_new=False) == []
+    assert compared(store, {2: messages[2]}, 3, is_new=False) == []
 
 
 def test_another_message_in_the_place_of_a_dead_letter_is_told(store: Store) -> None:
-    stored(store, b"junk", price(1))
+    stored(store, at(b"junk", price(1)))
 
-    told = compared(store, {0: (b"k", b"jank"), 1: (b"m1", price(1))}, 1)
+    told = compared(store, at(b"jank"), 1)
 
     assert told == ["dead_letters: The dead letter holds another message than Kafka has at its offset."]
 
 
 def test_a_tombstone_deletes_the_rows_of_its_key(store: Store) -> None:
     first, other = price(1), price(1, "m10")
-    stored(store, first, other)
-    messages = {0: (b"m1", first), 1: (b"m10", other), 2: (b"m1", None)}
+    messages: Messages = {0: (b"m1", first), 1: (b"m10", other), 2: (b"m1", None)}
+    stored(store, messages, 0, 1)
     assert compared(store, messages, 2) == []
 
     told = compared(store, messages, 3, start=2)
@@ -108,9 +110,8 @@ def test_a_tombstone_deletes_the_rows_of_its_key(store: Store) -> None:
 
 
 def test_what_comes_after_a_tombstone_stands_whatever_its_version(store: Store) -> None:
-    old, new = price(9), price(1)
-    stored(store, new)
-    messages = at(old, None, new)
+    messages = at(price(9), None, price(1))
+    stored(store, messages, 2)
 
     assert compared(store, messages, 3) == []
     assert compared(store, messages, 3, is_new=False) == []
