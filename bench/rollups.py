@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection as django_connection
 
-from backoffice.metrics.selectors import active_players_by_jurisdiction, ggr_by_day, ggr_by_hour, ggr_by_vertical
+from backoffice.metrics.selectors import active_players_by_jurisdiction
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed
 from backoffice.simulator.events.envelope import Event, moment
 from backoffice.streams.consume.decoding import decode
@@ -28,6 +28,7 @@ from bench.decode import Schemas, batches
 from bench.figures import Figures, percentile
 from bench.ingest import wait_assigned, wait_stored
 from bench.stand import BETS, PARTITIONS, RECORDS, Feed, Stand
+from wallet.selectors import ggr_by_day, ggr_by_hour, ggr_by_vertical
 
 BATCH = 20_000
 ACTIVE_PLAYERS = 10_000

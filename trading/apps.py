@@ -9,10 +9,13 @@ class TradingConfig(AppConfig):
         from backoffice.streams.consume import diverting
 
         from . import projections, reconciled, selectors  # noqa: F401 - importing registers projections
-        from .live import register_publications
+        from .figures import register_figures
+        from .live import register_panels, register_publications
         from .suspending import Providers
 
         silence.register("feeds", selectors.feeds)
         diverting.register("odds-feed", Providers())
+        register_figures()
         register_publications()
+        register_panels()
         reconciled.register()

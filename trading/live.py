@@ -12,10 +12,12 @@ from django.db import Error, connection
 
 from backoffice.access.roles import COMPLIANCE, OPERATIONS, TRADER, grant
 from backoffice.kernel.clock import SystemClock
+from backoffice.live import panels
 from backoffice.live.board import Row, Rows
 from backoffice.live.bus import publish
 from backoffice.live.frames import milliseconds
 from backoffice.live.messages import Said
+from backoffice.live.panels import Panel, Piece
 from backoffice.live.publications import Journal, Publication, register
 from backoffice.live.tail import Page
 from backoffice.streams.store.announcing import Events, after_commit
@@ -183,3 +185,10 @@ def register_publications() -> None:
     grant(SEE_MARKETS, TRADER, OPERATIONS)
     grant(SEE_BETS, TRADER, COMPLIANCE)
     after_commit(tell)
+
+
+def register_panels() -> None:
+    market, ticker = Piece("main", 10, "trading/market.html"), Piece("main", 20, "trading/ticker.html")
+    panels.register(Panel("market", "featured", "trading/market.js", (market,), style="trading/live.css"))
+    panels.register(Panel("ticker", "ticker", "trading/ticker.js", (ticker,), style="trading/live.css"))
+    panels.register(Panel("feeds", "health", "trading/feeds.js", (Piece("side", 60, "trading/feeds.html"),)))

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics.windows import (
+    BY_HOUR_AND_DAY,
     WINDOW,
     WINDOW_KEY,
     WINDOW_SUMS,
@@ -140,3 +141,5 @@ def declined_deposits(events: pa.Table) -> pa.Table:
 
 track_activity(wallet, ["DepositCompleted", "RoundCompleted"])
 count_events(wallet, [*TOPICS[TOPIC].records, *TOPICS[ROUNDS].records])
+# Both verticals, those of trading too: revenue is one metric.
+BY_HOUR_AND_DAY.add("ggr")

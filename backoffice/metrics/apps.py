@@ -6,6 +6,7 @@ class MetricsConfig(AppConfig):
     label = "metrics"
 
     def ready(self) -> None:
-        from .live import register_publications
+        from .live import register_panels, register_publications
 
         register_publications()
+        register_panels()

@@ -12,35 +12,34 @@ from django.conf import settings
 
 from backoffice.access.roles import ROLES, grant
 from backoffice.kernel.clock import SystemClock
+from backoffice.live import panels
 from backoffice.live.board import Row, Rows, Value
 from backoffice.live.frames import milliseconds
+from backoffice.live.panels import Panel, Piece
 from backoffice.live.publications import Publication, register
 
-from . import selectors
-from .selectors import Outcomes
-from .status import read_status
+from .figures import FIGURES, read_figures
+from .status import read_health
 
 SEE = "metrics.view_window"
-# What every status has, whether as a field or worked out from others.
-_FACTS = ("events_per_second", "lag", "dead_letters", "halted")
-# `figures` has these, also while Kafka is away.
-_FIGURES = ("at", "ggr", "stakes", "bets", "payments", "logins", "active_players")
+# What is worked out from others.
+_WORKED_OUT = ("lag", "dead_letters", "halted")
 _SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
 
 
 def health(_: str) -> Rows:
-    """Everything that the status tells, whatever fields it has."""
+    """All that is told of the platform's health, whatever fields it has."""
     kafka = tuple(sorted(settings.KAFKA.items()))
-    return status_rows(read_status(SystemClock().now(), _admin(kafka), settings.KAFKA_TOPIC_PREFIX))
+    return health_rows(read_health(SystemClock().now(), _admin(kafka), settings.KAFKA_TOPIC_PREFIX))
 
 
-def status_rows(status: Any) -> Rows:
+def health_rows(health: Any) -> Rows:
     """A dataclass of facts as rows under ``field/part/part``; a value that stands alone is called ``value``.
 
     Parts are the keys of a mapping, the names by which a dataclass in a list begins (stream, topic), else its place.
     """
-    others = [field.name for field in fields(status) if field.name not in _FACTS + _FIGURES]
-    return {key: row for name in (*_FACTS, *others) for key, row in _rows(name, getattr(status, name))}
+    names = [*_WORKED_OUT, *(field.name for field in fields(health) if field.name != "at")]
+    return {key: row for name in names for key, row in _rows(name, getattr(health, name))}
 
 
 def _rows(key: str, fact: Any) -> Iterator[tuple[str, Row]]:
@@ -77,27 +76,12 @@ def _value(fact: Any) -> Value:
 
 
 def figures(_: str) -> Rows:
-    """GGR, mean stake, payments, logins of the last hour and who is active; amounts in minor units."""
-    now = SystemClock().now()
-    rows: Rows = {}
-    for (vertical, currency), amount in selectors.ggr_by_vertical(now).items():
-        rows[f"ggr/{vertical}/{currency}"] = {"amount": amount}
-    for (vertical, currency), staked in selectors.stakes(now).items():
-        if staked.count:
-            rows[f"stake/{vertical}/{currency}"] = {
-                "mean": round(staked.amount / staked.count), "count": staked.count, "amount": staked.amount,
-            }  # fmt: skip
-    for provider, outcomes in selectors.payment_success(now).items():
-        rows[f"payments/{provider}"] = _outcomes(outcomes)
-    rows["logins"] = _outcomes(selectors.logins(now))
-    for jurisdiction, players in selectors.active_players_by_jurisdiction(now).items():
-        rows[f"active/{jurisdiction}"] = {"players": players}
-    return rows
+    """The rows of every figure that an app has registered."""
+    return figure_rows(read_figures(SystemClock().now()))
 
 
-def _outcomes(outcomes: Outcomes) -> Row:
-    rate = None if outcomes.rate is None else round(outcomes.rate, 4)
-    return {"succeeded": outcomes.succeeded, "failed": outcomes.failed, "rate": rate}
+def figure_rows(found: Mapping[str, Any]) -> Rows:
+    return {key: row for name, number in found.items() for key, row in FIGURES[name].rows(number).items()}
 
 
 @cache
@@ -106,6 +90,15 @@ def _admin(kafka: tuple[tuple[str, str], ...]) -> AdminClient:
 
 
 def register_publications() -> None:
-    register(Publication("health", SEE, health, every=1.0))
+    # Kafka is asked between the statements; no transaction is to wait for it.
+    register(Publication("health", SEE, health, every=1.0, at_one_moment=False))
     register(Publication("figures", SEE, figures, every=1.0))
     grant(SEE, *ROLES)
+
+
+def register_panels() -> None:
+    pieces = (
+        Piece("tiles", 10, "metrics/tiles.html"), Piece("side", 30, "metrics/streams.html"),
+        Piece("side", 70, "metrics/rest.html"),
+    )  # fmt: skip
+    panels.register(Panel("health", "health", "metrics/health.js", pieces))

@@ -1,9 +1,9 @@
 """The status for machines: moments in ISO 8601, ages in seconds, amounts in minor units, null for what is not known."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from .figures import FIGURES
 from .progress import TopicProgress
 from .silence import Source
 from .status import Status
@@ -23,14 +23,7 @@ def as_document(status: Status) -> dict[str, Any]:
         "stalled": status.stalled,
         "missing_partitions": list(status.missing_partitions),
         "feeds": [source(each, status.at) for each in status.sources],
-        "ggr": [{"vertical": v, "currency": c, "amount": amount} for (v, c), amount in sorted(status.ggr.items())],
-        "stakes": [
-            {"vertical": v, "currency": c, "mean": s.mean, **asdict(s)} for (v, c), s in sorted(status.stakes.items())
-        ],
-        "bets": [{"kind": k, "currency": c, **asdict(s)} for (k, c), s in sorted(status.bets.items())],
-        "payments": {name: asdict(outcomes) for name, outcomes in sorted(status.payments.items())},
-        "logins": asdict(status.logins),
-        "active_players": status.active_players,
+        **{name: figure.document(status.figures[name]) for name, figure in FIGURES.items()},
         "age_seconds": {name: _seconds(at, status.at) for name, at in status.as_of.items()},
     }
 

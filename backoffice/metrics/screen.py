@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from textwrap import wrap
 
-from backoffice.kernel.money import MINOR_DIGITS
-
+from .figures import FIGURES, Column
 from .progress import TopicProgress
-from .selectors import Amount, Outcomes
 from .silence import Silent, Source
 from .status import Status
 
@@ -21,6 +19,8 @@ _LABEL = 17
 _OVERVIEW = 52
 _AGE = 8
 _CURRENCY = 5
+
+Cells = Mapping[tuple[str, str], str]
 
 
 def as_screen(status: Status | None, parts: Mapping[str, str], width: int = NARROW) -> str:
@@ -56,13 +56,10 @@ def _lasting(span: timedelta) -> str:
 
 
 def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]:
-    told = {
-        "events_per_second": ("Events", f"{status.events_per_second:,.1f} a second, last full minute"),
-        "active_players": ("Active, 15 min", _sums("players", status.active_players)),
-        "logins": ("Logins, 1 h", _share(status.logins)),
-        "payments": ("Deposits, 1 h", _by_provider(status.payments)),
-        "bets": ("Bets, 1 h", _sums("placed", _bets_by_kind(status))),
-    }
+    told = {"events_per_second": ("Events", f"{status.events_per_second:,.1f} a second, last full minute")}
+    for name, figure in FIGURES.items():
+        if figure.line:
+            told[name] = (figure.line.label, figure.line.text(status.figures[name]))
     lines = [f"{f'{status.at:%Y-%m-%d %H:%M:%S} UTC':<{width - _AGE}}{'age':>{_AGE}}", *_parts(parts, width)]
     for name, (label, text) in told.items():
         lines += _line(label, text, age(status.as_of[name], status.at), width)
@@ -86,27 +83,6 @@ def _line(label: str, text: str, old: str, width: int) -> list[str]:
     room = width - _LABEL - _AGE - 1
     first, *rest = wrap(text, room) or [""]
     return [f"{label:<{_LABEL}}{first:<{room + 1}}{old:>{_AGE}}", *(" " * _LABEL + line for line in rest)]
-
-
-def _sums(what: str, counts: Mapping[str, int]) -> str:
-    parts = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
-    return f"{sum(counts.values()):,} {what}" + (f": {parts}" if parts else "")
-
-
-def _bets_by_kind(status: Status) -> dict[str, int]:
-    kinds = dict.fromkeys((kind for kind, _ in status.bets), 0)
-    for (kind, _), amount in status.bets.items():
-        kinds[kind] += amount.count
-    return kinds
-
-
-def _by_provider(payments: Mapping[str, Outcomes]) -> str:
-    return ", ".join(f"{name} {_share(payments[name])}" for name in sorted(payments)) or "none"
-
-
-def _share(outcomes: Outcomes) -> str:
-    rate = outcomes.rate
-    return "none" if rate is None else f"{rate:.1%} of {outcomes.succeeded + outcomes.failed:,} ok"
 
 
 def _topics(status: Status) -> list[str]:
@@ -160,44 +136,34 @@ def _silent(market: Silent, now: datetime) -> str:
 
 
 def _money(status: Status, width: int) -> list[str]:
-    """Revenue and mean stake of the last hour: a row for each currency, as many verticals side by side as fit."""
-    old = f"age {age(status.as_of['ggr'], status.at)}"
-    lines = [f"{'  GGR in whole units, and mean stake, last hour':<{width - len(old)}}{old}"]
-    currencies = sorted({currency for _, currency in (*status.ggr, *status.stakes)})
+    """What has a column, for the last hour: a row for each currency, as many groups side by side as fit."""
+    tables = {name: figure.column for name, figure in FIGURES.items() if figure.column}
+    cells = {name: column.cells(status.figures[name]) for name, column in tables.items()}
+    newest = [status.as_of[name] for name in tables]
+    old = f"age {age(min((at for at in newest if at), default=None), status.at)}"
+    title = "  " + ", and ".join(column.title for column in tables.values()) + ", last hour"
+    lines = [f"{title:<{width - len(old)}}{old}"]
+    places = {place for found in cells.values() for place in found}
+    currencies = sorted({currency for _, currency in places})
     start = ["", *(f"  {currency:<{_CURRENCY}}" for currency in currencies)]
     rows = start
-    for vertical in sorted({vertical for vertical, _ in (*status.ggr, *status.stakes)}):
-        columns = _columns(status, vertical, currencies)
+    for group in sorted({group for group, _ in places}):
+        columns = _columns(group, currencies, [(tables[name], cells[name]) for name in tables])
         if len(rows[-1]) + len(columns[-1]) > width:
             lines, rows = [*lines, *rows], start
         rows = [row.ljust(_CURRENCY + 2) + cell for row, cell in zip(rows, columns, strict=True)]
     return [*lines, *rows] if currencies else [*lines, "  none yet"]
 
 
-def _columns(status: Status, vertical: str, currencies: list[str]) -> list[str]:
-    """Two columns under their head, each as wide as its widest."""
-    revenue = [f"{vertical} GGR", *(_revenue(status, vertical, currency) for currency in currencies)]
-    stakes = ["stake", *(_mean_stake(status, vertical, currency) for currency in currencies)]
-    first, second = (max(map(len, cells)) + 2 for cells in (revenue, stakes))
-    return [f"{whole:>{first}}{mean:>{second}}" for whole, mean in zip(revenue, stakes, strict=True)]
-
-
-def _revenue(status: Status, vertical: str, currency: str) -> str:
-    amount = status.ggr.get((vertical, currency))
-    return "–" if amount is None else _units(amount, currency)
-
-
-def _mean_stake(status: Status, vertical: str, currency: str) -> str:
-    mean = status.stakes.get((vertical, currency), Amount(0, 0)).mean
-    digits = MINOR_DIGITS[currency]
-    return "–" if mean is None else f"{mean / 10**digits:,.{digits}f}"
-
-
-def _units(amount: int, currency: str) -> str:
-    """Whole units of the currency, halves away from zero."""
-    unit = 10 ** MINOR_DIGITS[currency]
-    whole = (2 * abs(amount) + unit) // (2 * unit)
-    return f"−{whole:,}" if amount < 0 and whole else f"{whole:,}"
+def _columns(group: str, currencies: list[str], tables: list[tuple[Column, Cells]]) -> list[str]:
+    """The columns of a group under their heads, each as wide as its widest; the first head names the group."""
+    lines = [""] * (len(currencies) + 1)
+    for place, (column, cells) in enumerate(tables):
+        head = column.head if place else f"{group} {column.head}"
+        texts = [head, *(cells.get((group, currency), column.nothing) for currency in currencies)]
+        width = max(map(len, texts)) + 2
+        lines = [f"{line}{text:>{width}}" for line, text in zip(lines, texts, strict=True)]
+    return lines
 
 
 def _beside(left: Iterable[str], right: Iterable[str], width: int) -> list[str]:

@@ -1,7 +1,7 @@
 """The rolling numbers, read from the windows. One statement each, by index, out of the months concerned.
 
 A window is made of whole minutes (a series of whole hours or days, in UTC): those that began within it, the running one
-included. Amounts are minor units.
+included. Amounts are minor units. What the numbers mean is known to the apps that count them; they read them by these.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
 
 from .models import Window
 from .rollup import rolled_before
-from .windows import BY_HOUR_AND_DAY, DAILY, HOURLY
+from .windows import BY_HOUR_AND_DAY, HOURLY
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -50,60 +49,16 @@ class Outcomes:
         return self.succeeded / tried if tried else None
 
 
-def ggr_by_vertical(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], int]:
-    """Gross gaming revenue for each vertical and currency: sports at settlement, casino at the end of the round."""
-    return {(key, currency): amount for key, currency, _, amount in _sums(now, window, "ggr")}
-
-
-def ggr_by_hour(now: datetime, window: timedelta = DAY) -> dict[datetime, dict[tuple[str, str], int]]:
-    """The same for each hour that had any. For long windows take days: 30 days of hours are read in tens of ms."""
-    return _series(now, window, f"ggr{HOURLY}")
-
-
-def ggr_by_day(now: datetime, window: timedelta = MONTH) -> dict[datetime, dict[tuple[str, str], int]]:
-    """The same for each day that had any."""
-    return _series(now, window, f"ggr{DAILY}")
-
-
-def stakes(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amount]:
-    """Real-money stakes for each vertical and currency; the mean stake is their ``mean``."""
-    return _amounts(now, window, "stakes")
-
-
-def bets(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amount]:
-    """Bets placed, for each kind of bet and currency, free bets included."""
-    return _amounts(now, window, "bets")
-
-
-def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Outcomes]:
-    """Deposits completed and declined, for each provider."""
-    rows = (
-        _rows(now, window, "deposits_completed", "deposits_declined")
-        .values("key")
-        .annotate(
-            completed=Coalesce(Sum("count", filter=Q(metric__startswith="deposits_completed")), 0),
-            declined=Coalesce(Sum("count", filter=Q(metric__startswith="deposits_declined")), 0),
-        )
-        .values_list("key", "completed", "declined")
-    )
-    return {provider: Outcomes(int(completed), int(declined)) for provider, completed, declined in rows}
-
-
-def logins(now: datetime, window: timedelta = HOUR) -> Outcomes:
-    counts = {key: count for key, _, count, _ in _sums(now, window, "logins")}
-    return Outcomes(counts.get("succeeded", 0), counts.get("failed", 0))
-
-
 def events_per_minute(now: datetime, window: timedelta = HOUR) -> dict[datetime, dict[str, int]]:
     """For each minute that had any, how many events of each record type happened in it; for hours of long ago."""
-    rows = (
-        _rows(now, window, "events")
+    counted = (
+        windows(now, window, "events")
         .values_list("minute", "key")
         .annotate(events=Sum("count"))
         .order_by("minute", "key")
     )
     found: dict[datetime, dict[str, int]] = {}
-    for minute, record, events in rows:
+    for minute, record, events in counted:
         found.setdefault(minute, {})[record] = int(events)
     return found
 
@@ -120,8 +75,11 @@ def active_players_by_jurisdiction(now: datetime, within: timedelta = ACTIVE) ->
         return dict(cursor.fetchall())
 
 
-def _series(now: datetime, window: timedelta, metric: str) -> dict[datetime, dict[tuple[str, str], int]]:
-    """In plain SQL: for a thousand rows of answer the ORM takes longer than Postgres."""
+def series(now: datetime, window: timedelta, metric: str) -> dict[datetime, dict[tuple[str, str], int]]:
+    """The sums of a metric for each hour or day that had any, by key and currency.
+
+    In plain SQL: for a thousand rows of answer the ORM takes longer than Postgres.
+    """
     found: dict[datetime, dict[tuple[str, str], int]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -135,14 +93,15 @@ def _series(now: datetime, window: timedelta, metric: str) -> dict[datetime, dic
     return dict(sorted(found.items()))
 
 
-def _amounts(now: datetime, window: timedelta, metric: str) -> dict[tuple[str, str], Amount]:
-    return {(key, currency): Amount(count, amount) for key, currency, count, amount in _sums(now, window, metric)}
+def amounts(now: datetime, window: timedelta, metric: str) -> dict[tuple[str, str], Amount]:
+    """How many and how much, by key and currency."""
+    return {(key, currency): Amount(count, amount) for key, currency, count, amount in sums(now, window, metric)}
 
 
-def _sums(now: datetime, window: timedelta, metric: str) -> list[tuple[str, str, int, int]]:
+def sums(now: datetime, window: timedelta, metric: str) -> list[tuple[str, str, int, int]]:
     """Key, currency, count and amount, summed over minutes and partitions."""
     rows = (
-        _rows(now, window, metric)
+        windows(now, window, metric)
         .values_list("key", "currency")
         .annotate(counted=Sum("count"), amounted=Sum("amount"))
         .order_by("key", "currency")
@@ -150,7 +109,7 @@ def _sums(now: datetime, window: timedelta, metric: str) -> list[tuple[str, str,
     return [(key, currency, int(count), int(amount)) for key, currency, count, amount in rows]
 
 
-def _rows(now: datetime, window: timedelta, *metrics: str) -> QuerySet[Window]:
+def windows(now: datetime, window: timedelta, *metrics: str) -> QuerySet[Window]:
     """Rows that add up to the window; where minutes are kept no longer it begins with the first whole hour."""
     minutes = Q(metric__in=metrics, minute__gt=now - window, minute__lte=now)
     if window <= NEVER_ROLLED or now - window >= (rolled := rolled_before()):

@@ -1,8 +1,9 @@
 """The state of the platform at one moment, as a person asks for it first: what moves, what waits, what is wrong."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -10,32 +11,21 @@ from django.db.models import Sum
 
 from backoffice.streams.tables.partitions import missing_partitions
 
-from . import selectors
+from .figures import FIGURES, read_figures
 from .lag import read_lag
 from .models import Window
 from .progress import StreamTopic, TopicProgress, read_topics
-from .selectors import Amount, Outcomes
 from .silence import Source, read_sources
-
-# The topics that each rolling number is made of.
-MADE_OF = {
-    "ggr": ("bet-events", "game-rounds"),
-    "stakes": ("bet-events", "game-rounds"),
-    "bets": ("bet-events",),
-    "payments": ("wallet-transactions",),
-    "logins": ("player-events",),
-    "active_players": ("bet-events", "game-rounds", "player-events", "wallet-transactions"),
-}
 
 
 @dataclass(frozen=True)
-class Status:
-    """Amounts in minor units, by vertical (or kind of bet) and currency; rolling numbers are those of the last hour.
+class Health:
+    """How the platform is.
 
-    ``events_per_second`` is of the last full minute; ``active_players`` (by jurisdiction) of the last quarter of an
-    hour. ``lag_by_topic`` counts messages, and is None where Kafka does not answer. ``as_of`` says for each number of
-    when it is: the moment of asking for what is read as it stands, and the newest event in it for a rolling number (of
-    the topic that is furthest behind, where several make it); None where there is no event yet.
+    ``events_per_second`` is of the last full minute. ``lag_by_topic`` counts messages, and is None where Kafka does not
+    answer. ``as_of`` says for each number of when it is: the moment of asking for what is read as it stands, and the
+    newest event in it for a figure (of the topic that is furthest behind, where several make it); None where there is
+    no event yet.
     """
 
     at: datetime
@@ -43,12 +33,6 @@ class Status:
     lag_by_topic: dict[StreamTopic, int] | None
     sources: tuple[Source, ...]
     events_per_second: float
-    ggr: dict[tuple[str, str], int]
-    stakes: dict[tuple[str, str], Amount]
-    bets: dict[tuple[str, str], Amount]
-    payments: dict[str, Outcomes]
-    logins: Outcomes
-    active_players: dict[str, int]
     missing_partitions: tuple[str, ...]
     as_of: dict[str, datetime | None]
 
@@ -79,24 +63,31 @@ class Status:
         return [f"{progress.stream}: {progress.topic}" for progress in self.topics if progress.stalled]
 
 
-def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
+@dataclass(frozen=True)
+class Status(Health):
+    """The same with the operator's figures, each under its name."""
+
+    figures: dict[str, Any]
+
+
+def read_health(now: datetime, admin: AdminClient, prefix: str) -> Health:
     """Raises django.db.Error when Postgres is away; while Kafka is, all but the lag is read."""
     topics = tuple(read_topics())
-    return Status(
+    return Health(
         at=now,
         topics=topics,
         lag_by_topic=_lag(admin, prefix),
         sources=tuple(read_sources(now)),
         events_per_second=_events_in_minute(now) / 60,
-        ggr=selectors.ggr_by_vertical(now),
-        stakes=selectors.stakes(now),
-        bets=selectors.bets(now),
-        payments=selectors.payment_success(now),
-        logins=selectors.logins(now),
-        active_players=selectors.active_players_by_jurisdiction(now),
         missing_partitions=tuple(missing_partitions(now)),
         as_of=_as_of(now, topics),
     )
+
+
+def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
+    """Raises django.db.Error as `read_health`."""
+    health = read_health(now, admin, prefix)
+    return Status(**{field.name: getattr(health, field.name) for field in fields(health)}, figures=read_figures(now))
 
 
 def _events_in_minute(now: datetime) -> int:
@@ -119,7 +110,9 @@ def _lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int] | None:
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:
     newest = {progress.topic: progress.newest_at for progress in topics}
     asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "missing_partitions", "sources"), now)
-    rolling = {name: _furthest_behind([newest.get(topic) for topic in made_of]) for name, made_of in MADE_OF.items()}
+    rolling = {
+        name: _furthest_behind([newest.get(topic) for topic in figure.made_of]) for name, figure in FIGURES.items()
+    }
     return asked | {"events_per_second": _this_minute(now)} | rolling
 
 

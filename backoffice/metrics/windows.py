@@ -21,8 +21,8 @@ ACTIVITY = "metrics_activity"
 # to read for each look at it.
 HOURLY, DAILY = "_hour", "_day"
 
-# Metrics that the streams keep by hour and day from the first event on (`with_longer_spans`).
-BY_HOUR_AND_DAY = frozenset({"ggr"})
+# Metrics that the streams keep by hour and day from the first event on (`with_longer_spans`); apps add theirs.
+BY_HOUR_AND_DAY: set[str] = set()
 
 FEW_CELLS = 1 << 16
 

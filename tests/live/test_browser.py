@@ -15,6 +15,7 @@ from backoffice.live import frames
 from backoffice.live.board import Board, Rows
 from backoffice.localstack.layout import PROJECT
 from backoffice.metrics.models import Window
+from tests.live.hubs import Worker
 from tests.live.web import Person, Web
 from trading.models import Market, Outcome, SportEvent
 
@@ -66,6 +67,43 @@ def test_the_rows_of_the_browser_are_those_of_the_server(browser: Browser) -> No
     assert [rows for rows, _ in ends] == [rows for _, rows in scripts]
     assert any(gaps for _, gaps in before)
     assert all(rows == wanted for (rows, gaps), (_, wanted) in zip(before, scripts, strict=True) if not gaps)
+    page.close()
+
+
+JOURNAL = PROJECT / "backoffice" / "live" / "static" / "live" / "journal.js"
+# What is told to be missing after each frame, and the entries that are new with it.
+FOLLOW = """async ([module, frames]) => {
+  const { Journal } = await import(`data:text/javascript;base64,${module}`);
+  const journal = new Journal();
+  return frames.map((changes) => [journal.take(changes).map(([key]) => key), journal.missed]);
+}"""
+
+
+def total(count: int, since: int = 1) -> list[Any]:
+    return ["total", None, {"count": count, "skipped": 0, "since": since}]
+
+
+def entries(*keys: str) -> list[list[Any]]:
+    return [[key, None, {"at": 1}] for key in keys]
+
+
+def test_the_page_counts_what_a_journal_did_not_tell_it(browser: Browser) -> None:
+    page = browser.new_page()
+    frames = [
+        [*entries("a", "b"), total(7)],
+        [*entries("c"), ["a", {"at": 1}, None], total(8)],
+        [*entries("x", "y"), total(100)],
+        [*entries("z"), total(101)],
+        [*entries("p", "q"), total(3, since=2)],
+        [*entries("r"), total(4, since=2)],
+        [["r", {"at": 1}, {"at": 2}]],
+    ]
+
+    found = page.evaluate(FOLLOW, [base64.b64encode(JOURNAL.read_bytes()).decode(), frames])
+
+    assert found == [
+        [["a", "b"], 0], [["c"], 0], [["x", "y"], 90], [["z"], 90], [["p", "q"], 0], [["r"], 0], [[], 0],
+    ]  # fmt: skip
     page.close()
 
 
@@ -193,4 +231,21 @@ def test_signing_out_elsewhere_ends_the_page(browser: Browser, web: Web) -> None
     person.browser.logout()
 
     expect(page.get_by_label("Password")).to_be_visible(timeout=60_000)
+    context.close()
+
+
+def test_a_bad_message_and_silent_workers_are_said_in_words(browser: Browser, web: Web) -> None:
+    context = browser.new_context()
+    context.add_cookies([{"name": "sessionid", "value": Person("trader").session, "url": web.address}])
+    page = context.new_page()
+    page.goto(web.address)
+    pill = page.locator("#connection")
+    expect(pill).to_contain_text("no worker is heard", timeout=60_000)
+
+    worker = Worker()
+    worker.send(b"{")
+
+    expect(pill).to_contain_text("bad messages passed over, all read anew: 1", timeout=60_000)
+    assert "pitboss_live_bad_messages_total 1.0" in web.get("/metrics")
+    assert '"state": "bad"' in web.get("/health/facts")
     context.close()

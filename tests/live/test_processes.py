@@ -55,7 +55,7 @@ def readers(spine: Spine, tmp_path: Path) -> Iterator[list[LogReader]]:
             web = Web(spine.environ, folder)
             exits.callback(web.kill)
             web.start()
-            socket = exits.enter_context(web.socket(person))
+            socket = exits.enter_context(web.socket(person, ping_interval=None))
             found.append(LogReader(socket, f"prices:{EVENT}", f"statuses:{EVENT}", "ticker", "live"))
         yield found
 

@@ -1,8 +1,11 @@
 """The page at / and the way to it, as a browser without JavaScript sees them."""
 
+import re
+
 import pytest
 from django.test import Client
 
+from backoffice.live.panels import PANELS
 from tests.live.web import Person
 
 pytestmark = pytest.mark.usefixtures("house")
@@ -34,17 +37,20 @@ def test_sign_in_leads_nowhere_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "publications"),
+    ("role", "panels"),
     [
-        ("trader", {"health", "figures", "prices:", "statuses:", "featured", "ticker"}),
-        ("operations", {"health", "figures", "prices:", "statuses:", "featured"}),
-        ("compliance", {"health", "figures", "ticker"}),
+        ("trader", {"health", "players", "turnover", "market", "ticker", "feeds"}),
+        ("operations", {"health", "players", "turnover", "market", "feeds"}),
+        ("compliance", {"health", "players", "turnover", "ticker", "feeds"}),
     ],
 )
-def test_each_role_is_given_the_publications_that_it_sees(role: str, publications: set[str]) -> None:
+def test_each_role_is_given_the_panels_that_it_sees(role: str, panels: set[str]) -> None:
     answer = Person(role).browser.get("/")
 
-    assert set(answer.context["publications"]) == publications
+    assert {panel.name for panel in answer.context["panels"]} == panels
+    page = answer.content.decode()
+    assert ('id="bets"' in page, 'id="runners"' in page) == ("ticker" in panels, "market" in panels)
+    assert set(re.findall(r"/static/\S+\.js", page)) == {f"/static/{PANELS[name].module}" for name in panels} | {SHELL}
 
 
 def test_without_a_role_the_page_is_refused_in_words() -> None:
@@ -52,9 +58,10 @@ def test_without_a_role_the_page_is_refused_in_words() -> None:
 
     assert answer.status_code == 403
     assert "None of your roles sees the live numbers" in answer.content.decode()
-    assert "data-publications" not in answer.content.decode()
+    assert "data-modules" not in answer.content.decode()
 
 
+SHELL = "/static/live/page.js"
 POLICY = {
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
     "connect-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",

@@ -7,9 +7,12 @@ from typing import Any
 from backoffice.metrics import selectors
 from backoffice.metrics.selectors import Amount, Outcomes
 from backoffice.simulator.events.envelope import Event, microseconds, moment
+from players import selectors as players
 from tests.faults import bookkeeping
 from tests.faults.oracle import distinct
 from tests.faults.tables import UNLOGGED
+from trading import figures as trading
+from wallet import selectors as wallet
 
 HOUR = timedelta(hours=1)
 Numbers = dict[str, Any]
@@ -17,14 +20,14 @@ Numbers = dict[str, Any]
 
 def read(now: datetime) -> Numbers:
     return {
-        "ggr": selectors.ggr_by_vertical(now),
-        "ggr by hour": selectors.ggr_by_hour(now),
-        "ggr by day": selectors.ggr_by_day(now),
-        "stakes": selectors.stakes(now),
-        "mean stakes": {key: amount.mean for key, amount in selectors.stakes(now).items()},
-        "bets": selectors.bets(now),
-        "payments": selectors.payment_success(now),
-        "logins": selectors.logins(now),
+        "ggr": wallet.ggr_by_vertical(now),
+        "ggr by hour": wallet.ggr_by_hour(now),
+        "ggr by day": wallet.ggr_by_day(now),
+        "stakes": wallet.stakes(now),
+        "mean stakes": {key: amount.mean for key, amount in wallet.stakes(now).items()},
+        "bets": trading.bets(now),
+        "payments": wallet.payment_success(now),
+        "logins": players.logins(now),
         "events": selectors.events_per_minute(now),
         "active players": selectors.active_players_by_jurisdiction(now),
     }

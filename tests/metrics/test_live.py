@@ -1,9 +1,18 @@
 """The platform's status as rows of a live topic, whatever fields the status has."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from backoffice.metrics.live import status_rows
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from backoffice.kernel.clock import SystemClock
+from backoffice.metrics import live
+from backoffice.metrics.figures import FIGURES
+from backoffice.metrics.live import figure_rows, health_rows
+from backoffice.metrics.selectors import Amount, Outcomes
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,7 +32,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Status:
+class Health:
     """As it may be one day: with facts that nobody has thought of yet."""
 
     at: datetime
@@ -31,26 +40,24 @@ class Status:
     lag: dict[str, int]
     dead_letters: int
     halted: list[str]
-    ggr: dict[tuple[str, str], int]
     topics: tuple[Facts, ...]
     lag_by_topic: dict[tuple[str, str], int] | None
     silent: tuple[Silent, ...]
 
 
 def test_every_fact_is_a_row_and_figures_are_left_to_their_own_topic() -> None:
-    status = Status(
+    health = Health(
         at=AT,
         events_per_second=200.12345,
         lag={"trading": 7},
         dead_letters=2,
         halted=["wallet: game-rounds[1]"],
-        ggr={("slots", "EUR"): 5},
         topics=(Facts("players", "player-events", AT, (3,)), Facts("wallet", "game-rounds", None, ())),
         lag_by_topic={("players", "player-events"): 4},
         silent=(Silent("Match result", timedelta(seconds=90)),),
     )
 
-    rows = status_rows(status)
+    rows = health_rows(health)
 
     assert rows == {
         "events_per_second": {"value": 200.123},
@@ -65,3 +72,38 @@ def test_every_fact_is_a_row_and_figures_are_left_to_their_own_topic() -> None:
         "lag_by_topic/players/player-events": {"value": 4},
         "silent/Match result": {"name": "Match result", "limit": 90.0},
     }  # fmt: skip
+
+
+def test_each_figure_has_the_rows_that_its_app_gives_it() -> None:
+    rows = figure_rows(
+        {
+            "active_players": {"MT": 3},
+            "logins": Outcomes(3, 1),
+            "payments": {"clearpay": Outcomes(), "purse": Outcomes(1, 2)},
+            "ggr": {("slots", "EUR"): -5},
+            "stakes": {("slots", "EUR"): Amount(2, 5), ("live", "EUR"): Amount(0, 0)},
+            "bets": {("single", "EUR"): Amount(1, 5)},
+        }
+    )
+
+    assert rows == {
+        "active/MT": {"players": 3},
+        "logins": {"succeeded": 3, "failed": 1, "rate": 0.75},
+        "payments/clearpay": {"succeeded": 0, "failed": 0, "rate": None},
+        "payments/purse": {"succeeded": 1, "failed": 2, "rate": 0.3333},
+        "ggr/slots/EUR": {"amount": -5},
+        "stake/slots/EUR": {"mean": 3, "count": 2, "amount": 5},
+    }
+
+
+@pytest.mark.usefixtures("house")
+def test_no_number_is_read_twice_by_those_who_watch_health_and_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _: AT)
+    with CaptureQueriesContext(connection) as queries:
+        live.health("")
+        live.figures("")
+
+    asked = Counter(query["sql"] for query in queries)
+    numbers = [sql for sql in asked if 'FROM "metrics_window"' in sql or "FROM metrics_activity" in sql]
+    assert len(numbers) == len(FIGURES) + 1
+    assert [sql for sql, times in asked.items() if times > 1] == []

@@ -16,8 +16,11 @@ from django.db import connection, transaction
 from backoffice.metrics import rollup, selectors
 from backoffice.metrics.models import Rolled, Window
 from backoffice.metrics.tasks import roll_windows
+from players import selectors as players
 from tests import databases
 from tests.spine import until
+from trading import figures as trading
+from wallet import selectors as wallet
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 BORDER = rollup.border(NOW)
@@ -166,11 +169,11 @@ def test_numbers_are_the_same_across_the_border() -> None:
     fill(6, 3_000, BORDER - 10 * DAY, NOW)
     window = NOW - (BORDER - 6 * DAY - timedelta(minutes=1))
     asked: tuple[Any, ...] = (
-        selectors.stakes,
-        selectors.bets,
-        selectors.logins,
-        selectors.payment_success,
-        selectors.ggr_by_vertical,
+        wallet.stakes,
+        trading.bets,
+        players.logins,
+        wallet.payment_success,
+        wallet.ggr_by_vertical,
     )
     before = [selector(NOW, window) for selector in asked]
 
@@ -179,9 +182,9 @@ def test_numbers_are_the_same_across_the_border() -> None:
 
     add("ggr", BORDER - DAY, "slots", "SEK", 0, 1_000)
     add("stakes", BORDER - DAY, "sports", "EUR", 0, 1_000)
-    stakes, revenue = selectors.stakes(NOW, window), selectors.ggr_by_vertical(NOW, window)
+    stakes, revenue = wallet.stakes(NOW, window), wallet.ggr_by_vertical(NOW, window)
     roll_windows()
-    assert (selectors.stakes(NOW, window), selectors.ggr_by_vertical(NOW, window)) == (stakes, revenue)
+    assert (wallet.stakes(NOW, window), wallet.ggr_by_vertical(NOW, window)) == (stakes, revenue)
     assert revenue[("slots", "SEK")] == before[4][("slots", "SEK")] + 1_000
     assert stakes[("sports", "EUR")].amount == before[0][("sports", "EUR")].amount + 1_000
 

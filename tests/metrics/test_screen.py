@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from backoffice.metrics.figures import FIGURES
 from backoffice.metrics.progress import Lead, TopicProgress
 from backoffice.metrics.screen import age, as_screen
 from backoffice.metrics.selectors import Amount, Outcomes
 from backoffice.metrics.silence import Silent, Source
-from backoffice.metrics.status import MADE_OF, Status
+from backoffice.metrics.status import Status
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 OK = {"postgres": "ok", "redis": "ok", "kafka": "ok", "registry": "ok"}
@@ -31,15 +32,17 @@ def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) ->
         lag_by_topic={("trading", "bet-events"): 1_234, ("wallet", "game-rounds"): 0},
         sources=(Source("northfeed", ago(seconds=3), timedelta(minutes=1), 33, 0, ()),),
         events_per_second=203.4,
-        ggr={(vertical, currency): -987_654_321 for vertical in verticals for currency in CURRENCIES},
-        stakes={(vertical, currency): Amount(2, 2_469) for vertical in verticals for currency in CURRENCIES},
-        bets={("single", "EUR"): Amount(800, 1), ("single", "SEK"): Amount(30, 1)},
-        payments={f"provider-{number}": Outcomes(970, 30) for number in range(6)},
-        logins=Outcomes(9, 1),
-        active_players={"MT": 201, "SE": 80},
+        figures={
+            "ggr": {(vertical, currency): -987_654_321 for vertical in verticals for currency in CURRENCIES},
+            "stakes": {(vertical, currency): Amount(2, 2_469) for vertical in verticals for currency in CURRENCIES},
+            "bets": {("single", "EUR"): Amount(800, 1), ("single", "SEK"): Amount(30, 1)},
+            "payments": {f"provider-{number}": Outcomes(970, 30) for number in range(6)},
+            "logins": Outcomes(9, 1),
+            "active_players": {"MT": 201, "SE": 80},
+        },
         missing_partitions=(),
         as_of={
-            **dict.fromkeys(MADE_OF, ago(seconds=45)),
+            **dict.fromkeys(FIGURES, ago(seconds=45)),
             "events_per_second": ago(seconds=30),
             "ggr": ago(minutes=12),
             "bets": None,

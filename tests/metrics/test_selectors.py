@@ -15,20 +15,23 @@ from pytest_django import DjangoDbBlocker
 from backoffice.metrics import selectors
 from backoffice.simulator.events.envelope import Event, moment
 from backoffice.simulator.generator import generate
+from players import selectors as players
 from tests import databases
 from tests.spine import Spine
+from trading import figures as trading
+from wallet import selectors as wallet
 
 NOW = datetime(2026, 3, 1, 1, 0, 30, tzinfo=UTC)
 # Late in a month, so that its partition is worth an index.
 LATE = NOW + timedelta(days=27)
 SELECTORS = [
-    selectors.ggr_by_vertical,
-    selectors.ggr_by_hour,
-    selectors.ggr_by_day,
-    selectors.stakes,
-    selectors.bets,
-    selectors.payment_success,
-    selectors.logins,
+    wallet.ggr_by_vertical,
+    wallet.ggr_by_hour,
+    wallet.ggr_by_day,
+    wallet.stakes,
+    trading.bets,
+    wallet.payment_success,
+    players.logins,
     selectors.events_per_minute,
     selectors.active_players_by_jurisdiction,
 ]
@@ -93,13 +96,13 @@ def test_windows_are_what_was_sent(sent: list[Event]) -> None:
         for body in of[record]:
             revenue["sports", body["currency"]] += settled(record, sign, body)
 
-    assert {k: v.amount for k, v in selectors.stakes(NOW).items()} == dict(stakes)
-    assert selectors.ggr_by_vertical(NOW) == dict(revenue)
-    assert sum(found.count for found in selectors.bets(NOW).values()) == len(of["BetPlaced"])
-    assert selectors.logins(NOW) == selectors.Outcomes(len(of["LoginSucceeded"]), len(of["LoginFailed"]))
+    assert {k: v.amount for k, v in wallet.stakes(NOW).items()} == dict(stakes)
+    assert wallet.ggr_by_vertical(NOW) == dict(revenue)
+    assert sum(found.count for found in trading.bets(NOW).values()) == len(of["BetPlaced"])
+    assert players.logins(NOW) == selectors.Outcomes(len(of["LoginSucceeded"]), len(of["LoginFailed"]))
     completed = Counter(body["provider"] for body in of["DepositCompleted"])
     declined = Counter(body["provider"] for body in of["DepositDeclined"])
-    assert selectors.payment_success(NOW) == {
+    assert wallet.payment_success(NOW) == {
         provider: selectors.Outcomes(completed[provider], declined[provider]) for provider in completed | declined
     }
 
@@ -218,5 +221,5 @@ def test_one_statement_reads_by_index_and_only_the_months_concerned(filled: None
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan, plan
     months = {word for word in plan.replace('"', " ").split() if word.startswith("metrics_window_20")}
-    concerned = {"202602", "202603"} if selector is selectors.ggr_by_day else {"202603"}
+    concerned = {"202602", "202603"} if selector is wallet.ggr_by_day else {"202603"}
     assert {month.removeprefix("metrics_window_")[:6] for month in months} <= concerned, plan

@@ -23,7 +23,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from backoffice.localstack import ports
-from backoffice.metrics import status
+from backoffice.metrics.figures import FIGURES
 from backoffice.simulator.generator import generate
 from backoffice.streams.models import Halt
 from tests.spine import PATIENCE_SECONDS, Process, Spine
@@ -80,7 +80,7 @@ def test_the_topics_that_numbers_are_said_to_be_made_of_are_those_of_the_windows
     active = {topic for (topic,) in busy.rows("SELECT DISTINCT topic FROM metrics_activity")}
     payments = made_of["deposits_completed"] | made_of["deposits_declined"]
 
-    assert {name: set(topics) for name, topics in status.MADE_OF.items()} == {
+    assert {name: set(figure.made_of) for name, figure in FIGURES.items()} == {
         "payments": payments, "active_players": active,
         **{name: made_of[name] for name in ("ggr", "stakes", "bets", "logins")},
     }  # fmt: skip

@@ -1,12 +1,9 @@
-// Puts the page together: one link, the publications that this role sees, and the panels that show them.
+// The shell of the page: one link, the publications that its panels watch, and what is said of all of them.
 
-import { figuresPanel, healthPanel } from "./figures.js";
 import { age, count } from "./format.js";
 import { Link } from "./link.js";
-import { MarketPanel, fedAge } from "./market.js";
 import { write } from "./paint.js";
 import { Publication } from "./rows.js";
-import { tickerPanel } from "./ticker.js";
 
 const STALE_MS = 10_000;
 // A number that was not read for so long is stale, however old it may be otherwise.
@@ -14,12 +11,12 @@ const UNREAD_MS = 30_000;
 const AGES_EVERY_MS = 500;
 
 const root = document.querySelector("#live");
-const seen = new Set(root.dataset.publications.split(" "));
 const publications = new Map();
 const listeners = new Map();
 let connection = "connecting";
 let retryAt = 0;
 let lostWhy = "";
+let isWhole = true;
 // How far this computer's clock is ahead of the server's, at most: the smallest difference seen is the least delayed.
 let clockAhead = 0;
 let clockKnown = false;
@@ -51,14 +48,24 @@ function take(frame) {
   const isFirst = publication.at === null;
   const changes = publication.take(frame);
   if (changes === null) link.resync(publication.name);
-  else if (changes.length) listeners.get(publication.name)(changes);
+  else if (changes.length) for (const listener of listeners.get(publication.name)) listener(changes);
   if (isFirst) showAges();
 }
 
+// What a panel is given. `watch` subscribes and returns the publication, whose rows are those of the server; every
+// change comes to `onChange` as [key, before, after]. Several panels may watch the same.
+const page = { watch, forget, now, showAge };
+
 function watch(name, onChange) {
+  const known = publications.get(name);
+  if (known) {
+    listeners.get(name).push(onChange);
+    if (known.rows.size) queueMicrotask(() => onChange([...known.rows].map(([key, row]) => [key, undefined, row])));
+    return known;
+  }
   const publication = new Publication(name);
   publications.set(name, publication);
-  listeners.set(name, onChange);
+  listeners.set(name, [onChange]);
   link.subscribe(name);
   return publication;
 }
@@ -68,26 +75,6 @@ function forget(name) {
   listeners.delete(name);
   link.unsubscribe(name);
 }
-
-// A panel is made for its publication, and the publication tells the panel of changes; returns what repaints it.
-function panel(name, make) {
-  let changed = () => {};
-  if (!seen.has(name)) return changed;
-  const publication = watch(name, () => changed());
-  changed = make(root, publication, now);
-  return changed;
-}
-
-watch("live", showState);
-const repaintHealth = panel("health", healthPanel);
-panel("figures", figuresPanel);
-panel("ticker", tickerPanel);
-let market = null;
-if (seen.has("featured")) {
-  market = new MarketPanel(root, { watch, forget });
-  const featured = watch("featured", () => market.feature(featured));
-}
-for (const element of root.querySelectorAll("[data-of]")) if (!seen.has(element.dataset.of)) element.hidden = true;
 
 function now() {
   return Date.now() - clockAhead;
@@ -100,17 +87,18 @@ function state() {
     const next = connection === "waiting" ? `No connection; next attempt in ${seconds} s` : "Connecting";
     return ["lost", [lostWhy, next].filter(Boolean).join(" ")];
   }
+  if (!isWhole) return ["degraded", "Parts of this page could not be loaded; load it anew"];
   const conditions = publications.get("live").rows;
   for (const [part, row] of conditions) {
     if (row.state === "failed") return ["degraded", `Failing, begins anew: ${part.replace("task ", "")} (${row.why})`];
   }
   if (conditions.has("sessions")) return ["degraded", "Sessions cannot be checked; this page may be closed soon"];
-  const unread = [...conditions].filter(([, row]) => row.state === "unread").map(([part]) => part.split(" ")[1]);
+  const unread = [...conditions].filter(([, row]) => row.state === "unread").map(([part]) => part.slice("publication ".length));
   if (unread.length) return ["degraded", `Cannot be read: ${unread.join(", ")}`];
   const redis = conditions.get("redis")?.state;
   if (redis === "away") return ["degraded", "Redis is away: updates every 2 s only"];
   const bad = conditions.get("messages");
-  if (bad) return ["degraded", `Live; ${count(bad.count)} bad messages passed over, all read anew`];
+  if (bad) return ["degraded", `Live; bad messages passed over, all read anew: ${count(bad.count)}`];
   if (redis !== "connected") return ["degraded", "Waiting for Redis"];
   if (conditions.get("workers")?.state === "silent") return ["degraded", "Live; no worker is heard: updates every 2 s only"];
   return ["live", "Live"];
@@ -123,20 +111,24 @@ function showState() {
   if (pill.textContent !== words) pill.textContent = words;
 }
 
-// A number is as old as the newest event in it, where the platform tells, else as its last reading. How old is too old
-// depends on how often there is something new to count: at night nobody may log in for minutes.
+// A number is as old as the newest event in it, where a publication tells ("publication key"), else as its last reading.
+// How old is too old depends on how often there is something new to count: at night nobody may log in for minutes.
 function showAges() {
   showState();
-  repaintHealth();
+  for (const tick of ticks) tick();
   for (const element of root.querySelectorAll("[data-age]")) {
-    const newest = publications.get("health")?.rows.get(`as_of/${element.dataset.asOf}`)?.value;
     const read = publications.get(element.dataset.age)?.at ?? null;
-    const at = newest ?? read;
+    const at = newest(element.dataset.asOf) ?? read;
     const isRead = read === null || now() - read < UNREAD_MS;
     const patience = !isRead ? 0 : element.dataset.patience ? 1_000 * element.dataset.patience : STALE_MS;
     showAge(element, at, patience, (ms) => (ms > patience ? `stale: ${age(ms)} old` : `${age(ms)} old`));
   }
-  if (market) showAge(root.querySelector("#market-age"), market.fedAt(), STALE_MS, fedAge);
+}
+
+function newest(told) {
+  if (!told) return undefined;
+  const [name, key] = told.split(" ");
+  return publications.get(name)?.rows.get(key)?.value;
 }
 
 function showAge(element, at, patience, shown) {
@@ -147,5 +139,18 @@ function showAge(element, at, patience, shown) {
   for (const each of [element, holder]) if (each && each.dataset.stale !== stale) each.dataset.stale = stale;
 }
 
+// Each module fills its own pieces of the page, and may return what is to be called as time goes by.
+const ticks = [];
+watch("live", showState);
+for (const url of root.dataset.modules.split(" ")) {
+  try {
+    const { panel } = await import(url);
+    const tick = panel(root, page);
+    if (tick) ticks.push(tick);
+  } catch (error) {
+    isWhole = false;
+    console.error(url, error);
+  }
+}
 setInterval(showAges, AGES_EVERY_MS);
 showAges();

@@ -64,7 +64,7 @@ export class Table {
     }
     let place = this.#body.firstElementChild;
     for (const [key, row] of entries) {
-      const line = this.#rows.get(key) ?? this.#add(key, row);
+      const line = this.#rows.get(key) ?? this.#add(key);
       if (line === place) place = place.nextElementSibling;
       else this.#body.insertBefore(line, place);
       if (markNew && !quiet && !isFirst && !line.dataset.seen) flash(line, "new");
@@ -73,7 +73,13 @@ export class Table {
     }
   }
 
-  #add(key, row) {
+  // The same; where there is nothing to show, the whole panel is out of sight.
+  showOrHide(entries, quiet) {
+    this.#body.closest(".panel").hidden = entries.length === 0;
+    this.show(entries, quiet);
+  }
+
+  #add(key) {
     const line = document.createElement("tr");
     for (const column of this.#columns) {
       const cell = document.createElement(column.isHeader ? "th" : "td");

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.money import Money
+from backoffice.metrics.figures import FIGURES
 from backoffice.metrics.health import answers
 from backoffice.metrics.machine import as_document
 from backoffice.metrics.screen import as_screen
@@ -87,24 +87,19 @@ def as_line(status: Status | None, parts: Parts) -> str:
     away = "".join(f"  {name.upper()} {said}" for name, said in parts.items() if said != "ok")
     if status is None:
         return f"no numbers without Postgres{away}"
-    revenue = "  ".join(f"{vertical} {Money(amount, c)}" for (vertical, c), amount in _largest(status))
+    figures = "".join(f"  {each.brief(status.figures[name])}" for name, each in FIGURES.items() if each.brief)
     halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
     halted += f"  STALLED {', '.join(status.stalled)}" if status.stalled else ""
     silent = sum(source.silent for source in status.sources)
     return (
         f"{status.events_per_second:,.0f} events/s  lag {_lag(status)}"
         f"  dead letters {status.dead_letters:,}{f'  silent markets {silent:,}' if silent else ''}"
-        f"  active players {sum(status.active_players.values()):,}  GGR 1 h: {revenue or 'none yet'}{halted}{away}"
+        f"{figures}{halted}{away}"
     )
 
 
 def _lag(status: Status) -> str:
     return "?" if status.lag_by_topic is None else f"{sum(status.lag.values()):,}"
-
-
-def _largest(status: Status) -> list[tuple[tuple[str, str], int]]:
-    """The few amounts that fit a line."""
-    return sorted(status.ggr.items(), key=lambda item: -abs(item[1]))[:4]
 
 
 def as_json(status: Status | None, parts: Parts) -> str:

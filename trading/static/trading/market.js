@@ -1,37 +1,36 @@
 // One match with its runners: the real one where there is one, else the busiest of the simulator's.
 
-import { age, clock, count, money, moment, odds, roughMoney, words } from "./format.js";
-import { Table, soon, write } from "./paint.js";
+import { age, clock, count, money, moment, odds, roughMoney, words } from "../live/format.js";
+import { Journal } from "../live/journal.js";
+import { Table, soon, write } from "../live/paint.js";
 
 const byId = new Intl.Collator("en", { numeric: true });
 const OVER = ["closed", "settled", "cancelled"];
+const STALE_MS = 10_000;
 const MARKS = { open: "●", suspended: "■" };
 
-export class MarketPanel {
+class MarketPanel {
   #root;
-  #watch;
+  #page;
   #featured = null;
-  #publication = null;
+  #prices = null;
   #marketId = "";
-  #chosen = false;
-  #suspensions = 0;
-  #lastSuspension = null;
+  #statuses = new Journal();
+  #suspensions = [];
   #runners;
   #picker;
 
-  // `watch(name, onChange)` subscribes to a publication and returns it; `forget(name)` ends that.
-  constructor(root, { watch, forget }) {
+  constructor(root, page) {
     this.#root = root;
-    this.#watch = { watch, forget };
+    this.#page = page;
     this.#picker = root.querySelector("#market-picker");
-    this.#picker.addEventListener("change", () => this.#choose(this.#picker.value));
+    this.#picker.addEventListener("change", () => this.#show(this.#picker.value));
     this.#runners = new Table(root.querySelector("#runners"), this.#columns());
   }
 
   // Stay with a match until it is over; but a real one is always worth more than a simulated one.
-  feature(featured) {
-    const row = featured.rows.get("market");
-    const market = this.#publication?.rows.get(this.#marketId);
+  feature(row) {
+    const market = this.#prices?.rows.get(this.#marketId);
     const isBetter = row && (!this.#featured || (row.real && !this.#featured.real));
     const isOver = !market || OVER.includes(market.status);
     if (row && row.event === this.#featured?.event) this.#featured = row;
@@ -41,42 +40,33 @@ export class MarketPanel {
 
   // How long ago the feed last said something of this market, or null where none is shown.
   fedAt() {
-    return this.#publication?.rows.get(this.#marketId)?.at ?? null;
+    return this.#prices?.rows.get(this.#marketId)?.at ?? null;
   }
 
   #turnTo(featured) {
-    if (this.#publication) this.#watch.forget(this.#publication.name);
+    for (const kind of this.#featured ? ["prices", "statuses"] : []) this.#page.forget(`${kind}:${this.#featured.event}`);
     this.#featured = featured;
-    this.#chosen = false;
-    this.#publication = this.#watch.watch(`prices:${featured.event}`, (changes) => this.#changed(changes));
+    this.#statuses = new Journal();
+    this.#suspensions = [];
+    this.#prices = this.#page.watch(`prices:${featured.event}`, () => soon(this.#paint));
+    this.#page.watch(`statuses:${featured.event}`, (changes) => this.#note(changes));
     this.#show(featured.market);
-  }
-
-  #choose(marketId) {
-    this.#chosen = true;
-    this.#show(marketId);
   }
 
   #show(marketId) {
     this.#marketId = marketId;
-    this.#suspensions = 0;
-    this.#lastSuspension = null;
     soon(this.#paint);
   }
 
-  // Every frame is looked at, not only what is left of them at the next paint: no suspension is missed.
-  #changed(changes) {
-    for (const [key, before, after] of changes) {
-      if (key === this.#marketId && before && after?.status === "suspended" && before.status !== "suspended") {
-        this.#suspensions += 1;
-        this.#lastSuspension = after.at;
-      }
-    }
+  // Prices only say what is now; that a market was suspended in between stands in the journal of statuses.
+  #note(changes) {
+    const taken = this.#statuses.take(changes).map(([, row]) => row);
+    this.#suspensions.push(...taken.filter((row) => row.status === "suspended"));
     soon(this.#paint);
   }
 
   #paint = (quiet) => {
-    const market = this.#publication?.rows.get(this.#marketId);
+    const market = this.#prices?.rows.get(this.#marketId);
     this.#root.querySelector("#market-body").hidden = !market;
     this.#root.querySelector("#no-market").hidden = Boolean(market);
     if (!market) return;
@@ -100,12 +90,13 @@ export class MarketPanel {
   }
 
   #suspended() {
-    if (!this.#suspensions) return "none seen";
-    return `${count(this.#suspensions)}, last ${clock(this.#lastSuspension)}`;
+    const seen = this.#suspensions.filter((row) => row.market === this.#marketId);
+    const missed = this.#statuses.missed ? `; ${count(this.#statuses.missed)} changes missed` : "";
+    return seen.length ? `${count(seen.length)}, last ${clock(seen.at(-1).at)}${missed}` : `none seen${missed}`;
   }
 
   #quotes(market) {
-    return [...this.#publication.rows]
+    return [...this.#prices.rows]
       .filter(([, row]) => row.market === this.#marketId)
       .sort(([one], [other]) => byId.compare(one, other))
       .map(([key, row]) => [key, { ...row, currency: market.currency, isOpen: market.status === "open" }]);
@@ -113,7 +104,7 @@ export class MarketPanel {
 
   // The markets of the match to choose from; rebuilt only when there are others.
   #pick() {
-    const markets = [...this.#publication.rows].filter(([, row]) => row.market === undefined);
+    const markets = [...this.#prices.rows].filter(([, row]) => row.market === undefined);
     const signature = markets.map(([key]) => key).join(" ");
     if (this.#picker.dataset.markets !== signature) {
       markets.sort(([one], [other]) => byId.compare(one, other));
@@ -143,6 +134,10 @@ export class MarketPanel {
   }
 }
 
-export function fedAge(ms) {
-  return `updated ${age(ms)} ago`;
+// Returns what to call as time goes by: a feed that says nothing ages.
+export function panel(root, page) {
+  const market = new MarketPanel(root, page);
+  const featured = page.watch("featured", () => market.feature(featured.rows.get("market")));
+  const element = root.querySelector("#market-age");
+  return () => page.showAge(element, market.fedAt(), STALE_MS, (ms) => `updated ${age(ms)} ago`);
 }

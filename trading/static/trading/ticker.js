@@ -1,7 +1,8 @@
-// The last bets, newest on top. Each is a row of its own from the server, so none is folded into another.
+// The last bets, newest on top. Each is an entry of a journal, so that none is folded into another.
 
-import { clock, count, money, odds, words } from "./format.js";
-import { Table, soon } from "./paint.js";
+import { clock, count, money, odds, words } from "../live/format.js";
+import { Journal } from "../live/journal.js";
+import { Table, soon, write } from "../live/paint.js";
 
 const COLUMNS = [
   { className: "number", text: (bet) => clock(bet.at) },
@@ -14,26 +15,33 @@ const COLUMNS = [
   { className: "what", text: brand, hint: brand },
 ];
 
-export function tickerPanel(root, publication) {
+export function panel(root, page) {
   const table = new Table(root.querySelector("#bets"), COLUMNS);
   const button = root.querySelector("#pause-bets");
+  const missed = root.querySelector("#bets-missed");
+  const journal = new Journal();
   let paused = null;
+  const ticker = page.watch("ticker", (changes) => {
+    journal.take(changes);
+    soon(paint);
+  });
   const paint = (quiet) => {
     if (paused) {
-      const fresh = [...publication.rows.keys()].filter((key) => !paused.has(key)).length;
+      const fresh = [...journal.entries(ticker.rows)].filter(([key]) => !paused.has(key)).length;
       button.textContent = fresh ? `Go on (${count(fresh)} new)` : "Go on";
       return;
     }
-    const newestFirst = [...publication.rows].sort(([one, a], [other, b]) => b.at - a.at || (one < other ? 1 : -1));
-    table.show(newestFirst, quiet, { markNew: true });
+    const entries = journal.entries(ticker.rows);
+    table.show(entries.sort(([one, a], [other, b]) => b.at - a.at || (one < other ? 1 : -1)), quiet, { markNew: true });
+    missed.hidden = !journal.missed;
+    write(missed, `${count(journal.missed)} more not shown since ${clock(journal.since)}`, undefined, true);
   };
   button.addEventListener("click", () => {
-    paused = paused ? null : new Set(publication.rows.keys());
+    paused = paused ? null : new Set(ticker.rows.keys());
     button.textContent = paused ? "Go on" : "Pause";
     button.setAttribute("aria-pressed", String(Boolean(paused)));
     soon(paint);
   });
-  return () => soon(paint);
 }
 
 function selection(bet) {
