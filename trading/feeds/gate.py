@@ -62,7 +62,7 @@ class Gate:
         """
         if markets is None:
             self._doubts_new = True
-            markets = list(self._last)
+            markets = self._last
         new = [market_id for market_id in markets if market_id not in self._doubted]
         self._doubted.update(new)
         return [] if self._is_shut else self._suspended(new)

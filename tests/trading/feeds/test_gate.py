@@ -189,3 +189,17 @@ def test_after_an_image_of_all_what_is_new_is_believed_again() -> None:
     feed.take(image(market("1.3")))
 
     assert feed.take(mcm(market("1.4"))) == [("1.4", "open")]
+
+
+def test_an_image_of_all_ends_every_doubt_also_of_what_is_not_in_it() -> None:
+    feed = opened()
+    feed.take(mcm(mc(market="1.4", rc=[{"id": 11, "atb": "x"}])))
+    feed.take(image(market("1.3")))
+
+    assert feed.take(mcm(market("1.4"))) == [("1.4", "open")]
+
+
+def test_what_says_nothing_of_freshness_is_believed_at_first() -> None:
+    (update,) = Betfair().take(mcm(market("1.1"))).updates
+
+    assert seen(Gate().let_through(Taken(None, [update]))) == [("1.1", "open")]

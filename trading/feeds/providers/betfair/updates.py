@@ -20,7 +20,7 @@ _SPORTS = {
 }  # fmt: skip
 _STATUSES = {
     "ACTIVE": "active", "WINNER": "winner", "LOSER": "loser", "PLACED": "placed", "REMOVED": "removed",
-    "REMOVED_VACANT": "removed", "HIDDEN": "inactive",
+    "REMOVED_VACANT": "removed",
 }  # fmt: skip
 _DECIDED = frozenset(("winner", "loser", "placed"))
 # What the contract holds of a sport.
