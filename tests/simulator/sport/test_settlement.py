@@ -146,7 +146,14 @@ def test_a_cash_out_of_what_is_no_chance_or_margin_is_refused(chances: list[int]
         cash_out(100, [2_000] * len(chances), chances, margin)
 
 
+def test_a_cash_out_needs_a_chance_for_each_leg() -> None:
+    for chances in ([500_000], [500_000] * 3):
+        with pytest.raises(ValueError, match="argument 2"):
+            cash_out(100, [2_000, 2_000], chances, 0)
+
+
 def test_a_cash_out_at_the_edges() -> None:
+    assert cash_out(10**12, [2_000, 4_000], [500_000, 250_000], 0) == 10**12
     assert cash_out(100, [2_000], [1_000_000], 0) == 200
     assert cash_out(100, [2_000], [1_000_000], 1_000_000) == 0
     assert cash_out(100, [2_000], [0], 0) == 0

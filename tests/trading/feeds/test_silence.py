@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from trading.feeds.silence import BUSY, Watch
+from trading.feeds.silence import Watch
 
 BEAT = 5_000
+# Messages in a row, a heartbeat or less apart, that make a feed busy.
+BUSY = 100
 DAY = 86_400_000
 
 
@@ -71,3 +73,21 @@ def test_time_that_went_back_is_no_silence() -> None:
     told = [watch.hear(at, BEAT, is_heartbeat=True) for at in (0, 20_000, 1_000, 21_000, 2 * DAY, 30_000, 31_000)]
 
     assert told == [None, 10_000, None, None, 31_000, None, None]
+
+
+@pytest.mark.parametrize(("in_a_row", "since"), [(BUSY - 1, False), (BUSY, True)])
+def test_a_short_pause_begins_the_count_anew(in_a_row: int, since: bool) -> None:
+    """Longer than a heartbeat, and not as long as two."""
+    start = [0, 1_000, 9_000]
+    row = range(9_000, 9_000 + 1_000 * in_a_row + 1, 1_000)
+
+    assert gone([*start, *row, row[-1] + 60_000]) == [row[-1] + 10_000] * since
+
+
+@pytest.mark.parametrize(("back", "last"), [(DAY, 3 * DAY), (DAY + 1, 2 * DAY - 1)])
+def test_a_clock_that_leaps_back_a_day_is_followed(back: int, last: int) -> None:
+    watch = Watch()
+    for at in (3 * DAY, 3 * DAY - back):
+        watch.hear(at, BEAT, is_heartbeat=False)
+
+    assert (watch.backwards, watch.last) == (1, last)
