@@ -56,6 +56,7 @@ def test_a_system_spreads_the_stake_over_its_lines() -> None:
     two_of_three = [SettledLeg(2_000, "won"), SettledLeg(3_000, "won"), SettledLeg(5_000, "lost")]
 
     assert returned(300, "system", 2, two_of_three) == 600  # Only the line of the first two wins: 1.00 · 2 · 3.
+    assert returned(3 * 10**40, "system", 2, two_of_three) == 6 * 10**40
 
 
 @settings(deadline=None)
