@@ -146,7 +146,10 @@ def missing(position: Position, *, full: bool) -> Iterator[Difference]:
     was_read_before = position.checked is not None and not full
     if position.low > unread and (kept_for_ever or was_read_before) and not covers(position.gaps, unread, position.low):
         says = f"Kafka's log begins at {position.low}; what stood before can no longer be compared."
-        yield _gap(position, "log_begins_later", says, (unread, position.low - 1))
+        # Who accepted that the log goes on there has accepted that its beginning is gone.
+        is_known = any(gap.start < position.low <= gap.end for gap in position.gaps)
+        weight = Weight.KNOWN if is_known else Weight.DIFFERENCE
+        yield _gap(position, "log_begins_later", says, (unread, position.low - 1), weight)
     if position.high < position.following:
         stored = f"offsets up to {position.following - 1} are stored"
         says = f"Kafka's log ends at {position.high}, but {stored}; it was made anew."

@@ -24,7 +24,7 @@ from backoffice.streams.kafka.topics import (
     wanted_configs,
 )
 from backoffice.streams.management.commands import topics as command
-from tests.spine import until
+from tests.spine import LOGGED, until
 
 Run = Callable[..., tuple[int, str]]
 DAY = 86_400_000
@@ -140,8 +140,8 @@ def test_applying_makes_all_topics_and_schemas_once(topics: Run, registry: Regis
 
 def test_what_is_short_is_raised_and_what_is_more_is_left(topics: Run, admin: AdminClient, prefix: str) -> None:
     topics("--apply")
-    _make_again(admin, NewTopic(f"{prefix}odds-feed", 8, 1, config={"retention.ms": str(DAY)}))
-    _make_again(admin, NewTopic(f"{prefix}bet-events", 10, 1, config={"retention.ms": "-1"}))
+    _make_again(admin, NewTopic(f"{prefix}odds-feed", 8, 1, config=LOGGED | {"retention.ms": str(DAY)}))
+    _make_again(admin, NewTopic(f"{prefix}bet-events", 10, 1, config=LOGGED | {"retention.ms": "-1"}))
     code, told = topics()
     assert code == 1, told
     assert f"{prefix}odds-feed needs retention.ms={30 * DAY}" in told
@@ -156,7 +156,7 @@ def test_what_is_short_is_raised_and_what_is_more_is_left(topics: Run, admin: Ad
 
 def test_more_partitions_need_a_word(topics: Run, admin: AdminClient, prefix: str) -> None:
     topics("--apply")
-    _make_again(admin, NewTopic(f"{prefix}game-rounds", 3, 1, config={"retention.ms": "-1"}))
+    _make_again(admin, NewTopic(f"{prefix}game-rounds", 3, 1, config=LOGGED | {"retention.ms": "-1"}))
 
     code, told = topics("--apply")
 

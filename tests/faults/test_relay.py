@@ -68,7 +68,7 @@ def test_what_is_emitted_while_the_broker_is_away_is_sent_when_it_is_back(
 ) -> None:
     spine, kafka = faulty_spine, own_stack.part("kafka")
     relay = spine.worker("outbox")
-    before = _emitted(82, 4_000)
+    before = _emitted(82, 6_000)
     until(lambda: not spine.value(UNSENT), "all is noted as sent")
     kafka.kill()
     after = _emitted(83, 4_000)

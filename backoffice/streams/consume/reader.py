@@ -130,9 +130,20 @@ class Reader(Generic[P]):
             return
         self._intake.forget(partition)
         # In a topic made anew an offset is missing too; reading the start tells of it, and halts all its partitions.
-        if not self._read_start(self._assignment.owned).other:
+        if not self._read_start(self._assignment.owned).other and not self._is_of_before(partition, position, fault):
             self._writer.brake.halt(partition, position, fault.cause, fault.told)
         self._writer.rewind.set()
+
+    def _is_of_before(self, partition: int, position: int, fault: Fault) -> bool:
+        """Whether the client tells of an offset that it was at before it was moved: the one it is at now is there."""
+        if fault.cause is not Cause.LOST_LOG:
+            return False
+        place = TopicPartition(self._lane.topic_name, partition)
+        try:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=SETTLE_SECONDS)
+        except KafkaException as silence:
+            raise Retryable(f"Kafka does not say where {partition} begins: {silence}") from silence
+        return bool(low <= position <= high)
 
     def _hand_over(self, batch: Batch) -> None:
         """Prepare the batch and give it to the writer; while either has to wait, stay in the group and take no more."""
