@@ -63,10 +63,13 @@ def test_the_results_of_the_legs_are_arrays_in_their_order(record: str) -> None:
 
 @pytest.mark.parametrize("function", [trading.settlements, trading.resettlements])
 def test_a_dead_heat_is_told_by_those_who_tied(function: Any) -> None:
-    third, whole = ({"leg_no": 1, "result": "won", "void_factor": 0} | more for more in (THIRD, WHOLE))
     record = {trading.settlements: "BetSettled", trading.resettlements: "BetResettled"}[function]
-    lists = [[whole], [third, whole], [], [whole, whole, third], [third]]
-    events = arrived(record, *({"legs": legs} for legs in lists))
+    lists: list[list[dict[str, Any]]] = [[WHOLE], [THIRD, WHOLE], [WHOLE, WHOLE], [WHOLE, WHOLE, THIRD], [THIRD]]
+    told = (
+        [{"leg_no": number, "result": "won", "void_factor": 0} | leg for number, leg in enumerate(legs, 1)]
+        for legs in lists
+    )
+    events = arrived(record, *({"legs": legs} for legs in told))
 
     rows = function(events).to_pylist()
     later = function(events.slice(2)).to_pylist()
