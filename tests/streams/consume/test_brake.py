@@ -7,14 +7,15 @@ import pytest
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import FixedClock
+from backoffice.kernel.ids import derived_id
 from backoffice.streams.consume import diverting, halts
 from backoffice.streams.consume.batch import Batch, DeadLetter
 from backoffice.streams.consume.brake import Brake
 from backoffice.streams.consume.halts import Past
 from backoffice.streams.consume.lane import Lane, Limits
 from backoffice.streams.store import offsets
-from tests.streams.arriving import NOW
-from tests.streams.stored import Store
+from tests.streams.arriving import NOW, event_of, message
+from tests.streams.stored import Store, log_of_values
 from trading.selectors import suspended_providers
 
 LIMITS = Limits(
@@ -55,13 +56,17 @@ def told(store: Store, kind: str) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def feeds(store: Store) -> Store:
     """Two matches of two providers."""
-    for event, provider in (("m1", "ours"), ("m2", "theirs")):
-        store.connection.execute(
-            "INSERT INTO trading_sportevent (id, provider, sport, competition, name, seen_at, seen_event)"
-            " VALUES (%s, %s, 'football', 'c', 'n', %s, gen_random_uuid())",
-            [event, provider, NOW],
-        )
+    updates = [
+        event_of("MarketUpdate", event_id=fresh(event), market_id=event, sport_event_id=event, provider=provider)
+        for event, provider in (("m1", "ours"), ("m2", "theirs"))
+    ]
+    store.take(log_of_values((ODDS, 0, message("MarketUpdate", update)) for update in updates))
+    store.connection.execute("DELETE FROM streams_outbox")
     return store
+
+
+def fresh(name: str) -> str:
+    return str(derived_id("test of the brake", name))
 
 
 def test_few_bad_messages_among_many_stop_nothing() -> None:
