@@ -152,14 +152,14 @@ def fill() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO trading_sportevent SELECT 'e' || n, 'northfeed', 'football', 'c', 'A v B',"
-            " %s - n * interval '30 minutes', %s, gen_random_uuid() FROM generate_series(-10, 20000) n",
-            [NOW, NOW],
+            " %s - n * interval '30 minutes', %s, %s, n + 10 FROM generate_series(-10, 20000) n",
+            [NOW, NOW, NOW],
         )
         cursor.execute(
             "INSERT INTO trading_market SELECT 'm' || n, 'e' || n / 10, 'feed-' || n %% 3, 'winner', 'Winner', NULL,"
             " CASE WHEN n < 3000 THEN 'open' ELSE 'settled' END, n %% 10 = 0, 0, 1, 'EUR', NULL, 1,"
-            " %s - n * interval '0.3 seconds', gen_random_uuid() FROM generate_series(0, 199999) n",
-            [NOW],
+            " %s - n * interval '0.3 seconds', %s, n FROM generate_series(0, 199999) n",
+            [NOW, NOW],
         )
         cursor.execute("VACUUM ANALYZE trading_market, trading_sportevent")
 

@@ -95,19 +95,35 @@ class Reader(Generic[P]):
         ends: dict[int, int] = {}
         # Asked of all messages by map(): a Python call for each and every one costs more than what it asks.
         errors = list(map(Message.error, messages))
+        behind: set[int] = set()
         if any(error is not None for error in errors):
             told = [message for message, error in zip(messages, errors, strict=True) if error is not None]
             messages = [message for message, error in zip(messages, errors, strict=True) if error is None]
-            for message in told:
-                self._hear(message, ends)
+            behind = self._hear_all(told, ends, set(map(Message.partition, messages)))
         self._came = len(messages)
         if not messages and not ends:
             return None
         taken = self._intake.take(messages, ends)
+        for partition in behind:
+            if (position := self._intake.position(partition)) is not None:
+                self._seek(partition, position)
         for partition, position in taken.again.items():
             log.info("%s reads partition %s again to be sure: offsets are missing", self._lane.group, partition)
             self._seek(partition, position)
         return taken.batch
+
+    def _hear_all(self, told: list[Message], ends: dict[int, int], coming: set[int | None]) -> set[int]:
+        """The partitions whose log is at fault behind messages that have come: these are stored first, then it is read
+        there once more.
+        """
+        behind = set()
+        for message in told:
+            partition, error = message.partition(), message.error()
+            if partition in coming and partition is not None and error is not None and fault_of(error) is not None:
+                behind.add(partition)
+            else:
+                self._hear(message, ends)
+        return behind
 
     def _hear(self, message: Message, ends: dict[int, int]) -> None:
         """What the client says in place of a message; where a partition ends is put into ``ends``."""
@@ -129,6 +145,10 @@ class Reader(Generic[P]):
         if position is None:
             return
         self._intake.forget(partition)
+        if self._writer.stored.get(partition, position) != position:
+            # What stands before it is on its way to the sink; once that is stored, the client will say it again.
+            self._writer.rewind.set()
+            return
         # In a topic made anew an offset is missing too; reading the start tells of it, and halts all its partitions.
         if not self._read_start(self._assignment.owned).other and not self._is_of_before(partition, position, fault):
             self._writer.brake.halt(partition, position, fault.cause, fault.told)

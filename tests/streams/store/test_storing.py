@@ -43,7 +43,7 @@ def interleaved(sent: list[Event], seed: int) -> list[Event]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_one_batch_and_many_give_the_same_tables(store: Store, seed: int) -> None:
-    log = log_of(events(1_800, seed))
+    log = log_of(events(3_000, seed))
     store.take(log)
     at_once = store.contents()
     store.empty()
