@@ -55,7 +55,11 @@ def account(cursor: CursorWrapper, chunk: Chunk, readers: Readers, gaps: Gaps) -
     letters = {
         offset: Letter(_bytes(key), _bytes(value), *rest)
         for offset, key, value, *rest in _at(
-            cursor, chunk, "streams_deadletter", '"offset", key, value, died_at, reason, state, resolved_by, note'
+            cursor,
+            chunk,
+            "streams_deadletter",
+            '"offset", key, value, died_at, reason, state, resolved_by, note',
+            f" AND generation = {chunk.place.generation:d}",
         )
     }
     found = Accounted(letters=letters, noted=dict(_at(cursor, chunk, "streams_repeat", '"offset", record')))
@@ -132,11 +136,11 @@ def _placed(event: Event, logged: int, offset: int) -> Event:
     return event
 
 
-def _at(cursor: CursorWrapper, chunk: Chunk, table: str, columns: str) -> list[Any]:
+def _at(cursor: CursorWrapper, chunk: Chunk, table: str, columns: str, condition: str = "") -> list[Any]:
     place = chunk.place
     query = (
         f"SELECT {columns} FROM {table} WHERE stream = %s AND topic = %s"  # noqa: S608 - both are literals of this module
-        ' AND partition = %s AND "offset" >= %s AND "offset" < %s'
+        ' AND partition = %s AND "offset" >= %s AND "offset" < %s' + condition
     )
     cursor.execute(query, [place.stream.name, place.topic, place.partition, chunk.start, chunk.end])
     rows: list[Any] = cursor.fetchall()

@@ -119,7 +119,17 @@ def again(rounds: list[Round], budget: int) -> list[Slice]:
         end = min(one.end, one.at + max(PART, budget))
         budget -= end - one.at
         position = one.position
-        slices.append(Slice(position.stream, position.topic, position.partition, one.at, end, is_new=False))
+        slices.append(
+            Slice(
+                position.stream,
+                position.topic,
+                position.partition,
+                one.at,
+                end,
+                is_new=False,
+                generation=position.generation,
+            )
+        )
     return slices
 
 

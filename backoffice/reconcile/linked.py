@@ -69,6 +69,9 @@ def _narrowed(cursor: CursorWrapper, chunk: Chunk, link: Link, record: str, even
         here[offset].extend(["|".join(values)] if is_there else [])
     for offset, event in zip(events.offsets, events.bodies, strict=True):
         wanted = sorted(_texts(link, record, event, chunk))
+        if chunk.place.generation and offset in here:
+            # Rows of a former topic's fact may be among them.
+            here[offset] = [text for text in here[offset] if text in wanted]
         if offset in here and sorted(here[offset]) != wanted:
             yield _difference(chunk, link, record, (offset, event), wanted, sorted(here[offset]))
 

@@ -40,7 +40,8 @@ _SETTINGS = CHECKED | {
 class Slice:
     """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet.
 
-    ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known.
+    ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known. Above 0,
+    ``generation`` says that rows of a former topic of the name may stand at these offsets as well.
     """
 
     stream: Stream
@@ -50,6 +51,7 @@ class Slice:
     end: int
     is_new: bool
     logged: int = 0
+    generation: int = 0
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -26,6 +26,8 @@ class CheckedPlace(models.Model):
     again = models.BigIntegerField(default=0, db_default=0)
     rounds = models.IntegerField(default=0, db_default=0)
     round_began_at = models.DateTimeField(null=True)
+    # Of the topic: offsets of one that was made anew have nothing to do with those of the former.
+    generation = models.SmallIntegerField(default=0, db_default=0)
 
     class Meta:
         abstract = True

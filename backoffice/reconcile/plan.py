@@ -36,6 +36,7 @@ class Position:
     high: int
     checked: CheckedPlace | None
     gaps: tuple[Gap, ...] = ()
+    generation: int = 0
 
     @property
     def key(self) -> Place:
@@ -66,24 +67,28 @@ class Position:
     @property
     def is_inexact(self) -> bool:
         """Whether sums over all events of the partition can only be a lower bound."""
-        return self.since > 0 or TOPICS[self.topic].compacted or self.high < self.following
+        is_short = self.since > 0 or self.high < self.following
+        return is_short or self.generation > 0 or TOPICS[self.topic].compacted
 
     @property
     def has_every_key(self) -> bool:
         """Whether the books know the newest version of every key: compaction keeps just that."""
-        return self.since == 0 or TOPICS[self.topic].compacted
+        return self.generation == 0 and (self.since == 0 or TOPICS[self.topic].compacted)
 
 
 def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list[Position]:
     """In the order of the catalogue, as the snapshot of the open transaction has them."""
-    checked = {(c.stream, c.topic, c.partition): c for c in books.checked._default_manager.all()}
+    checked = {(c.stream, c.topic, c.partition, c.generation): c for c in books.checked._default_manager.all()}
     cursor.execute(
-        "SELECT stream, topic, partition, next, newest_at FROM streams_offset ORDER BY topic, partition, stream"
+        "SELECT o.stream, o.topic, o.partition, o.next, o.newest_at, coalesce(r.generation, 0) FROM streams_offset o"
+        " LEFT JOIN streams_reading r ON r.stream = o.stream AND r.topic = o.topic"
+        " ORDER BY o.topic, o.partition, o.stream"
     )
     return [
         Position(STREAMS[stream], topic, partition, following, newest_at, *log.bounds(topic, partition),
-                 checked.get((stream, topic, partition)), gaps.get((stream, topic, partition), ()))
-        for stream, topic, partition, following, newest_at in cursor.fetchall()
+                 checked.get((stream, topic, partition, generation)), gaps.get((stream, topic, partition), ()),
+                 generation)
+        for stream, topic, partition, following, newest_at, generation in cursor.fetchall()
         if stream in STREAMS and topic in TOPICS
     ]  # fmt: skip
 
@@ -124,7 +129,16 @@ class Plan:
 
 def _slice(position: Position, end: int) -> Slice:
     logged = position.checked.logged if position.checked else 0
-    return Slice(position.stream, position.topic, position.partition, position.start, end, is_new=True, logged=logged)
+    return Slice(
+        position.stream,
+        position.topic,
+        position.partition,
+        position.start,
+        end,
+        is_new=True,
+        logged=logged,
+        generation=position.generation,
+    )
 
 
 def told_until(read: list[Position], topic: str) -> datetime | None:

@@ -63,6 +63,10 @@ class AllWriters:
         return self._writers[schema_id]
 
 
+# What the streams add to an event: where it came from.
+_ORIGIN = frozenset({"source_partition", "source_offset", "logged_at", "logged_offset"})
+
+
 def run(seed: int, count: int) -> Report:
     """As many messages of every record, from a seed; the same seed gives the same messages."""
     rng, writers, report = random.Random(f"decoders {seed}"), AllWriters(), Report()
@@ -109,7 +113,7 @@ def _rows(decoded: Decoded) -> Iterator[tuple[int, dict[str, Any]]]:
                 plain = column.cast(pa.int64() if pa.types.is_timestamp(column.type) else pa.int32())
                 table = table.set_column(number, table.field(number).name, plain)  # noqa: PLW2901 - one by one
         ids = [item["name"] for item in schema(record)["fields"] if item.get("format") == "uuid"]
-        for event in table.drop_columns(["source_partition", "source_offset"]).to_pylist():
+        for event in table.drop_columns([name for name in table.column_names if name in _ORIGIN]).to_pylist():
             event |= {name: event[name] and str(UUID(bytes=event[name])) for name in ids}
             yield event.pop("row"), event | {"": record}
 

@@ -1,5 +1,6 @@
 """Logs that are not what the stored offsets were written for: each ends in a halt with a sentence, and a way on."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -144,6 +145,28 @@ def test_a_topic_made_anew_is_halted_and_adopted(spine: Spine, runs: bool, lengt
         0, 10, None, "a mistake of operations",
     )  # fmt: skip
     assert gaps() == []
+    reconciled()
+
+
+def test_a_row_of_a_topic_made_anew_is_missed_though_a_former_one_stands_there(spine: Spine) -> None:
+    send(spine, "former", 10)
+    spine.drain(STREAM)
+    call_command("reconcile", stdout=StringIO())
+    made_anew(spine, 1)
+    send(spine, "new", 25)
+    with spine.streaming(STREAM):
+        halt(spine)
+        streams("adopt", STREAM, TOPIC, "--reason", "a mistake of operations")
+        until(lambda: count(spine) == 35, "the new topic is stored whole")
+    spine.rows("DELETE FROM trading_bet WHERE id = %s RETURNING 1", _ids("new", 2)["bet_id"])
+
+    told = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("reconcile", stdout=told)
+
+    assert {tuple(found["offsets"]) for found in json.loads(told.getvalue())["differences"] if found["offsets"]} == {
+        (2, 2)
+    }
 
 
 def test_dead_letters_of_a_former_topic_do_not_stand_in_the_way_of_the_new_one_s(spine: Spine) -> None:

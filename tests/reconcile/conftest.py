@@ -63,11 +63,11 @@ def loaded_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[S
     with django_db_blocker.unblock(), Spine.on_servers(name) as spine:
         with databases.default_database(databases.beside(url, name)):
             events = events_of(2_500)
-            spine.send(events[:1_200])
+            spine.send(events[:1_000])
             spine.drain()
             call_command("reconcile", stdout=io.StringIO())
             garbage(spine)
-            spine.send([*events[1_200:], *again(events[:400])])
+            spine.send([*events[1_000:], *again(events[:400])])
             spine.drain()
         keep(spine, *RECONCILES)
         yield spine
