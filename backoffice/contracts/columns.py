@@ -136,7 +136,8 @@ def offsets(column: pa.Array) -> npt.NDArray[np.int32]:
 
 def longest(texts: pa.Array) -> int:
     """Octets of the longest text."""
-    return int(np.diff(offsets(texts)).max()) if len(texts) else 0
+    starts = offsets(texts)
+    return int((starts[1:] - starts[:-1]).max()) if len(texts) else 0
 
 
 def exploded(events: pa.Table, field: str, keep: Sequence[str]) -> pa.Table:

@@ -7,10 +7,10 @@ Whole columns are decoded at once and leniently; a message that is not exactly a
 once more byte by byte (strict.py), which settles whether it is wrong or merely written in another way.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,22 +28,27 @@ from backoffice.kernel.errors import Poison
 # Places in the list of messages.
 Rows = npt.NDArray[np.int64]
 Faults = dict[int, str]
-_Piece = tuple[pa.RecordBatch, Rows]
 
 
 @dataclass(frozen=True)
-class Read:
-    """``events`` has ids as 16 bytes each; ``rows`` are the places of their messages, rising."""
+class Piece:
+    """Events of one record type as today's contract names their columns, and the place of the message of each."""
+
+    events: pa.RecordBatch
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Held:
+    """``events`` have ids as 16 bytes each; ``rows`` are the places of their messages, rising."""
 
     events: pa.Table
     rows: Rows
     faults: Faults
 
 
-def read(values: list[bytes], lengths: Rows, writer: Writer, latest: datetime) -> Read:
-    """The events of whole messages, held to the rules of today's contract; none may be of after ``latest``.
-
-    ``lengths`` are those of the messages in bytes.
+def read(values: Sequence[bytes | None], lengths: Rows, rows: Rows, writer: Writer) -> tuple[list[Piece], Faults]:
+    """The events of those messages that are at ``rows`` and of one writer; ``lengths`` are those of all, in bytes.
 
     Raises:
         Poison: none of the writer's messages can be read.
@@ -51,50 +56,75 @@ def read(values: list[bytes], lengths: Rows, writer: Writer, latest: datetime) -
     if writer.refusal:
         raise Poison(writer.refusal)
     faults: Faults = {}
-    rows = np.arange(len(values))
-    pieces: list[_Piece] = []
-    if writer.is_plain:
-        for piece, doubted in _decoded(values, lengths, rows, writer):
-            pieces.append(piece)
-            pieces += _settled(values, doubted, writer, faults)
-    else:
-        pieces += _settled(values, rows, writer, faults)
-    return _held(*_together(pieces, writer.record), writer.record, latest, faults)
+    if not writer.is_plain:
+        return _settled(values, rows, writer, faults), faults
+    pieces: list[Piece] = []
+    for piece, doubted in _decoded(values, lengths, rows, writer):
+        pieces.append(piece)
+        pieces += _settled(values, doubted, writer, faults)
+    return pieces, faults
 
 
-def _decoded(values: list[bytes], lengths: Rows, rows: Rows, writer: Writer) -> Iterator[tuple[_Piece, Rows]]:
+def held(pieces: list[Piece], record: str, latest: datetime) -> Held:
+    """The events that keep the rules of their contract, in order of arrival; none may be of after ``latest``."""
+    whole = _together(pieces, record)
+    faults: Faults = {}
+    tables, kept = [], []
+
+    def take(some: Rows) -> None:
+        is_all = len(some) == len(whole.rows)
+        part, places = (whole.events, whole.rows) if is_all else (whole.events.take(pa.array(some)), whole.rows[some])
+        table, broken = checked(part, schema(record), latest)
+        if broken:
+            faults.update({int(places[row]): told for row, told in broken.items()})
+            good = np.ones(len(some), bool)
+            good[list(broken)] = False
+            table, places = table.filter(pa.array(good)), places[good]
+        tables.append(table)
+        kept.append(places)
+
+    alone: Faults = {}
+    _halving(take, np.arange(len(whole.rows)), record, alone)
+    faults.update({int(whole.rows[row]): told for row, told in alone.items()})
+    if not tables:
+        take(np.arange(0))
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+    return Held(table.combine_chunks(), np.concatenate(kept), faults)
+
+
+def _decoded(values: Sequence[bytes | None], lengths: Rows, rows: Rows, writer: Writer) -> Iterator[tuple[Piece, Rows]]:
     """Decoded pieces, and the messages that have to be looked at one by one."""
-    chosen = values if len(rows) == len(values) else [values[row] for row in rows.tolist()]
+    chosen = cast("list[bytes]", values if len(rows) == len(values) else [values[row] for row in rows.tolist()])
     try:
         batch = decode_bodies(chosen, writer.framed_text)
         sure = encoded_sizes(batch, writer.framed) == lengths[rows]
         aligned = align(batch, schema(writer.record))
     except Exception:  # noqa: BLE001 - one of the messages is at fault; alone it is read exactly, and told
         if len(rows) == 1:
-            yield (empty(schema(writer.record)), rows[:0]), rows
+            yield Piece(empty(schema(writer.record)), rows[:0]), rows
             return
         for half in np.array_split(rows, 2):
             yield from _decoded(values, lengths, half, writer)
         return
     if sure.all():
-        yield (aligned, rows), rows[:0]
+        yield Piece(aligned, rows), rows[:0]
     else:
-        yield (aligned.filter(pa.array(sure)), rows[sure]), rows[~sure]
+        yield Piece(aligned.filter(pa.array(sure)), rows[sure]), rows[~sure]
 
 
-def _settled(values: list[bytes], rows: Rows, writer: Writer, faults: Faults) -> list[_Piece]:
+def _settled(values: Sequence[bytes | None], rows: Rows, writer: Writer, faults: Faults) -> list[Piece]:
     """Messages read exactly, and written as we would write them; those that are right after all."""
     record, written = writer.record, {}
     for row in rows.tolist():
         try:
-            written[row] = _rewritten(values[row], writer)
+            written[row] = _rewritten(values[row] or b"", writer)
         except Exception as error:  # noqa: BLE001 - see the head of the module
             faults[row] = _in_words(error, record)
-    found: list[_Piece] = []
+    found: list[Piece] = []
 
     def take(some: Rows) -> None:
         batch = decode_bodies([written[row] for row in some.tolist()], schema_text(record))
-        found.append((align(batch, schema(record)), some))
+        found.append(Piece(align(batch, schema(record)), some))
 
     _halving(take, np.array(list(written), np.int64), record, faults)
     return found
@@ -118,28 +148,6 @@ def _known(event: strict.Event, contract: dict[str, Any]) -> strict.Event:
     return found
 
 
-def _held(events: pa.RecordBatch, rows: Rows, record: str, latest: datetime, faults: Faults) -> Read:
-    """The events that keep the rules of their contract."""
-    tables, kept = [], []
-
-    def take(some: Rows) -> None:
-        part = events if len(some) == len(rows) else events.take(pa.array(some))
-        table, broken = checked(part, schema(record), latest)
-        places = rows[some]
-        faults.update({int(places[row]): told for row, told in broken.items()})
-        good = np.ones(len(some), bool)
-        good[list(broken)] = False
-        tables.append(table if good.all() else table.filter(pa.array(good)))
-        kept.append(places[good])
-
-    alone: Faults = {}
-    _halving(take, np.arange(len(rows)), record, alone)
-    faults.update({int(rows[row]): told for row, told in alone.items()})
-    if not tables:
-        take(np.arange(0))
-    return Read(pa.concat_tables(tables).combine_chunks(), np.concatenate(kept), faults)
-
-
 def _halving(take: Callable[[Rows], None], rows: Rows, record: str, faults: Faults) -> None:
     """Do it for all; where that fails for a half each, until the one that it fails for is alone."""
     if not len(rows):
@@ -154,17 +162,15 @@ def _halving(take: Callable[[Rows], None], rows: Rows, record: str, faults: Faul
             _halving(take, half, record, faults)
 
 
-def _together(pieces: list[_Piece], record: str) -> _Piece:
-    """All pieces as one, in order of arrival."""
+def _together(pieces: list[Piece], record: str) -> Piece:
     if len(pieces) == 1:
         return pieces[0]
-    rows = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in pieces)])
-    batch = pa.Table.from_batches([empty(schema(record)), *(piece for piece, _ in pieces)]).combine_chunks()
-    whole = batch.to_batches()[0] if batch.num_rows else empty(schema(record))
+    rows = np.concatenate([np.zeros(0, np.int64), *(piece.rows for piece in pieces)])
+    table = pa.Table.from_batches([empty(schema(record)), *(piece.events for piece in pieces)])
     if (np.diff(rows) < 0).any():
         order = np.argsort(rows, kind="stable")
-        rows, whole = rows[order], whole.take(pa.array(order))
-    return whole, rows
+        rows, table = rows[order], table.take(pa.array(order))
+    return Piece(table.combine_chunks().to_batches()[0] if len(rows) else empty(schema(record)), rows)
 
 
 def _in_words(error: Exception, record: str) -> str:

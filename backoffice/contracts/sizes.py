@@ -37,6 +37,7 @@ class _Tally:
         self.same = 0
         self.more = np.zeros(rows, np.int32)
         self.doubted: npt.NDArray[np.bool_] | None = None
+        self._lengths = np.empty(rows, np.int32)
 
     def of(self, columns: list[pa.Array], record: dict[str, Any]) -> npt.NDArray[np.int64]:
         for column, field in zip(columns, record["fields"], strict=True):
@@ -61,9 +62,10 @@ class _Tally:
 
     def _value(self, column: pa.Array, avro: Any) -> None:
         if avro == "string":
-            lengths = np.diff(offsets(column))
-            self.more += lengths
-            self._length(lengths)
+            starts = offsets(column)
+            np.subtract(starts[1:], starts[:-1], out=self._lengths)
+            self.more += self._lengths
+            self._length(self._lengths)
         elif avro in ("int", DATE):
             self._number(_numbers(column), "int")
         elif avro in ("long", TIME):
@@ -79,7 +81,7 @@ class _Tally:
     def _list(self, column: pa.Array, item: dict[str, Any]) -> None:
         """One block: how many, the elements, and the zero that ends it; of no elements only the zero."""
         starts = offsets(column)
-        counts, ends = np.diff(starts), starts - starts[0]
+        counts, ends = starts[1:] - starts[:-1], starts - starts[0]
         elements = column.flatten()
         sizes = _Tally(len(elements)).of(elements.flatten(), item)
         self.more += _sums(sizes, ends)
@@ -115,7 +117,8 @@ def _sums(values: npt.NDArray[Any], ends: npt.NDArray[np.int32]) -> npt.NDArray[
     """The sum of each row's values, which lie one row's after the other's."""
     sums = np.zeros(len(values) + 1, np.int32)
     np.cumsum(values, out=sums[1:])
-    return np.diff(sums[ends])
+    found: npt.NDArray[np.int32] = sums[ends]
+    return found[1:] - found[:-1]
 
 
 def _size(number: int) -> int:

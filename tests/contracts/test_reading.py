@@ -3,6 +3,7 @@
 import copy
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from backoffice.contracts import reading
 from backoffice.contracts.codec import encode, encode_as, frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.examples import MOMENT
-from backoffice.contracts.reading import Read, read
+from backoffice.contracts.reading import Held, held, read
 from backoffice.contracts.writers import Writer
 from backoffice.kernel.errors import Poison
 from tests.contracts.changes import field
@@ -28,8 +29,11 @@ def bet(stake: int = 500, **changes: Any) -> bytes:
     return frame(7, encode("BetPlaced", event_of("BetPlaced", stake=stake, **changes)))
 
 
-def read_all(values: list[bytes], writer: Writer = TODAY) -> Read:
-    return read(values, np.array([len(value) for value in values], np.int64), writer, LATEST)
+def read_all(values: list[bytes], writer: Writer = TODAY) -> Held:
+    lengths = np.array([len(value) for value in values], np.int64)
+    pieces, faults = read(values, lengths, np.arange(len(values)), writer)
+    found = held(pieces, writer.record, LATEST)
+    return replace(found, faults=faults | found.faults)
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> Writer:
@@ -201,3 +205,17 @@ def test_many_bad_messages_among_many_good_ones() -> None:
 
     assert set(found.faults) == bad
     assert found.events["stake"].to_pylist() == [1 + row for row in range(400) if row not in bad]
+
+
+def test_only_the_messages_asked_for_are_read() -> None:
+    values = [bet(1), None, bet(0), bet(3), b"junk", bet(5)]
+    lengths = np.array([len(value or b"") for value in values], np.int64)
+
+    one, no_faults = read(values, lengths, np.array([3, 5]), TODAY)
+    other, faults = read(values, lengths, np.array([0, 2]), TODAY)
+    found = held([*one, *other], "BetPlaced", LATEST)
+
+    assert no_faults == faults == {}
+    assert found.events["stake"].to_pylist() == [1, 3, 5]
+    assert found.rows.tolist() == [0, 3, 5]
+    assert list(found.faults) == [2]

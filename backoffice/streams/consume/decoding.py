@@ -1,21 +1,19 @@
 """A batch of Kafka messages in, one Arrow table for each record type out, and the messages that cannot be read."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.conf import settings
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import unframe
 from backoffice.contracts.columns import FRAME
-from backoffice.contracts.reading import read
+from backoffice.contracts.reading import Piece, held, read
 from backoffice.contracts.writers import Writer, Writers
 from backoffice.kernel.errors import Poison
 
@@ -79,10 +77,9 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
     """
     decoded = Decoded()
     decoded.tombstones, without_value = take(batch, decoded.dead)
-    pieces: dict[str, list[pa.Table]] = defaultdict(list)
-    latest = now + timedelta(minutes=settings.CLOCK_AHEAD_MINUTES)
-    for schema_id, rows, lengths in _by_schema(batch, decoded.dead, without_value):
-        values = batch.values if len(rows) == len(batch) else [batch.values[row] for row in rows.tolist()]
+    pieces: dict[str, list[Piece]] = defaultdict(list)
+    lengths, schemas = _by_schema(batch, decoded.dead, without_value)
+    for schema_id, rows in schemas:
         record = ""
         try:
             writer = _writer(writers, schema_id, batch.topic)
@@ -90,36 +87,31 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
             if record not in records:
                 decoded.passed.update(rows.tolist())
                 continue
-            found = read(cast("list[bytes]", values), lengths, writer, latest)
+            found, faults = read(batch.values, lengths, rows, writer)
         except Poison as poison:
             decoded.dead |= dict.fromkeys(rows.tolist(), DeadLetter(str(poison), schema_id, record))
             continue
-        decoded.dead |= {int(rows[row]): DeadLetter(told, schema_id, record) for row, told in found.faults.items()}
-        pieces[record].append(found.events.append_column("row", pa.array(rows[found.rows])))
-    origins = _origins(batch)
-    for record, tables in pieces.items():
-        table = _in_order(tables)
-        for name, column in origins.items():
-            table = table.append_column(name, column.take(table["row"]))
-        decoded.tables[record] = table
+        decoded.dead |= {row: DeadLetter(told, schema_id, record) for row, told in faults.items()}
+        pieces[record] += found
+    latest = now + timedelta(minutes=settings.CLOCK_AHEAD_MINUTES)
+    partitions = np.array(batch.partitions, np.int16)
+    offsets = np.array(batch.offsets, np.int64)
+    for record, parts in pieces.items():
+        kept = held(parts, record, latest)
+        for row, told in kept.faults.items():
+            decoded.dead[row] = DeadLetter(told, unframe(batch.values[row] or b"")[0], record)
+        decoded.tables[record] = (
+            kept.events.append_column("row", pa.array(kept.rows))
+            .append_column("source_partition", pa.array(partitions[kept.rows]))
+            .append_column("source_offset", pa.array(offsets[kept.rows]))
+        )
     return decoded
-
-
-def _origins(batch: Batch) -> dict[str, pa.Array]:
-    """Of each message of the batch where it came from, and where it stands in the log."""
-    logged, standing = batch.standings()
-    return {
-        "source_partition": pa.array(batch.partitions, pa.int16()),
-        "source_offset": pa.array(batch.offsets, pa.int64()),
-        "logged_at": pc.multiply(pa.array(logged, pa.int64()), 1_000).cast(pa.timestamp("us")),
-        "logged_offset": pa.array(standing, pa.int64()),
-    }
 
 
 def _by_schema(
     batch: Batch, dead: dict[int, DeadLetter], without_value: list[int]
-) -> Iterator[tuple[int, Places, Places]]:
-    """The messages of each schema id and their lengths; those without one are dead.
+) -> tuple[Places, list[tuple[int, Places]]]:
+    """The length of each message, and those of each schema id; the others are dead.
 
     All values are looked at in one piece of memory.
     """
@@ -141,9 +133,7 @@ def _by_schema(
     ids = np.zeros(len(rows), np.int64)
     for place in range(1, FRAME):
         ids = ids << 8 | octets[starts[rows] + place]
-    for schema_id in np.unique(ids).tolist():
-        chosen = rows[ids == schema_id]
-        yield schema_id, chosen, lengths[chosen]
+    return lengths, [(schema_id, rows[ids == schema_id]) for schema_id in np.unique(ids).tolist()]
 
 
 def _writer(writers: Writers, schema_id: int, topic: str) -> Writer:
@@ -153,12 +143,3 @@ def _writer(writers: Writers, schema_id: int, topic: str) -> Writer:
             f"{writer.record} is no record of the topic {topic}; produce it to the topic that its contract names."
         )
     return writer
-
-
-def _in_order(tables: list[pa.Table]) -> pa.Table:
-    """The events of one record type, from whatever writers, in order of arrival."""
-    if len(tables) == 1:
-        return tables[0]
-    table = pa.concat_tables(tables)
-    rows = table["row"].to_numpy()
-    return (table.take(pa.array(np.argsort(rows))) if (np.diff(rows) < 0).any() else table).combine_chunks()
