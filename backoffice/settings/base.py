@@ -116,6 +116,11 @@ DATABASES["default"]["OPTIONS"] = {
     # Rebuilds and partition swaps change tables under prepared statements, which then fail; plain ones do not.
     "prepare_threshold": None,
     "connect_timeout": 5,
+    # A server that is gone without a word, and not only slow, is noticed within half a minute and not after hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
 } | DATABASES["default"]["OPTIONS"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "live"

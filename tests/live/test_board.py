@@ -126,7 +126,7 @@ def markets() -> Board:
 
 def test_an_older_version_changes_nothing_and_one_of_the_same_version_is_taken() -> None:
     board = markets()
-    board.fold("m", group(7, 20))
+    assert board.fold("m", group(7, 20)) is False, "what is folded needs no reading"
     board.fold("m", group(6, 10, 11))
     assert told(board) == group(7, 20)
 

@@ -17,7 +17,7 @@ from backoffice.live.messages import (
 )
 
 SAID: dict[str, Any] = {
-    "prices:1": [["m", {"m": {"version": 1, "back": 2.5, "in_play": True, "last": None}}]],
+    "prices:1": [["m", {"m": {"version": 1, "back": 2.5, "in_play": True, "last": None, "name": "x"}}]],
     "t": None,
 }
 GOOD: dict[str, Any] = {"speaker": "a", "number": 1, "said": SAID, "leaves": False}
@@ -50,6 +50,7 @@ def update(**changes: Any) -> bytes:
         (update(group=["m", {}, 1]), "p is neither"),
         (update(group=["m", {"x": {"version": 1}}]), "p is neither"),
         (update(group=[1, {"1": {}}]), "p is neither"),
+        (update(group=[["m"], {"m": {}}]), "p is neither"),
         (update(group=["m", ["m"]]), "p is neither"),
         (update(group=["m", {"m": {}, "n": 1}]), "p is neither"),
         (update(version="1"), "p is neither"),

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from backoffice.live import frames
 from backoffice.live.board import Rows
-from backoffice.live.tail import TOTAL, Page, Tail
+from backoffice.live.tail import Page, Tail
 from tests.live.client import Client
 from tests.live.test_board import AT
 
 KEEP = 3
+TOTAL = "total"
 
 
 def entries(*numbers: int) -> list[tuple[str, dict[str, Any]]]:
