@@ -14,12 +14,20 @@ from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from backoffice.localstack.stack import Stack, running_stack
+from backoffice.streams.store import announcing
 from tests import databases
 from tests.spine import Spine
 
 # How long one example takes says how busy the machine is.
 hypothesis.register_profile("steady", parent=hypothesis(), deadline=None)
 hypothesis.load_profile("steady")
+
+
+@pytest.fixture(autouse=True)
+def nothing_more_to_tell() -> Iterator[None]:
+    """What a test stored in this process is told before it ends; the thread would speak on in the next one's name."""
+    yield
+    announcing.finish()
 
 
 @pytest.fixture(scope="session")

@@ -111,13 +111,15 @@ class Registry:
                 self._ids[record] = self._register(subject, text)
 
     def is_ensured(self, record: str) -> bool:
-        """Whether the subject has the record's current schema and demands FULL_TRANSITIVE of the next.
+        """Whether the subject has the record's current schema and demands FULL_TRANSITIVE of the next. The schema's id
+        is known from then on.
 
         Raises:
             Retryable: the registry is away.
         """
-        subject, text = self.subject(record), Schema(schema_text(record), "AVRO")
-        if self._ask(lambda: self._client.lookup_schema(subject, text)) is None:
+        subject, text = self.subject(record), schema_text(record)
+        found = self._ask(lambda: self._client.lookup_schema(subject, Schema(text, "AVRO")))
+        if found is None or not self._is_kept(int(found.schema_id or 0), text, subject):
             return False
         config = self._ask(lambda: self._client.get_config(subject))
         return config is not None and config.compatibility_level == ConfigCompatibilityLevel.FULL_TRANSITIVE
@@ -156,7 +158,7 @@ class Registry:
             return self._read(schema_id, found)
         writer = self._read(schema_id, found.schema_str)
         text = canonical(writer.schema)
-        if self._known and self._known.keep(self._name, schema_id, text, None) != text:
+        if not self._is_kept(schema_id, text, None):
             raise Poison(self._made_anew(schema_id))
         return writer
 
@@ -196,6 +198,10 @@ class Registry:
         """Whether something was taken from what is known, and the registry may be back by now."""
         return what in self._unproved and time.monotonic() >= self._rests_until
 
+    def _is_kept(self, schema_id: int, text: str, subject: str | None) -> bool:
+        """Whether that is what the id stands for from now on; it may be known as another one since before."""
+        return self._known is None or self._known.keep(self._name, schema_id, text, subject) == text
+
     def _made_anew(self, schema_id: int) -> str:
         return (
             f"schema id {schema_id} is another schema in the registry at {self._name} than it was before: the registry"
@@ -207,7 +213,7 @@ class Registry:
         schema_id = self._ask(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
         if schema_id is None:
             raise Retryable(f"The schema registry at {self._name} takes no schemas; correct SCHEMA_REGISTRY_URL.")
-        if self._known and self._known.keep(self._name, int(schema_id), text, subject) != text:
+        if not self._is_kept(int(schema_id), text, subject):
             raise Rejected(f"{self._made_anew(schema_id)}.")
         return int(schema_id)
 

@@ -85,6 +85,8 @@ class Speaker:
             self.say({})
 
     def leave(self) -> None:
+        """The last word of a process; nobody reads its log any more where Redis is away."""
+        self._failing = True
         self.say({}, leaves=True)
 
     def _failed(self, error: redis.RedisError) -> None:

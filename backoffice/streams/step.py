@@ -23,6 +23,7 @@ from .kafka.clients import group_consumer
 from .outbox.relay import OUTBOX, Relay
 from .patience import back_off
 from .schemas import our_registry
+from .store import announcing
 from .store.projection import STREAMS
 from .store.sink import TableSink
 
@@ -124,6 +125,7 @@ class StreamStep(bootsteps.StartStopStep):
             thread.join(max(0.1, deadline - time.monotonic()))
             if thread.is_alive():
                 log.error("%s did not end in time; what it held was not stored and will be read again", thread.name)
+        announcing.finish()
 
     def terminate(self, parent: Any) -> None:
         self.stop(parent)

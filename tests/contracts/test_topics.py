@@ -94,7 +94,7 @@ def admin(kafka: dict[str, str]) -> AdminClient:
 
 
 @pytest.fixture
-def topics(admin: AdminClient, kafka: dict[str, str], registry_url: str, prefix: str) -> Iterator[Run]:
+def topics(admin: AdminClient, kafka: dict[str, str], registry_url: str, prefix: str, database: str) -> Iterator[Run]:
     """Run the command: its exit code and what it says. What it made is gone after the test."""
 
     def run(*arguments: str) -> tuple[int, str]:

@@ -55,7 +55,8 @@ def readers(spine: Spine, tmp_path: Path) -> Iterator[list[LogReader]]:
             web = Web(spine.environ, folder)
             exits.callback(web.kill)
             web.start()
-            socket = exits.enter_context(web.socket(person, ping_interval=None))
+            # The two are read in turns; one that waits reads ahead all the same, or it would be cut as dead.
+            socket = exits.enter_context(web.socket(person, ping_interval=None, max_queue=None))
             found.append(LogReader(socket, f"prices:{EVENT}", f"statuses:{EVENT}", "ticker", "live"))
         yield found
 

@@ -14,11 +14,24 @@ from backoffice.live.bus import publish
 from backoffice.live.connection import NOT_ALLOWED, SIGNED_OUT
 from tests.live.web import Person, Watcher, Web
 from tests.spine import until
+from trading.live import prices
 from trading.models import Market
 
 
 def market(key: str, version: int, **fields: Value) -> tuple[str, Rows]:
     return key, {key: {"name": key, "version": version, **fields}}
+
+
+def stored(sport_event: str, *keys: str) -> None:
+    now = datetime.now(UTC)
+    Market.objects.bulk_create(
+        Market(
+            id=key, sport_event_id=sport_event, provider="northfeed", type="total", name="", line=None,
+            status="open", is_in_play=True, bet_delay=0, winners=1, currency="EUR", traded_volume=None, version=0,
+            version_at=now, version_logged_at=now, version_offset=0,
+        )
+        for key in keys
+    )  # fmt: skip
 
 
 def refused(web: Web, person: Person | None, origin: str | None = "") -> int:
@@ -39,21 +52,24 @@ def test_nobody_gets_in_without_a_session_a_role_and_our_own_page(web: Web) -> N
 
 
 def test_a_snapshot_comes_first_and_then_what_changes(web: Web) -> None:
+    """Postgres has what is told, for it may be read anew at any moment."""
+    stored("match-1", "m")
     with web.socket(Person("trader")) as socket:
         watcher = Watcher(socket, "prices:match-1", "live")
         watcher.until(lambda: watcher.rows("live").get("redis", {}).get("state") == "connected", "Redis is heard")
         watcher.until(lambda: watcher.publications["prices:match-1"].seq is not None, "the snapshot is there")
-        assert watcher.rows("prices:match-1") == {}
+        snapshot = watcher.rows("prices:match-1")["m"]
+        assert (snapshot["status"], snapshot["version"]) == ("open", 0)
 
-        publish({"prices:match-1": [market("m", 1, status="open", back=2_000)], "prices:match-2": [market("n", 1)]})
-        watcher.until(lambda: watcher.rows("prices:match-1"), "the price is there")
-        publish({"prices:match-1": [market("m", 2, status="open", back=2_100)]})
+        Market.objects.filter(id="m").update(status="suspended", version=1)
+        publish({"prices:match-2": [market("n", 1)], "prices:match-1": [("m", prices("match-1"))]})
 
         frame: dict[str, Any] = {}
         while frame.get("type") != "diff" or frame["publication"] != "prices:match-1":
             frame = watcher.take()
-        assert frame["set"] == {"m": {"back": 2_100, "version": 2}}
-        assert watcher.rows("prices:match-1") == {"m": {"name": "m", "status": "open", "back": 2_100, "version": 2}}
+            assert frame["publication"] != "prices:match-2"
+        assert frame["set"] == {"m": {"status": "suspended", "version": 1}}
+        assert watcher.rows("prices:match-1") == {"m": snapshot | {"status": "suspended", "version": 1}}
 
 
 def test_a_role_is_sent_nothing_that_it_may_not_see(web: Web) -> None:
@@ -172,18 +188,6 @@ MARKETS = 40
 MOST_ROUNDS = 500
 
 
-def lay_down_markets() -> None:
-    Market.objects.bulk_create(
-        Market(
-            id=f"{event}-{number}", sport_event_id=event, provider="northfeed", type="total", name="", line=None,
-            status="open", is_in_play=True, bet_delay=0, winners=1, currency="EUR", traded_volume=None, version=0,
-            version_at=datetime.now(UTC), version_logged_at=datetime.now(UTC), version_offset=0,
-        )
-        for event in EVENTS
-        for number in range(MARKETS)
-    )  # fmt: skip
-
-
 def flood(version: int) -> None:
     """Every market anew, 60 kB for each event, as a worker would store and tell it."""
     name = f"{version} ".ljust(1_500, "x")
@@ -198,7 +202,8 @@ def has(watcher: Watcher, event: str, version: int) -> bool:
 
 
 def test_a_slow_reader_takes_no_memory_delays_nobody_and_has_everything_when_it_reads_again(web: Web) -> None:
-    lay_down_markets()
+    for event in EVENTS:
+        stored(event, *(f"{event}-{number}" for number in range(MARKETS)))
     publications = [f"prices:{event}" for event in EVENTS]
     slow_line = sockets.create_connection(("127.0.0.1", web.port))
     slow_line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 16_384)

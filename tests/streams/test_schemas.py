@@ -4,9 +4,12 @@ from io import StringIO
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from backoffice.contracts.address import address
 from backoffice.contracts.definitions import schema, schema_text
+from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Poison
 from backoffice.streams.schemas import KnownSchemas, forget, our_registry
 from tests.spine import Spine
@@ -51,3 +54,15 @@ def test_what_the_registry_said_is_kept_until_it_is_forgotten(spine: Spine) -> N
     assert our_registry().writer(schema_id).schema == schema("BetPlaced")
     assert forget() == 1
     assert forget() == 0
+
+
+def test_whoever_looks_at_the_topics_learns_the_schemas_that_are_registered(spine: Spine) -> None:
+    registry, records = Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix), ["BetPlaced", "BetSettled"]
+    registry.ensure(records)
+
+    with pytest.raises(CommandError, match="differences"):
+        call_command("topics", stdout=StringIO())
+
+    name = address(settings.SCHEMA_REGISTRY_URL).name
+    known = [KnownSchemas().schema(name, registry.register(record)) for record in records]
+    assert known == [schema_text(record) for record in records]

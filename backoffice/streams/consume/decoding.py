@@ -94,18 +94,27 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
         decoded.dead |= {row: DeadLetter(told, schema_id, record) for row, told in faults.items()}
         pieces[record] += found
     latest = now + timedelta(minutes=settings.CLOCK_AHEAD_MINUTES)
-    partitions = np.array(batch.partitions, np.int16)
-    offsets = np.array(batch.offsets, np.int64)
+    origins = _origins(batch)
     for record, parts in pieces.items():
         kept = held(parts, record, latest)
         for row, told in kept.faults.items():
             decoded.dead[row] = DeadLetter(told, unframe(batch.values[row] or b"")[0], record)
-        decoded.tables[record] = (
-            kept.events.append_column("row", pa.array(kept.rows))
-            .append_column("source_partition", pa.array(partitions[kept.rows]))
-            .append_column("source_offset", pa.array(offsets[kept.rows]))
-        )
+        table = kept.events.append_column("row", pa.array(kept.rows))
+        for name, column in origins.items():
+            table = table.append_column(name, pa.array(column[kept.rows]))
+        decoded.tables[record] = table
     return decoded
+
+
+def _origins(batch: Batch) -> dict[str, npt.NDArray[np.generic]]:
+    """Of each message of the batch where it came from, and where it stands in the log."""
+    logged, standing = batch.standings()
+    return {
+        "source_partition": np.array(batch.partitions, np.int16),
+        "source_offset": np.array(batch.offsets, np.int64),
+        "logged_at": np.array(logged, "datetime64[ms]").astype("datetime64[us]"),
+        "logged_offset": np.array(standing, np.int64),
+    }
 
 
 def _by_schema(

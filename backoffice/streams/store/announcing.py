@@ -14,7 +14,8 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
@@ -29,6 +30,7 @@ Tell = Callable[[Events], None]
 # Batches wait here whole, so there is room for few.
 ROOM = 4
 IDLE_SECONDS = 1.0
+FINISH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,47 +59,64 @@ def announce(events: Events) -> None:
     """Hand the events of a committed transaction to the listeners; never waits and never fails."""
     if not _LISTENERS or not events:
         return
-    waiting = _waiting()
+    teller = _teller()
     try:
-        waiting.batches.put_nowait(events)
+        teller.batches.put_nowait(events)
     except queue.Full:
         telemetry.UNANNOUNCED.inc()
-        waiting.has_missed.set()
+        teller.has_missed.set()
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """Batches that are to be told, and whether any could not wait with them."""
-
-    batches: queue.Queue[Events] = field(default_factory=lambda: queue.Queue(ROOM))
-    has_missed: threading.Event = field(default_factory=threading.Event)
-
-
-@cache
-def _waiting() -> Waiting:
-    """Those of this process, with the thread that tells them; begun after a worker has forked."""
-    waiting = Waiting()
-    threading.Thread(target=_keep_telling, args=(waiting,), name="announce", daemon=True).start()
-    return waiting
+def finish(seconds: float = FINISH_SECONDS) -> None:
+    """Tell what waits and end the thread: this process commits nothing for now. A later batch begins a new one."""
+    if _teller.cache_info().currsize:
+        _teller().finish(seconds)
+        _teller.cache_clear()
 
 
-def _keep_telling(waiting: Waiting) -> None:
-    while True:
-        try:
-            events = waiting.batches.get(timeout=IDLE_SECONDS)
-        except queue.Empty:
-            events = {}
-        has_missed = waiting.has_missed.is_set()
-        waiting.has_missed.clear()
+class Teller(threading.Thread):
+    """Tells the listeners; ``has_missed`` is set where batches could not wait with the others."""
+
+    def __init__(self) -> None:
+        super().__init__(name="announce", daemon=True)
+        self.batches: queue.Queue[Events] = queue.Queue(ROOM)
+        self.has_missed = threading.Event()
+        self._finishing = threading.Event()
+
+    def run(self) -> None:
+        while not (self._finishing.is_set() and self.batches.empty()):
+            try:
+                events = self.batches.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                events = {}
+            self._tell(events)
+            # An idle worker must not hold on to its last batch.
+            del events
+
+    def finish(self, seconds: float) -> None:
+        self._finishing.set()
+        with suppress(queue.Full):
+            self.batches.put_nowait({})
+        self.join(seconds)
+
+    def _tell(self, events: Events) -> None:
+        has_missed = self.has_missed.is_set()
+        self.has_missed.clear()
         for listener in _LISTENERS:
             try:
                 _tell(listener, events, has_missed)
             except Exception:
                 telemetry.UNANNOUNCED.inc()
-                waiting.has_missed.set()
+                self.has_missed.set()
                 log.exception("a listener failed; the streams go on")
-        # An idle worker must not hold on to its last batch.
-        del events
+
+
+@cache
+def _teller() -> Teller:
+    """The one of this process; begun after a worker has forked."""
+    teller = Teller()
+    teller.start()
+    return teller
 
 
 def _tell(listener: Listener, events: Events, has_missed: bool) -> None:

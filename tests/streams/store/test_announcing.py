@@ -8,7 +8,7 @@ import pytest
 
 from backoffice.streams import telemetry
 from backoffice.streams.store import announcing
-from backoffice.streams.store.announcing import Events, after_commit, announce
+from backoffice.streams.store.announcing import Events, after_commit, announce, finish
 from tests.spine import until
 
 EVENTS = {"BetPlaced": pa.table({"stake": [1, 2]})}
@@ -114,3 +114,17 @@ def test_a_batch_without_events_is_not_told() -> None:
 
     until(lambda: heard, "the batch is heard")
     assert heard == [EVENTS]
+
+
+def test_what_waits_when_a_process_ends_is_told_and_nothing_is_said_after_that() -> None:
+    heard: list[Events] = []
+    after_commit(heard.append, idle=lambda: heard.append({}))
+    for _ in range(announcing.ROOM):
+        announce(EVENTS)
+
+    finish()
+
+    assert [events for events in heard if events] == [EVENTS] * announcing.ROOM
+    assert "announce" not in {thread.name for thread in threading.enumerate()}
+    announce(EVENTS)
+    until(lambda: heard[-1] == EVENTS, "a later batch is told all the same")

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 from backoffice.streams.kafka.topics import (
     FOR_EVER,
@@ -22,7 +21,7 @@ from backoffice.streams.kafka.topics import (
     survey,
     wanted_configs,
 )
-from backoffice.streams.schemas import forget
+from backoffice.streams.schemas import forget, our_registry
 
 MILLISECONDS_A_DAY = 86_400_000
 SECONDS_TO_SETTLE = 10.0
@@ -61,8 +60,7 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong} differences between the catalogue and the cluster.")
 
     def _look(self) -> tuple[Cluster, list[Standing]]:
-        registry = Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
-        cluster = reach(settings.KAFKA, registry, settings.KAFKA_TOPIC_PREFIX)
+        cluster = reach(settings.KAFKA, our_registry(), settings.KAFKA_TOPIC_PREFIX)
         return cluster, survey(cluster)
 
     def _tell(self, found: list[Difference]) -> int:
