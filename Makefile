@@ -2,7 +2,7 @@
 # and the user's cache folder. All paths are relative, so that the project may lie in a folder with a space.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench chaos reset status
+.PHONY: help setup run test quick check bench chaos reset status
 
 # Another Python's variables would decide what ours imports.
 unexport $(filter PYTHON%,$(.VARIABLES))
@@ -35,6 +35,7 @@ FAILED = { echo "The packages could not be installed; the reason stands above. C
 help:
 	@echo "make run      start everything and open it at http://127.0.0.1:8000 (PITBOSS_PORT=N for another port)"
 	@echo "make test     the tests, on servers of their own"
+	@echo "make quick    those of them that need no server, in less than a minute"
 	@echo "make check    format, lint, types, import rules, migrations, contracts"
 	@echo "make bench    the benchmarks"
 	@echo "make chaos    servers and workers killed under load (SEEDS=$(SEEDS))"
@@ -50,6 +51,10 @@ run: $(RUNNABLE)
 test: export DJANGO_SETTINGS_MODULE := backoffice.settings.test
 test: $(DEV)
 	@$(STACK) exec -- $(PYTHON) -m pytest -n 2
+
+quick: export DJANGO_SETTINGS_MODULE := backoffice.settings.test
+quick: $(DEV)
+	@$(PYTHON) -m pytest -q -n 2 -m "not servers and not slow"
 
 check: export DJANGO_SETTINGS_MODULE := backoffice.settings.test
 check: $(DEV)

@@ -22,6 +22,17 @@ from tests.spine import Spine
 hypothesis.register_profile("steady", parent=hypothesis(), deadline=None)
 hypothesis.load_profile("steady")
 
+# Whoever asks for one of these, through whatever fixture, needs servers or a browser.
+SERVERS = {"template", "own_stack", "kafka", "registry_url", "browser"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` leaves out."""
+    for item in items:
+        asked = item.fixturenames if isinstance(item, pytest.Function) else []
+        if SERVERS.intersection(asked) or item.get_closest_marker("faults"):
+            item.add_marker(pytest.mark.servers)
+
 
 @pytest.fixture(autouse=True)
 def nothing_more_to_tell() -> Iterator[None]:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from tests.tls import HOST, Authority, Pair, door
 
+pytestmark = pytest.mark.servers
 DATABASE = """
 import json, django
 django.setup()

@@ -27,6 +27,7 @@ from backoffice.simulator.generator import generate
 from backoffice.simulator.producing import message_of
 from tests.simulator.cluster import PARTITIONS, count, held, murmur2, own_topics
 
+pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RATE = 2_000

@@ -18,6 +18,8 @@ from backoffice.simulator.timing import SteadyTime
 from backoffice.simulator.world import World
 from tests.simulator.replay.replay import Replay
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(milliseconds=5)
 RECORDS = {record for topic in TOPICS.values() for record in topic.records}

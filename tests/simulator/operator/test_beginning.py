@@ -12,6 +12,8 @@ from backoffice.simulator.operator.running import play_rate
 from backoffice.simulator.operator.world import World
 from tests.simulator.operator.lives import START
 
+pytestmark = pytest.mark.slow
+
 
 def wanted(rate: float, days: int = 0, seconds: float = 120.0, players: int | None = None) -> Wanted:
     return Wanted(7, rate, players, START, days * DAY, seconds, ())

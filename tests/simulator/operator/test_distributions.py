@@ -19,6 +19,7 @@ from backoffice.simulator.operator.running import play_rate
 from backoffice.simulator.operator.sportsbook import Sportsbook
 from tests.simulator.operator.lives import slices, world
 
+pytestmark = pytest.mark.slow
 PLAYERS, DAYS = 500, 7
 MARKETS = {"MarketUpdate", "MarketPrice"}
 

@@ -12,6 +12,8 @@ from backoffice.simulator.durations import HOUR
 from backoffice.simulator.operator.slices import Slice
 from tests.simulator.operator.lives import SCHEMA_IDS, decoded, events, messages, slices, world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def spans() -> list[Slice]:

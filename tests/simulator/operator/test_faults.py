@@ -15,6 +15,7 @@ from backoffice.simulator.operator.people import PROVIDER_NAMES
 from tests.faults.bookkeeping import Key, windows
 from tests.simulator.operator.lives import SCHEMA_IDS, START, events, slices, world
 
+pytestmark = pytest.mark.slow
 ONSET, END = START + 18 * HOUR, START + 21 * HOUR
 SPAN = 12
 PLAYERS, LEVEL = 120, 4.0

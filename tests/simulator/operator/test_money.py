@@ -11,6 +11,7 @@ from backoffice.simulator.operator.world import World
 from tests.faults.bookkeeping import balances, moved
 from tests.simulator.operator.lives import events, slices, world
 
+pytestmark = pytest.mark.slow
 PURSES = {"cash": "cash", "bonus": "bonus_cash"}
 
 

@@ -10,6 +10,8 @@ from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.feed import PROVIDERS, SILENT
 from tests.simulator.operator.lives import START, events, slices, world
 
+pytestmark = pytest.mark.slow
+
 OVER = {"closed", "settled", "cancelled"}
 SPAN = 22
 

@@ -18,6 +18,7 @@ from tests.simulator.cluster import held, own_topics
 from tests.simulator.operator.lives import RECORDS
 from tests.spine import Spine, kill, until
 
+pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[3]
 START = "2026-01-05T18:00:00Z"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from backoffice.simulator.durations import DAY, HOUR, MINUTE
 from backoffice.simulator.operator.engine import skip
@@ -10,6 +11,8 @@ from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.state import load, save
 from tests.simulator.operator.lives import START, events, messages, slices, world
 from tests.simulator.operator.test_money import assert_purses_are_booked, lowest_balances
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_saved_world_makes_the_bytes_that_it_would_have_made(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.feed import Update
 from backoffice.simulator.sport.fixture import Fixture
 from tests.simulator.sport.fixtures import FIRST_DAY, SPORTS, featured, one_of_each, week
+
+pytestmark = pytest.mark.slow
 
 START = FIRST_DAY * DAY
 

@@ -17,7 +17,7 @@ from backoffice.simulator.sport.quotes import OPEN, WON
 from tests.simulator.sport.fixtures import FIRST_DAY, SPORTS
 
 # All that these tests look at is made once for each worker.
-pytestmark = pytest.mark.xdist_group("long_run_of_sport")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("long_run_of_sport")]
 
 # Chances of a false alarm at a fixed seed are of no concern; these bounds say how far off a model is told apart.
 DEVIATIONS = 4.0

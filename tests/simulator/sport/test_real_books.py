@@ -24,6 +24,7 @@ ODDS = Path(os.environ.get("PITBOSS_DATA", Path(__file__).parents[4] / "shared" 
 
 pytestmark = [
     pytest.mark.skipif(not ODDS.is_dir(), reason="neither PITBOSS_DATA nor ../shared/data holds a folder odds/"),
+    pytest.mark.slow,
     pytest.mark.xdist_group("long_run_of_football"),
 ]
 

@@ -286,6 +286,7 @@ def test_a_provider_that_is_not_known_is_refused() -> None:
         call_command("feed", "nobody", "file")
 
 
+@pytest.mark.servers
 def test_without_topics_it_says_how_to_make_them(tmp_path: Path) -> None:
     file = written(tmp_path / "match", MATCH)
     with override_settings(KAFKA_TOPIC_PREFIX="never."), pytest.raises(CommandError, match=r"topics --apply"):
