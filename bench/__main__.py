@@ -1,4 +1,4 @@
-"""`python -m bench [b1 b2 b3 b4 feed sim tables] [--quick]`, inside `python -m backoffice.localstack exec --`."""
+"""`python -m bench [NAMES] [--quick]`, inside `python -m backoffice.localstack exec --`."""
 
 import argparse
 import logging
@@ -10,7 +10,7 @@ import django
 
 from bench.figures import RESULTS, Figures
 
-NAMES = ("b1", "b2", "b3", "b4", "feed", "sim", "tables")
+NAMES = ("b1", "b1-flat", "b2", "b3", "b4", "feed", "sim", "tables")
 ON_SERVERS = {"b1", "b3", "b4"}
 FRESHNESS_RATE = 10_000.0
 """Events a second for B3 where B1 is not run before it."""
@@ -35,7 +35,7 @@ def main() -> None:
 
 def run(names: Sequence[str], figures: Figures, *, quick: bool, rows: int = 0) -> None:
     """The benchmarks of these names, each on what the one before left of the stand; the simulator on one of its own."""
-    from bench import decode, feed, freshness, ingest, rollups, simulator, tables
+    from bench import decode, feed, flat, freshness, ingest, rollups, simulator, tables
     from bench.stand import stand
 
     if "b2" in names:
@@ -49,6 +49,9 @@ def run(names: Sequence[str], figures: Figures, *, quick: bool, rows: int = 0) -
                 freshness.run(figures, here, rate / 4, quick=quick)
             if "b4" in names:
                 rollups.run(figures, here, quick=quick)
+    if "b1-flat" in names:
+        with stand() as here:
+            flat.run(figures, here, quick=quick)
     if "sim" in names:
         with stand() as here:
             simulator.run(figures, here, quick=quick)

@@ -25,7 +25,7 @@ class Figure:
 
     def line(self) -> str:
         verdict = "" if self.met is None else f"  target {self.target}: {'met' if self.met else 'MISSED'}"
-        return f"{self.benchmark:4} {self.name:58} {_shown(self.value):>12} {self.unit:8}{verdict}"
+        return f"{self.benchmark:7} {self.name:58} {_shown(self.value):>12} {self.unit:8}{verdict}"
 
 
 @dataclass

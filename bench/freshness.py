@@ -18,7 +18,7 @@ from backoffice.streams.kafka.clients import producer
 from bench.bets import Betting
 from bench.crew import crew
 from bench.figures import Figures, percentile
-from bench.ingest import wait_assigned
+from bench.ingest import LANE, wait_assigned
 from bench.stand import Message, Stand
 
 WORKERS = 2
@@ -59,7 +59,7 @@ class Load:
 
 def run(figures: Figures, stand: Stand, rate: float, *, quick: bool) -> None:
     load = _load(stand, rate, seconds=1.0 if quick else 20.0)
-    with crew("bench.worker", WORKERS, [], stand.environ) as workers:
+    with crew("bench.worker", WORKERS, LANE, stand.environ) as workers:
         wait_assigned(stand, workers)
         stand.empty()
         seen = _watched(stand, load)

@@ -28,6 +28,8 @@ from bench.figures import Figures
 from bench.stand import BETS, PEERS, TABLES, Feed, Message, Stand
 
 PATIENCE_SECONDS = 300.0
+# The stream and topic of B1.
+LANE = ("trading", BETS)
 BATCH = 20_000
 
 
@@ -109,7 +111,7 @@ def measure(bench: Ingest, workers: int) -> Timings:
     """All that is compared, in turns, with this many workers and connections."""
     timings: Timings = {}
     with ExitStack() as stack:
-        streams = stack.enter_context(crew("bench.worker", workers, [], bench.stand.environ))
+        streams = stack.enter_context(crew("bench.worker", workers, LANE, bench.stand.environ))
         wait_assigned(bench.stand, streams)
         bench.drained()
         bench.check()
@@ -163,23 +165,23 @@ def _report(figures: Figures, size: Size, workers: int, timings: Timings) -> flo
     return own
 
 
-def wait_stored(stand: Stand, ends: list[int]) -> None:
-    """Until the stream has stored every partition to its end."""
+def wait_stored(stand: Stand, ends: list[int], lane: tuple[str, str] = LANE) -> None:
+    """Until the stream has stored every partition of the topic to its end."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     query = "SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s"
     with stand.connect() as connection:
         while time.monotonic() < deadline:
-            stored = dict(connection.execute(query, ["trading", BETS]).fetchall())
+            stored = dict(connection.execute(query, lane).fetchall())
             if all(int(str(stored.get(partition, 0))) >= end for partition, end in enumerate(ends)):
                 return
             time.sleep(0.01)
-    raise TimeoutError(f"The stream did not store {BETS} to its end.")
+    raise TimeoutError(f"The stream did not store {lane[1]} to its end.")
 
 
-def wait_assigned(stand: Stand, streams: Crew) -> None:
+def wait_assigned(stand: Stand, streams: Crew, lane: tuple[str, str] = LANE) -> None:
     """Until every worker has its share: the group has as many members with partitions as there are workers."""
     admin = AdminClient(dict(settings.KAFKA))
-    group = f"{stand.prefix}trading.{BETS}"
+    group = stand.prefix + ".".join(lane)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         # The group's coordinator may still be starting.

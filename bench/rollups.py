@@ -26,7 +26,7 @@ from bench.bets import LICENCES, Betting
 from bench.crew import crew
 from bench.decode import Schemas, batches
 from bench.figures import Figures, percentile
-from bench.ingest import wait_assigned, wait_stored
+from bench.ingest import LANE, wait_assigned, wait_stored
 from bench.stand import BETS, PARTITIONS, RECORDS, Feed, Stand
 from wallet.selectors import ggr_by_day, ggr_by_hour, ggr_by_vertical
 
@@ -80,7 +80,7 @@ def _drain_and_recount(figures: Figures, stand: Stand, events: int) -> None:
     """Two workers store a load of events; meanwhile somebody looks whether anyone waits for a lock."""
     made = list(Betting(4, datetime.now(UTC)).events(events))
     feed = Feed(stand.topic())
-    with crew("bench.worker", 2, [], stand.environ) as workers:
+    with crew("bench.worker", 2, LANE, stand.environ) as workers:
         wait_assigned(stand, workers)
         stand.empty()
         feed.load(stand.framed(made))

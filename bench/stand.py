@@ -1,7 +1,7 @@
 """What a benchmark runs on: a database and topics of its own, on the servers of the settings, gone afterwards."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -67,12 +67,12 @@ class Stand:
         with self.connect() as connection:
             return connection.execute(query, parameters).fetchall()
 
-    def empty(self) -> None:
-        """All tables without a row, and no checkpoint of what came before in the time that is measured next."""
+    def empty(self, tables: Sequence[str] = TABLES) -> None:
+        """The tables without a row, and no checkpoint of what came before in the time that is measured next."""
         with self.connect() as connection:
             # Settlements refuse TRUNCATE; the triggers that do so sleep in a replica's session.
             connection.execute("SET session_replication_role = replica")
-            connection.execute(f"TRUNCATE {', '.join(TABLES)}, streams_deadletter, streams_repeat")
+            connection.execute(f"TRUNCATE {', '.join(tables)}, streams_deadletter, streams_repeat")
             connection.execute("CHECKPOINT")
 
 

@@ -1,4 +1,7 @@
-"""A worker process with nothing but the lane of `bet-events`: what a Celery worker runs with `--streams trading`."""
+"""A worker process with nothing but one lane: what a Celery worker runs with `--streams`.
+
+`python -m bench.worker STREAM TOPIC NUMBER COUNT`.
+"""
 
 import sys
 import threading
@@ -8,13 +11,15 @@ import django
 from bench.crew import READY, say
 
 
-def main() -> None:
+def main(stream: str, topic: str) -> None:
     django.setup()
     from backoffice.streams.step import LaneThread, lanes_of, spare_the_collector
-    from bench.stand import BETS
+    from bench import flat
 
+    if stream == flat.STREAM:
+        flat.declare()
     stopping = threading.Event()
-    lane, sink = next((lane, sink) for lane, sink in lanes_of(["trading"]) if lane.topic == BETS)
+    lane, sink = next((lane, sink) for lane, sink in lanes_of([stream]) if lane.topic == topic)
     spare_the_collector()
     thread = LaneThread(lane, sink, stopping)
     thread.start()
@@ -25,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:3])
