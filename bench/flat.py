@@ -38,7 +38,7 @@ MAKE_TABLE = f"""
         event_id uuid PRIMARY KEY, occurred_at timestamptz NOT NULL, brand text NOT NULL, jurisdiction text NOT NULL,
         player_id uuid NOT NULL, currency text NOT NULL, amount bigint NOT NULL, vertical text NOT NULL, bet_id uuid,
         round_id uuid, bonus_amount bigint NOT NULL,
-        source_partition smallint NOT NULL, source_offset bigint NOT NULL, digest bytea NOT NULL
+        source_partition smallint NOT NULL, source_offset bigint NOT NULL, digest bigint NOT NULL
     )
 """
 PLAYERS = 10_000
