@@ -8,15 +8,17 @@ import pyarrow as pa
 import pytest
 
 from backoffice.contracts.avro import numeric, resolved
-from backoffice.contracts.codec import encode
+from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.columns import decode_bodies
 from backoffice.contracts.definitions import canonical, schema
 from backoffice.contracts.examples import example
 from backoffice.contracts.sizes import DOUBTED, encoded_sizes
+from backoffice.contracts.writers import Writer
 from tests.chaos.twisting import Twister, event_like
 from tests.contracts.test_strict import number, varint
 from tests.streams.arriving import RECORDS
 
+WRITERS = [Writer(record, schema(record)) for record in RECORDS]
 SYMBOLS = {"type": "enum", "name": "Symbols", "symbols": [f"s{n}" for n in range(64)]}
 
 
@@ -42,6 +44,13 @@ def test_every_record_has_the_length_that_we_write(record: str) -> None:
 
     assert all(size in (len(body), DOUBTED) for size, body in zip(found, bodies, strict=True))
     assert found[0] == len(bodies[0])
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=RECORDS)
+def test_a_whole_message_has_the_length_of_its_frame_too(writer: Writer) -> None:
+    message = frame(7, encode(writer.record, example(schema(writer.record))))
+
+    assert sizes(writer.framed, [message, message]) == [len(message)] * 2
 
 
 @pytest.mark.parametrize("value", [0, 1, 63, 64, 8_191, 8_192, 2**20, 2**27 - 1, 2**34, 2**41, 2**48, 2**55, 2**62 - 1])

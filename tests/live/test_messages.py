@@ -46,6 +46,8 @@ def update(**changes: Any) -> bytes:
         (orjson.dumps(GOOD | {"said": []}), "of its type"),
         (orjson.dumps(GOOD | {"said": {"p": {}}}), "p is neither"),
         (orjson.dumps(GOOD | {"said": {"p": ["m"]}}), "p is neither"),
+        (update(group=5), "p is neither"),
+        (update(group=None), "p is neither"),
         (update(group=["m"]), "p is neither"),
         (update(group=["m", {}, 1]), "p is neither"),
         (update(group=["m", {"x": {"version": 1}}]), "p is neither"),

@@ -1,10 +1,15 @@
 """Bets, their settlements and the revenue that follows from them, from ten-line tables of events."""
 
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backoffice.contracts.examples import MOMENT
 from tests.streams.arriving import arrived
@@ -17,9 +22,81 @@ LEG = {
 }  # fmt: skip
 
 
+def same(*names: str) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))
+
+
+SETTLED = same("bet_id", "player_id", "brand", "jurisdiction", "currency", "settlement_no", "stake")
+# The function that makes rows of an event, its record, and for each column the field that stands there.
+COLUMNS: list[tuple[Callable[[pa.Table], pa.Table], str, dict[str, str]]] = [
+    (trading.bets, "BetPlaced", {"id": "bet_id"} | same(
+        "player_id", "brand", "jurisdiction", "currency", "stake", "potential_payout", "kind", "system_size", "channel",
+        "is_in_play", "is_free_bet", "bonus_id")),
+    (trading.settlements, "BetSettled", SETTLED | same("payout")),
+    (trading.resettlements, "BetResettled", SETTLED | same("payout", "previous_payout", "reason")),
+    (trading.voids, "BetVoided", SETTLED | same("previous_payout", "reason") | {"payout": "refund"}),
+    (trading.cash_outs, "BetCashedOut", SETTLED | same("payout")),
+    (trading.sport_events, "MarketUpdate",
+     {"id": "sport_event_id", "name": "event_name"} | same("provider", "sport", "competition", "starts_at")),
+    (trading.markets, "MarketUpdate", {"id": "market_id", "type": "market_type", "name": "market_name"} | same(
+        "sport_event_id", "provider", "line", "status", "is_in_play", "bet_delay", "winners", "currency",
+        "traded_volume", "version")),
+    (trading.offers, "MarketPrice",
+     same("market_id", "sport_event_id", "status", "is_in_play", "margin_ppm", "method", "version")),
+    (trading.status_changes, "MarketUpdate", same("market_id", "sport_event_id", "version", "status")),
+]  # fmt: skip
+# Fields of one kind differ, so that none can stand in another's place.
+TOLD: dict[str, dict[str, Any]] = {
+    "BetPlaced": {"stake": 2_500, "potential_payout": 4_625, "is_in_play": False, "is_free_bet": True},
+    "BetSettled": {"stake": 2_500, "payout": 4_625, "settlement_no": 3},
+    "BetResettled": {"stake": 2_500, "payout": 4_625, "previous_payout": 700, "settlement_no": 3},
+    "BetVoided": {"stake": 2_500, "refund": 2_400, "previous_payout": 700, "settlement_no": 3},
+    "BetCashedOut": {"stake": 2_500, "payout": 1_900, "settlement_no": 3},
+    "MarketUpdate": {"starts_at": MOMENT + timedelta(hours=3), "bet_delay": 5, "winners": 2, "traded_volume": 12_345,
+                     "version": 7, "status": "suspended"},
+    "MarketPrice": {"version": 8, "margin_ppm": 26_315, "status": "suspended"},
+}  # fmt: skip
+
+
 def windows(rows: pa.Table) -> list[tuple[str, str, str, int, int]]:
     names = ("metric", "key", "currency", "count", "amount")
     return [tuple(row[name] for name in names) for row in rows.to_pylist()]
+
+
+@pytest.mark.parametrize(("function", "record", "columns"), COLUMNS, ids=lambda case: getattr(case, "__name__", ""))
+def test_each_field_stands_in_its_column(
+    function: Callable[[pa.Table], pa.Table], record: str, columns: dict[str, str]
+) -> None:
+    events = arrived(record, TOLD[record])
+
+    rows = function(events)
+
+    (event,), (row,) = events.to_pylist(), rows.to_pylist()
+    assert {name: row[name] for name in columns} == {name: event[field] for name, field in columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("function", "record", "name"),
+    [
+        (trading.sport_events, "MarketUpdate", "seen"),
+        (trading.markets, "MarketUpdate", "version"),
+        (trading.outcomes, "MarketUpdate", "version"),
+        (trading.status_changes, "MarketUpdate", "version"),
+        (trading.offers, "MarketPrice", "version"),
+        (trading.prices, "MarketPrice", "version"),
+    ],
+)
+def test_a_state_says_when_it_was_told_and_where_it_stands_in_the_log(
+    function: Callable[[pa.Table], pa.Table], record: str, name: str
+) -> None:
+    events = arrived(record, {}, {"market_id": "another", "status": "suspended"})
+
+    rows = function(events)
+
+    told = {"at": "occurred_at", "logged_at": "logged_at", "offset": "logged_offset"}
+    for column, field in told.items():
+        assert set(rows[f"{name}_{column}"].to_pylist()) == set(events[field].to_pylist())
+    assert not {*told.values()} & {*rows.column_names}
 
 
 def test_a_bet_is_stored_under_its_own_id() -> None:
@@ -179,3 +256,82 @@ def test_prices_are_the_offer_and_one_row_for_each_outcome() -> None:
         ("1x2", "a", 2_000),
     ]
     assert rows[1]["version_offset"] == offer["version_offset"] == events["source_offset"].to_pylist()[0]
+
+
+STATES = st.lists(
+    st.tuples(st.sampled_from(["1x2", "totals"]), st.integers(1, 6), st.sampled_from(["open", "suspended", "closed"])),
+    max_size=10,
+    unique_by=lambda told: told[:2],
+)
+
+
+@given(STATES)
+def test_of_each_run_of_one_status_the_first_update_is_a_change(states: list[tuple[str, int, str]]) -> None:
+    """In the order of the versions, whatever order they came in; what came twice is told from the log's place."""
+    if not states:
+        assert trading.status_changes(arrived("MarketUpdate").slice(0, 0)).num_rows == 0
+        return
+    events = arrived(
+        "MarketUpdate", *({"market_id": name, "version": n, "status": status} for name, n, status in states)
+    )
+
+    rows = trading.status_changes(events).to_pylist()
+
+    expected = []
+    for (market, status), run in groupby(sorted(states), key=lambda told: (told[0], told[2])):
+        expected.append((market, next(run)[1], status))
+    assert [(row["market_id"], row["version"], row["status"]) for row in rows] == expected
+
+
+def test_of_one_version_told_twice_the_earlier_in_the_log_counts() -> None:
+    again = {"market_id": "1x2", "version": 5, "status": "open"}
+    events = arrived("MarketUpdate", again, again)
+
+    for order in ([0, 1], [1, 0]):
+        (row,) = trading.status_changes(events.take(order)).to_pylist()
+        assert row["version_offset"] == events["logged_offset"][0].as_py()
+
+
+def test_where_bets_stand_in_the_windows() -> None:
+    events = arrived("BetPlaced", {"stake": 100, "is_free_bet": False, "kind": "single"}, partition=3)
+
+    for rows in (trading.bet_stakes(events), trading.bet_window(events)):
+        assert [(row["topic"], row["partition"]) for row in rows.to_pylist()] == [("bet-events", 3)]
+    for row in trading.bet_revenue(arrived("BetSettled", partition=2)).to_pylist():
+        assert (row["topic"], row["partition"]) == ("bet-events", 2)
+
+
+def test_every_event_is_counted_but_those_of_a_log_that_forgets() -> None:
+    counted = {
+        row["key"]: row["topic"]
+        for projection in trading.trading.projections
+        if projection.table == "metrics_window" and projection.record != "MarketPrice"
+        for row in projection.columns(arrived(projection.record)).to_pylist()
+        if row["metric"] == "events"
+    }
+
+    assert counted == dict.fromkeys(
+        ("BetPlaced", "BetSettled", "BetResettled", "BetVoided", "BetCashedOut"), "bet-events"
+    ) | {"MarketUpdate": "odds-feed"}
+    assert not [p for p in trading.trading.of("MarketPrice") if p.table == "metrics_window"]
+
+
+def test_a_tombstone_of_a_market_takes_its_offer_and_its_prices() -> None:
+    (deletion,) = trading.trading.deletions
+
+    assert (deletion.topic, deletion.by, deletion.tables) == (
+        "market-prices", "market_id", ("trading_offer", "trading_price"),
+    )  # fmt: skip
+
+
+def test_of_updates_and_prices_no_row_is_kept_for_each() -> None:
+    assert [trading.trading.fact_of(record) for record in ("MarketUpdate", "MarketPrice")] == [None, None]
+    assert trading.trading.fact_of("BetPlaced") is not None
+
+
+def test_a_bet_says_that_its_player_is_there() -> None:
+    (activity,) = [p for p in trading.trading.of("BetPlaced") if p.table == "metrics_activity"]
+
+    (row,) = activity.columns(arrived("BetPlaced", {"player_id": BET})).to_pylist()
+
+    assert (row["player_id"], row["topic"]) == (UUID(BET).bytes, "bet-events")

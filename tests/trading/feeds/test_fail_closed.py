@@ -293,6 +293,12 @@ def test_a_book_that_becomes_crossed_is_counted_once() -> None:
     assert Told(crossing(rc=[{"id": 12, "atl": [[2.5, 0], [2.6, 0]]}])).trouble() == {}
 
 
+def test_a_book_that_comes_crossed_is_counted() -> None:
+    across = market("1.9", rc=[price(11, 1.7, 1.6), price(12, 2.5, 2.6)])
+
+    assert Told(mcm(across | {"img": True})).trouble() == {"crossed_books": 1}
+
+
 def test_a_book_that_nobody_bets_on_may_be_crossed() -> None:
     rc = [{"id": 11, "atb": [[1.7, 5]]}]
 

@@ -86,6 +86,14 @@ def test_where_nothing_was_traded_there_is_no_last_price() -> None:
     assert outcomes(only(image(mc(d=definition(), rc=[{"id": 11, "ltp": 0}]))), "last_odds") == [None, None]
 
 
+def test_a_price_below_one_is_no_odds_and_has_no_size() -> None:
+    update = only(image(mc(d=definition(), rc=[price(11, 0.99, 0.5, ltp=0.99), price(12, 1, 1.01, ltp=1)])))
+
+    assert outcomes(update, "back_odds") == outcomes(update, "last_odds") == [None, 1_000]
+    assert outcomes(update, "back_size") == outcomes(update, "lay_size") == [None, 1_000]
+    assert outcomes(update, "lay_odds") == [None, 1_010]
+
+
 def test_traded_volume_is_unknown_until_it_is_told() -> None:
     assert described()["traded_volume"] is None
     assert only(image(mc(d=definition(), tv=0)))["traded_volume"] == 0

@@ -73,7 +73,7 @@ class Market:
 
     __slots__ = ("crossings", "definition", "id", "is_image", "runners", "total_matched")
 
-    def __init__(self, market_id: str, *, is_image: bool = False) -> None:
+    def __init__(self, market_id: str, *, is_image: bool) -> None:
         self.id = market_id
         self.is_image = is_image
         self.definition: Definition | None = None

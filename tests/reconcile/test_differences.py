@@ -1,0 +1,141 @@
+"""What was found: each finding once whatever its figures are, all counted, the first of them kept."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from backoffice.reconcile.differences import LISTED, Difference, Findings, Weight
+
+LOST = Difference(
+    "lost", "The row is not there.", "bet-events", 3, "BetPlaced", (7, 9), "id=1", {"stake": 5}, {"stake": 6},
+    stream="trading",
+)  # fmt: skip
+
+
+def found(number: int, **changes: Any) -> Difference:
+    return replace(LOST, offsets=(number, number), **changes)
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [{"says": "Otherwise."}, {"kafka": None}, {"postgres": {"stake": 7}}, {"weight": Weight.WARNING}],
+)
+def test_a_finding_is_the_same_whatever_its_figures_are_by_then(figures: dict[str, Any]) -> None:
+    assert replace(LOST, **figures).fingerprint() == LOST.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"check": "altered"}, {"stream": "players"}, {"topic": "odds-feed"}, {"partition": 4}, {"partition": None},
+        {"record": "BetSettled"}, {"offsets": (7, 8)}, {"offsets": None}, {"where": "id=2"},
+    ],
+)  # fmt: skip
+def test_another_place_is_another_finding(place: dict[str, Any]) -> None:
+    assert replace(LOST, **place).fingerprint() != LOST.fingerprint()
+
+
+def test_the_id_of_a_finding_stays_as_it_is() -> None:
+    """It stands in tables: another way to derive it would tell of every finding anew."""
+    assert str(LOST.fingerprint()) == "acbc370a-df99-fb99-18c6-d3ca2848b61c"
+
+
+@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("offsets", [(7, 9), (0, 0), None])
+def test_a_finding_comes_back_from_json_as_it_was(weight: Weight, offsets: tuple[int, int] | None) -> None:
+    finding = replace(LOST, weight=weight, offsets=offsets)
+
+    told = json.loads(json.dumps(finding.as_json()))
+
+    assert Difference.from_json(told) == finding
+    assert told["weight"] == weight.value
+    assert told["offsets"] == (list(offsets) if offsets else None)
+
+
+def test_a_finding_is_a_line_for_who_watches() -> None:
+    bare = Difference("open_bets", "Balances differ.", where="account=1", postgres=0)
+
+    assert LOST.line() == (
+        "difference (lost) bet-events[3]@7 BetPlaced id=1: The row is not there."
+        "; Kafka: {'stake': 5}, Postgres: {'stake': 6}"
+    )
+    assert bare.line() == "difference (open_bets) account=1: Balances differ."
+    assert replace(bare, kafka=5, weight=Weight.KNOWN).line() == (
+        "known (open_bets) account=1: Balances differ.; Kafka: 5, Postgres: 0"
+    )
+    assert replace(bare, topic="odds-feed", partition=0).line().startswith("difference (open_bets) odds-feed[0] acc")
+    assert replace(bare, topic="odds-feed").line().startswith("difference (open_bets) odds-feed account=1")
+    assert replace(bare, postgres=5).line().endswith("; Kafka: None, Postgres: 5")
+
+
+def test_what_is_met_again_is_counted_once() -> None:
+    findings = Findings()
+    for finding in (found(1), found(2), found(1, says="Still not.")):
+        findings.add(finding)
+
+    assert findings.total == 2
+    assert findings.listed == [found(1), found(2)]
+
+
+def test_all_are_counted_and_the_first_are_kept() -> None:
+    findings = Findings()
+    for number in range(LISTED + 5):
+        findings.add(found(number))
+        findings.add(found(number, check="late", weight=Weight.WARNING))
+
+    assert findings.by_check == {"lost": LISTED + 5}
+    assert findings.named_by_check == {"late": LISTED + 5}
+    assert [finding.offsets for finding in findings.listed] == [(number, number) for number in range(LISTED)]
+    assert [finding.offsets for finding in findings.named] == [(number, number) for number in range(LISTED)]
+
+
+@pytest.mark.parametrize("weight", [Weight.WARNING, Weight.KNOWN])
+def test_what_is_no_difference_is_named_and_not_counted_among_them(weight: Weight) -> None:
+    findings = Findings()
+    findings.add(found(1, weight=weight))
+
+    assert (findings.total, findings.listed, findings.named) == (0, [], [found(1, weight=weight)])
+    assert findings.named_by_check == {"lost": 1}
+
+
+def test_more_of_what_a_query_only_counted() -> None:
+    findings = Findings()
+    findings.add(found(1))
+    findings.more("lost", 40)
+    findings.more("altered", 2)
+
+    assert (findings.total, findings.by_check, len(findings.listed)) == (43, {"lost": 41, "altered": 2}, 1)
+
+
+def test_what_was_found_beside_is_taken_in() -> None:
+    mine, theirs = Findings(), Findings()
+    for number in range(LISTED - 1):
+        mine.add(found(number))
+        mine.add(found(number, check="late", weight=Weight.WARNING))
+    for number in range(3):
+        theirs.add(found(number, topic="odds-feed"))
+        theirs.add(found(number, topic="odds-feed", check="known", weight=Weight.KNOWN))
+
+    mine.merge(theirs)
+    mine.add(found(0, topic="odds-feed"))
+
+    assert mine.by_check == {"lost": LISTED + 2}
+    assert mine.named_by_check == {"late": LISTED - 1, "known": 3}
+    assert len(mine.listed) == len(mine.named) == LISTED
+    assert mine.listed[-1] == found(0, topic="odds-feed")
+    assert mine.named[-1] == found(0, topic="odds-feed", check="known", weight=Weight.KNOWN)
+
+
+def test_a_run_that_goes_on_knows_what_it_found_before() -> None:
+    findings = Findings()
+
+    findings.restore([found(1), found(2)], [found(3, weight=Weight.KNOWN)], 150)
+    findings.add(found(2))
+    findings.add(found(4))
+
+    assert findings.total == 151
+    assert findings.by_check == {"lost": 3, "earlier": 148}
+    assert findings.listed == [found(1), found(2), found(4)]
+    assert findings.named == [found(3, weight=Weight.KNOWN)]
