@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import Clock
+from backoffice.streams.schemas import our_registry
 
 from . import circle
 from .books import Books
@@ -47,7 +46,7 @@ class Running:
         self._topics, self._is_beside, self._keeps_run, self._say = topics, is_beside, keeps_run, say
         self.findings = Findings()
         self.checked: Counter[str] = Counter()
-        self._readers = Readers(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX))
+        self._readers = Readers(our_registry())
         self._told = 0, 0
         # How far all was checked before this run: what it reads itself it need not read again.
         self._before: dict[Place, int] | None = None

@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from backoffice.kernel.errors import Retryable
 
 from ..kafka.clients import CONSUMER
+from ..kafka.topicids import answer, ask
 from ..patience import back_off
 from .batch import Batch
 
@@ -50,7 +51,7 @@ def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: 
     for _ in back_off(stopping):
         consumer = Consumer(_SETTINGS | dict(kafka))
         try:
-            _Reading(consumer, topic, f"{prefix}{topic}", follower).run(stopping)
+            _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka)).run(stopping)
         except (KafkaException, Retryable) as error:
             log.warning("%s is read from its beginning again: %s", topic, error)
         finally:
@@ -60,21 +61,31 @@ def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: 
 class _Reading:
     """One reading from the beginning on."""
 
-    def __init__(self, consumer: Consumer, topic: str, name: str, follower: Follower) -> None:
+    def __init__(self, consumer: Consumer, topic: str, name: str, follower: Follower, kafka: dict[str, str]) -> None:
         self._consumer, self._topic, self._name, self._follower = consumer, topic, name, follower
+        self._kafka = kafka
         self._positions: dict[int, int] = {}
         self._unread: set[int] = set()
         self._is_telling = False
 
     def run(self, stopping: threading.Event) -> None:
         self._follower.begin()
+        topic_id = self._topic_id()
         self._add(self._partitions())
         look_at = time.monotonic() + LOOK_SECONDS
         while not stopping.is_set():
             self._take(self._consumer.consume(AT_ONCE, WAIT_SECONDS))
             if time.monotonic() >= look_at:
+                if self._topic_id() != topic_id:
+                    raise Retryable(f"{self._name} was made anew")
                 self._add(self._partitions() - self._positions.keys())
                 look_at = time.monotonic() + LOOK_SECONDS
+
+    def _topic_id(self) -> str:
+        found = answer(ask(self._kafka, self._name))
+        if found is None:
+            raise Retryable(f"there is no topic {self._name}")
+        return found
 
     def _partitions(self) -> set[int]:
         found = self._consumer.list_topics(self._name, timeout=ANSWER_SECONDS).topics[self._name]

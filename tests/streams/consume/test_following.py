@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions
 from django.conf import settings
 
@@ -91,7 +92,8 @@ def test_a_partition_that_is_added_is_followed_as_well(spine: Spine) -> None:
         until(lambda: latest.values == {b"late": b"9"}, "what the new partition says is known")
 
 
-def test_a_topic_made_anew_is_told_from_its_beginning(spine: Spine) -> None:
+@pytest.mark.parametrize("messages", [1, 10], ids=["shorter than before", "longer than before"])
+def test_a_topic_made_anew_is_told_from_its_beginning(spine: Spine, messages: int) -> None:
     spine.send_bytes(PRICES, [b"old"] * 3, key=b"a", partition=0)
     latest = Latest()
     name = f"{spine.prefix}{PRICES}"
@@ -101,7 +103,7 @@ def test_a_topic_made_anew_is_told_from_its_beginning(spine: Spine) -> None:
         admin.delete_topics([name])[name].result(10)
         until(lambda: _partitions(spine) == 0, "the topic is gone")
         spine.make_topic(PRICES)
-        spine.send_bytes(PRICES, [b"new"], key=b"b", partition=0)
+        spine.send_bytes(PRICES, [b"new"] * messages, key=b"b", partition=0)
 
         until(lambda: latest.values == {b"b": b"new"}, "only the new topic is known")
 

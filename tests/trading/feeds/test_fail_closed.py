@@ -326,6 +326,16 @@ def test_null_leaves_a_market_as_it_is() -> None:
     assert update["outcomes"][0]["back_odds"] == 1_500
 
 
+@pytest.mark.parametrize("code", ["FAILURE", None])
+def test_nothing_but_an_image_opens_a_market_after_the_subscription_failed(code: str | None) -> None:
+    told = Told(orjson.dumps({"op": "status", "statusCode": code, "connectionClosed": True}))
+
+    assert told.take(mcm(mc(market=ONE, tv=5)), mcm(ct="HEARTBEAT")).status == SUSPENDED
+    assert told.take(mcm(market("1.3", d=definition(version=1)))).status == SUSPENDED | {"1.3": "suspended"}
+    assert told.take(mcm(market(ONE, 103, img=True))).status == SUSPENDED | {ONE: "open", "1.3": "suspended"}
+    assert told.take(image(market(ONE, 104), market(TWO, 104))).status[TWO] == "open"
+
+
 def test_a_subscription_that_is_not_accepted_is_refused() -> None:
     for status in ("FAILURE", None, ["SUCCESS"]):
         assert Told(orjson.dumps({"op": "status", "statusCode": status})).status == SUSPENDED

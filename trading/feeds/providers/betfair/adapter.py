@@ -24,9 +24,11 @@ class Betfair:
             return self._refused(fault)
         if told["op"] == "mcm":
             return self._changed(told)
-        # A subscription that was refused or a connection about to close: nothing keeps the markets up.
-        is_failure = told["op"] == "status" and told.get("statusCode") != "SUCCESS"
-        return Taken(None, is_stale=True if is_failure else None, heartbeat=self.stream.heartbeat)
+        if told["op"] == "status" and told.get("statusCode") != "SUCCESS":
+            # A subscription that was refused or a connection about to close: nothing keeps the markets up, and what
+            # comes after it all the same says nothing of what was missed.
+            return Taken(None, is_stale=True, doubted=None, heartbeat=self.stream.heartbeat)
+        return Taken(None, heartbeat=self.stream.heartbeat)
 
     def learn(self, document: bytes) -> None:
         """A market catalogue or a cricket score message."""
