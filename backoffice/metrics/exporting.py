@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.tables.partitions import missing_partitions
 
+from .outbox import read_outbox
 from .progress import TopicProgress, read_topics
 from .silence import Source, read_sources
 
@@ -35,7 +36,7 @@ class StandingNumbers(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         try:
             now = SystemClock().now()
-            found = [*_of_topics(read_topics()), *_of_sources(read_sources(now)), _of_partitions(now)]
+            found = [*_of_topics(read_topics()), *_of_sources(read_sources(now)), _of_partitions(now), *_of_outbox(now)]
         except Error:
             found = []
         readable = GaugeMetricFamily("pitboss_facts_readable", "1 where Postgres answers; else there are no facts.")
@@ -46,6 +47,21 @@ class StandingNumbers(Collector):
 def _of_partitions(now: datetime) -> GaugeMetricFamily:
     told = "Months of partitioned tables that are due and not made."
     return GaugeMetricFamily("pitboss_missing_partitions", told, value=len(missing_partitions(now)))
+
+
+def _of_outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
+    found = read_outbox()
+    oldest = (now - found.oldest_at).total_seconds() if found.oldest_at else 0.0
+    for name, told, value in (
+        ("ready_messages", "Messages that go with the next rounds of the relay; of the oldest 10,000.", found.ready),
+        ("oldest_ready_seconds", "How long the oldest of these waits; much is: no relay runs.", oldest),
+        ("held_messages", "Messages that cannot be sent, and those behind them; of 10,000.", found.held),
+    ):
+        yield GaugeMetricFamily(f"pitboss_outbox_{name}", told, value=value)
+    keys = GaugeMetricFamily("pitboss_outbox_held_keys", "Keys whose next message cannot be sent.", labels=("topic",))
+    for held in found.topics:
+        keys.add_metric((held.topic,), held.keys)
+    yield keys
 
 
 def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:

@@ -17,6 +17,7 @@ from backoffice.live.conditions import HERE
 from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
+from .outbox import read_outbox
 from .progress import read_topics
 from .silence import read_sources
 
@@ -38,19 +39,19 @@ def ready(_: HttpRequest) -> JsonResponse:
 
 
 def facts(_: HttpRequest) -> JsonResponse:
-    """Freshness, dead letters and halts of each topic, silent feeds, missing months, how this process' live service is;
-    503 while Postgres is away.
-    """
+    """What is fresh, dead, halted, silent, missing or held, how this process' live service is; 503 without Postgres."""
     now = SystemClock().now()
     try:
         topics = [machine.topic(found, now) for found in read_topics()]
         feeds = [machine.source(found, now) for found in read_sources(now)]
         missing = missing_partitions(now)
+        outbox = machine.outbox(read_outbox(), now)
     except Error as error:
         return JsonResponse({"postgres": f"away: {type(error).__name__}", "live": HERE.rows()}, status=503)
     return JsonResponse(
         {
-            "at": now.isoformat(), "topics": topics, "feeds": feeds, "missing_partitions": missing, "live": HERE.rows(),
+            "at": now.isoformat(), "topics": topics, "feeds": feeds, "missing_partitions": missing, "outbox": outbox,
+            "live": HERE.rows(),
         }
     )  # fmt: skip
 

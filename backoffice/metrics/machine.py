@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from .figures import FIGURES
+from .outbox import Outbox
 from .progress import TopicProgress
 from .silence import Source
 from .status import Status
@@ -22,6 +23,7 @@ def as_document(status: Status) -> dict[str, Any]:
         "diverted": status.diverted,
         "stalled": status.stalled,
         "missing_partitions": list(status.missing_partitions),
+        "outbox": outbox(status.outbox, status.at),
         "feeds": [source(each, status.at) for each in status.sources],
         **{name: figure.document(status.figures[name]) for name, figure in FIGURES.items()},
         "age_seconds": {name: _seconds(at, status.at) for name, at in status.as_of.items()},
@@ -42,6 +44,19 @@ def topic(progress: TopicProgress, now: datetime) -> dict[str, Any]:
         "events_ahead": progress.lead.events,
         "ahead_most_seconds": progress.lead.most.total_seconds(),
         "ahead_seconds_ago": _seconds(progress.lead.last_at, now),
+    }
+
+
+def outbox(found: Outbox, now: datetime) -> dict[str, Any]:
+    held = [
+        {"topic": each.topic, "keys": each.keys, "held_seconds": _seconds(each.since, now)} for each in found.topics
+    ]
+    return {
+        "ready": found.ready,
+        "oldest_seconds": _seconds(found.oldest_at, now),
+        "is_late": found.is_late(now),
+        "held": found.held,
+        "held_topics": held,
     }
 
 

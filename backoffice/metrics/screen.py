@@ -6,6 +6,7 @@ from itertools import zip_longest
 from textwrap import wrap
 
 from .figures import FIGURES, Column
+from .outbox import Outbox
 from .progress import TopicProgress
 from .silence import Silent, Source
 from .status import Status
@@ -70,6 +71,16 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
     }  # fmt: skip
     for label, found in rest.items():
         lines += _line(label, ", ".join(found), "now", width) if found else []
+    return lines + _outbox(status.outbox, status.at, width)
+
+
+def _outbox(outbox: Outbox, now: datetime, width: int) -> list[str]:
+    """A line with the age of the oldest, and one for each topic of which messages cannot be sent, with the reason."""
+    text = f"{outbox.ready:,} to be sent" + (f", {outbox.held:,} held" if outbox.held else "")
+    label = "! Outbox" if outbox.topics or outbox.is_late(now) else "Outbox"
+    lines = _line(label, text, age(outbox.oldest_at, now), width)
+    for held in outbox.topics:
+        lines += _line("", f"{held.topic}, {held.keys:,} keys: {held.reason}", age(held.since, now), width)
     return lines
 
 

@@ -14,6 +14,7 @@ from backoffice.streams.tables.partitions import missing_partitions
 from .figures import FIGURES, read_figures
 from .lag import read_lag
 from .models import Window
+from .outbox import Outbox, read_outbox
 from .progress import StreamTopic, TopicProgress, read_topics
 from .silence import Source, read_sources
 
@@ -34,6 +35,7 @@ class Health:
     sources: tuple[Source, ...]
     events_per_second: float
     missing_partitions: tuple[str, ...]
+    outbox: Outbox
     as_of: dict[str, datetime | None]
 
     @property
@@ -80,6 +82,7 @@ def read_health(now: datetime, admin: AdminClient, prefix: str) -> Health:
         sources=tuple(read_sources(now)),
         events_per_second=_events_in_minute(now) / 60,
         missing_partitions=tuple(missing_partitions(now)),
+        outbox=read_outbox(),
         as_of=_as_of(now, topics),
     )
 
@@ -109,7 +112,7 @@ def _lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int] | None:
 
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:
     newest = {progress.topic: progress.newest_at for progress in topics}
-    asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "missing_partitions", "sources"), now)
+    asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "missing_partitions", "outbox", "sources"), now)
     rolling = {
         name: _furthest_behind([newest.get(topic) for topic in figure.made_of]) for name, figure in FIGURES.items()
     }

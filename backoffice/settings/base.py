@@ -193,6 +193,12 @@ WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
 CLOCK_AHEAD_MINUTES = env.float("CLOCK_AHEAD_MINUTES", default=15.0)
 # A producer's clock that is further ahead of the broker's than this is counted and shown.
 CLOCK_TOLERANCE = timedelta(seconds=env.float("CLOCK_TOLERANCE_SECONDS", default=1.0))
+# A message of the outbox that cannot be sent: tried again after so many seconds at first, at most; stuck after so many.
+OUTBOX = {
+    "first_retry": env.float("OUTBOX_FIRST_RETRY", default=1.0),
+    "longest_retry": env.float("OUTBOX_LONGEST_RETRY", default=60.0),
+    "stuck_after": env.float("OUTBOX_STUCK_AFTER", default=300.0),
+}
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import KT
 
+from .outbox.positions import KeyHash
 from .tables.sources import by_source
 
 
@@ -260,6 +261,11 @@ class Outgoing(models.Model):
 
     ``value`` is an Avro body of ``record`` in its released version ``schema_version``, or, with no record, the bytes as
     they are.
+
+    Messages of one ``key_hash`` leave in the order of (``position``, ``id``). The database sets the position while the
+    transaction commits, so that this is the order of commits, whenever each of the messages was written. One that
+    cannot be sent is held, and with it those behind it: ``held_since`` is set in all of them, ``attempts``,
+    ``next_attempt_at`` and ``last_error`` in the first. It ends sent, or discarded by a person.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -270,12 +276,36 @@ class Outgoing(models.Model):
     schema_version = models.SmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     created_at = models.DateTimeField()
+    key_hash = models.GeneratedField(expression=KeyHash(), output_field=models.BigIntegerField(), db_persist=True)
+    position = models.BigIntegerField(null=True, editable=False)
     sent_at = models.DateTimeField(null=True)
+    held_since = models.DateTimeField(null=True)
+    attempts = models.IntegerField(db_default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True, db_default="")
+    alerted_at = models.DateTimeField(null=True)
+    discarded_at = models.DateTimeField(null=True)
+    discarded_by = models.TextField(blank=True, db_default="")
+    discard_reason = models.TextField(blank=True, db_default="")
 
     class Meta:
         db_table = "streams_outbox"
         indexes = [
-            models.Index(fields=["id"], condition=models.Q(sent_at=None), name="unsent"),
+            # Those of transactions that still run, for the trigger that draws the position.
+            models.Index(fields=["id"], condition=models.Q(position=None), name="outgoing_uncommitted"),
+            models.Index(
+                fields=["position", "id"],
+                condition=models.Q(sent_at=None, held_since=None, position__isnull=False),
+                name="outgoing_ready",
+            ),
+            models.Index(
+                fields=["key_hash", "position", "id"],
+                condition=models.Q(sent_at=None, discarded_at=None, held_since__isnull=False),
+                name="outgoing_held",
+            ),
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="outgoing_due"
+            ),
             # What has no record is a dead letter; by its position reconciliation finds it.
             models.Index(
                 "topic",

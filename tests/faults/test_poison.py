@@ -8,15 +8,12 @@ from django.conf import settings
 from django.test import override_settings
 
 from backoffice.contracts.codec import encode, frame
-from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import KINDS, bad_message
-from backoffice.streams.database import connect
-from backoffice.streams.kafka.clients import producer
-from backoffice.streams.outbox.relay import relay_once
 from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.load import schema_ids, some_events
 from tests.spine import Spine
+from tests.streams.outbox.relaying import relaying
 
 BATCH = 4
 # What the reason has to name: the field, or what is wrong with the whole message.
@@ -39,10 +36,8 @@ NAMED = {
 
 def relay_all(spine: Spine) -> None:
     """Send all that waits in the outbox."""
-    registry, sender = Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix), producer(settings.KAFKA)
-    with connect() as connection:
-        while relay_once(connection, sender, registry, spine.prefix):
-            pass
+    with relaying(spine) as rounds:
+        rounds.until_idle()
 
 
 def _good(topic: str) -> list[Event]:

@@ -9,12 +9,17 @@ from backoffice.contracts.definitions import schema
 from backoffice.localstack.stack import Stack
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.outbox.emitting import emit
+from backoffice.streams.outbox.relay import ADVISORY_LOCK
 from tests.faults.load import some_events
 from tests.faults.locks import cut_off, held, until_one_waits
 from tests.spine import Spine, kill, until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC = "operator-actions"
+WORKING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {ADVISORY_LOCK % 2**32}"
+CONNECTED = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss-stream'"
+)
 UNSENT = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL"
 
 
@@ -59,6 +64,22 @@ def test_a_relay_killed_before_it_could_note_what_it_sent_sends_it_again(spine: 
 
     assert len(spine.read(TOPIC)) == 2 * len(acts)
     assert _in_order(_arrived(spine)) == _in_order(acts)
+
+
+def test_of_two_relays_one_works_and_the_other_goes_on_when_it_is_killed(spine: Spine) -> None:
+    first = spine.worker("outbox")
+    until(lambda: spine.value(WORKING), "the first works")
+    spine.worker("outbox")
+    until(lambda: spine.value(CONNECTED) == 2, "the other stands by")
+    before = _emitted(84, 4_000)
+    until(lambda: not spine.value(UNSENT), "all is noted as sent")
+    assert len(spine.read(TOPIC)) == len(before)
+
+    kill(first)
+    after = _emitted(85, 4_000)
+    until(lambda: not spine.value(UNSENT), "all is noted as sent")
+
+    assert _in_order(_arrived(spine)) == _in_order(before + after)
 
 
 @pytest.mark.faults

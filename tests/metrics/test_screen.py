@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backoffice.metrics.figures import FIGURES
+from backoffice.metrics.outbox import HeldTopic, Outbox
 from backoffice.metrics.progress import Lead, TopicProgress
 from backoffice.metrics.screen import age, as_screen
 from backoffice.metrics.selectors import Amount, Outcomes
@@ -41,6 +42,7 @@ def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) ->
             "active_players": {"MT": 201, "SE": 80},
         },
         missing_partitions=(),
+        outbox=Outbox(3, ago(seconds=2), 0, (), timedelta(minutes=5)),
         as_of={
             **dict.fromkeys(FIGURES, ago(seconds=45)),
             "events_per_second": ago(seconds=30),
@@ -77,6 +79,21 @@ def test_a_month_that_was_not_made_is_marked() -> None:
 
     assert "! No partition   metrics_window_202702" in as_screen(lacking, OK, 80)
     assert "No partition" not in as_screen(status(), OK, 80)
+
+
+def test_what_cannot_be_sent_is_marked_with_the_reason() -> None:
+    held = HeldTopic("compliance-alerts", 3, ago(minutes=7), "the registry does not answer")
+    lines = as_screen(replace(status(), outbox=replace(status().outbox, held=12, topics=(held,))), OK, 80).splitlines()
+
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("! Outbox")]
+    assert lines[at].split() == ["!", "Outbox", "3", "to", "be", "sent,", "12", "held", "2.0", "s"]
+    assert "compliance-alerts, 3 keys: the registry does not" in lines[at + 1]
+    assert lines[at + 1].endswith("7 min")
+
+
+def test_an_outbox_that_nobody_empties_is_marked() -> None:
+    assert "! Outbox" not in as_screen(status(), OK)
+    assert "! Outbox" in as_screen(replace(status(), outbox=replace(status().outbox, oldest_at=ago(minutes=6))), OK)
 
 
 def test_a_wide_terminal_needs_fewer_lines() -> None:

@@ -1,30 +1,53 @@
-"""The outbox to Kafka: at least once, under the event's own id, in order for each key."""
+"""The outbox to Kafka: at least once, under the event's own id, in the order of commits for each key."""
 
 import logging
 import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Self
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaException
 
-from backoffice.contracts.codec import frame
-from backoffice.contracts.registry import Registry
-from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.kernel.clock import Clock, SystemClock
+from backoffice.kernel.errors import Retryable
 
-from .. import telemetry
 from ..database import Connection, connect, retryable
 from ..kafka.clients import producer
 from ..patience import back_off
 from ..schemas import our_registry
+from . import waiting
+from .delivery import IN_ORDER, Delivery, Verdicts
+from .stuck import tell_of_stuck
+from .waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
-BATCH = 1_000
 IDLE_SECONDS = 0.2
-FLUSH_SECONDS = 30.0
+STUCK_EVERY = timedelta(seconds=10)
 # Any number that nothing else locks: one relay works at a time, so that order is kept; the others stand by.
 ADVISORY_LOCK = 7_011_846_101
 
-Row = tuple[int, str, bytes | None, bytes | None, str, int | None, dict[str, str]]
+
+@dataclass(frozen=True)
+class Limits:
+    """When a message that cannot be sent is tried again (at first, at most), and when it is stuck."""
+
+    first_retry: timedelta
+    longest_retry: timedelta
+    stuck_after: timedelta
+
+    @classmethod
+    def configured(cls) -> Self:
+        from django.conf import settings
+
+        return cls(**{name: timedelta(seconds=seconds) for name, seconds in settings.OUTBOX.items()})
+
+    def again_at(self, attempts: int, now: datetime) -> datetime:
+        """Twice as long after each attempt that failed."""
+        wait: timedelta = min(self.longest_retry, self.first_retry * 2 ** min(attempts, 20))
+        return now + wait
 
 
 class Relay(threading.Thread):
@@ -46,67 +69,64 @@ class Relay(threading.Thread):
     def _relay(self) -> None:
         from django.conf import settings
 
-        registry = our_registry()
-        sender = producer(settings.KAFKA)
+        make = partial(producer, settings.KAFKA | IN_ORDER)
+        delivery = Delivery(make, our_registry(), settings.KAFKA_TOPIC_PREFIX, stopping=self._stopping)
+        clock, limits, looked_at = SystemClock(), Limits.configured(), None
         with retryable(), connect() as connection:
             while not self._stopping.is_set() and not _locked(connection):
                 self._stopping.wait(1.0)
             while not self._stopping.is_set():
-                if not relay_once(connection, sender, registry, settings.KAFKA_TOPIC_PREFIX):
+                if looked_at is None or clock.now() - looked_at >= STUCK_EVERY:
+                    looked_at = clock.now()
+                    tell_of_stuck(connection, limits.stuck_after, looked_at)
+                if not relay_once(connection, delivery, clock, limits):
                     self._stopping.wait(IDLE_SECONDS)
 
 
-def relay_once(connection: Connection, sender: Producer, registry: Registry, prefix: str) -> int:
-    """Send the oldest unsent messages and mark them; returns how many.
+def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
+    """Send a batch of what is due again and one of what is ready; returns how many messages changed their state.
 
     Raises:
-        Retryable: Kafka or the registry did not take them all; those not marked are sent again.
+        Retryable: Kafka is away; what it did not acknowledge is sent again.
     """
-    rows = _unsent(connection)
-    acknowledged: list[int] = []
-    for row in rows:
-        _send(sender, registry, prefix, row, acknowledged)
-    left = sender.flush(FLUSH_SECONDS)
-    if acknowledged:
-        connection.execute("UPDATE streams_outbox SET sent_at = now() WHERE id = ANY(%s)", [acknowledged])
-    if left or len(acknowledged) < len(rows):
-        sender.purge()
-        raise Retryable(f"Kafka took {len(acknowledged)} of {len(rows)} messages.")
-    return len(rows)
+    with connection.transaction():
+        waiting.release_discarded(connection, clock.now())
+    changed = _send_due(connection, delivery, clock, limits)
+    rows, behind = waiting.ready(connection, clock.now())
+    return changed + behind + _send(connection, delivery, rows, clock, limits)
 
 
-def _send(sender: Producer, registry: Registry, prefix: str, row: Row, acknowledged: list[int]) -> None:
-    number, topic, key, value, record, version, headers = row
-
-    def delivered(error: object, _: Message) -> None:
-        if error is None:
-            acknowledged.append(number)
-            telemetry.RELAYED.labels(topic).inc()
-        else:
-            log.warning("outbox: %s is not delivered to %s yet: %s", number, topic, error)
-
-    if record and value is not None:
-        value = frame(_schema_id(registry, record, version), value)
-    sender.produce(
-        f"{prefix}{topic}", key=key, value=value, headers=list(headers.items()), on_delivery=delivered
-    )  # fmt: skip
-    sender.poll(0)
-
-
-def _schema_id(registry: Registry, record: str, version: int | None) -> int:
+def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
+    """A person who wants to discard such a message waits until it is known what becomes of it."""
+    connection.execute("BEGIN")
     try:
-        return registry.register_version(record, version)
-    except Rejected as error:
-        raise Retryable(f"The registry does not take {record}: {error}") from error
+        return _send(connection, delivery, waiting.due(connection, clock.now()), clock, limits)
+    finally:
+        # What was acknowledged is noted whatever came after.
+        connection.execute("COMMIT")
 
 
-def _unsent(connection: Connection) -> list[Row]:
-    rows = connection.execute(
-        "SELECT id, topic, key, value, record, schema_version, headers FROM streams_outbox"
-        " WHERE sent_at IS NULL ORDER BY id LIMIT %s",
-        [BATCH],
-    )
-    return rows.fetchall()  # type: ignore[return-value]
+def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> int:
+    """How many of the messages are sent or held now."""
+    verdicts = Verdicts()
+    try:
+        if rows:
+            delivery.send(rows, verdicts)
+    finally:
+        _note(connection, rows, verdicts, clock.now(), limits)
+    return len(verdicts.acknowledged) + len(verdicts.failed) + len(verdicts.behind)
+
+
+def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: datetime, limits: Limits) -> None:
+    if verdicts.acknowledged:
+        waiting.note_sent(connection, verdicts.acknowledged, now)
+        went_on = {row.key_hash for row in rows if row.is_held and row.id in verdicts.acknowledged}
+        waiting.let_go_on(connection, went_on, now)
+    for row in rows:
+        if reason := verdicts.failed.get(row.id):
+            log.warning("outbox: message %s to %s is held: %s", row.id, row.topic, reason)
+            waiting.note_failed(connection, row.id, reason, limits.again_at(row.attempts, now), now)
+    waiting.hold(connection, verdicts.behind, now)
 
 
 def _locked(connection: Connection) -> bool:

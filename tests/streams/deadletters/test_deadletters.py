@@ -14,14 +14,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from backoffice.contracts.codec import encode, frame
-from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
-from backoffice.streams.database import connect
-from backoffice.streams.kafka.clients import producer
-from backoffice.streams.outbox.relay import relay_once
 from tests.faults.checks import reconciled
 from tests.spine import PATIENCE_SECONDS, Spine, produce
+from tests.streams.outbox.relaying import relaying
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # The broker's limit of 1,048,588 bytes less what frames a batch of one.
@@ -163,10 +160,8 @@ def said(*arguments: str) -> str:
 
 
 def relay(spine: Spine) -> None:
-    registry = Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
-    with connect() as connection:
-        while relay_once(connection, producer(settings.KAFKA), registry, spine.prefix):
-            pass
+    with relaying(spine) as rounds:
+        rounds.until_idle()
 
 
 def state(spine: Spine, letter: int) -> tuple[Any, ...]:

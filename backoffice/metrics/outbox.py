@@ -1,0 +1,63 @@
+"""What waits to be sent to Kafka, and what cannot be."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+# More messages than this are not counted one by one.
+MANY = 10_000
+
+_READY = (
+    "SELECT count(*), min(created_at) FROM (SELECT created_at FROM streams_outbox"
+    " WHERE sent_at IS NULL AND held_since IS NULL AND position IS NOT NULL ORDER BY position, id LIMIT %s) AS oldest"
+)
+_HELD = (
+    "SELECT count(*) FROM (SELECT FROM streams_outbox"
+    " WHERE sent_at IS NULL AND discarded_at IS NULL AND held_since IS NOT NULL LIMIT %s) AS first"
+)
+_HELD_TOPICS = (
+    "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1] FROM ("
+    " SELECT topic, held_since, last_error FROM streams_outbox WHERE next_attempt_at IS NOT NULL AND attempts > 0"
+    " AND discarded_at IS NULL LIMIT %s) AS first GROUP BY topic ORDER BY min(held_since)"
+)
+
+
+@dataclass(frozen=True)
+class HeldTopic:
+    """A topic of which the next messages of so many ``keys`` cannot be sent, and the ``reason`` of the first."""
+
+    topic: str
+    keys: int
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """``ready`` messages go with the next rounds of the relay, the oldest written at ``oldest_at``; ``held`` ones wait.
+
+    Of the oldest 10,000 each. One that is ready for longer than ``limit`` says that no relay runs.
+    """
+
+    ready: int
+    oldest_at: datetime | None
+    held: int
+    topics: tuple[HeldTopic, ...]
+    limit: timedelta
+
+    def is_late(self, now: datetime) -> bool:
+        return self.oldest_at is not None and now - self.oldest_at > self.limit
+
+
+def read_outbox() -> Outbox:
+    """Three statements, each by a partial index."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READY, [MANY])
+        ready, oldest_at = cursor.fetchone()
+        cursor.execute(_HELD, [MANY])
+        held = cursor.fetchone()[0]
+        cursor.execute(_HELD_TOPICS, [MANY])
+        topics = tuple(HeldTopic(*row) for row in cursor.fetchall())
+    return Outbox(ready, oldest_at, held, topics, timedelta(seconds=settings.OUTBOX["stuck_after"]))

@@ -1,0 +1,141 @@
+"""What waits in the outbox, and what becomes of it: the statements of the relay.
+
+A message is ready until it cannot be sent; then it is held, and all of its key behind it. The first held message of a
+key has the time of the next attempt. Nothing looks at those behind it but by the index of their key, however many wait.
+Only the relay changes this; a person (handling.py) only marks a held message, and leaves the rest to the relay.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from psycopg import sql
+
+from ..database import Connection
+
+# So many messages, and so many bytes of them, are in memory at once; one message is always taken, however large.
+BATCH = 1_000
+BATCH_BYTES = 16_000_000
+# Keys of which the first held message is tried again in one round.
+HEADS = 100
+
+_SIZE = sql.SQL("coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) AS size")
+_HELD = sql.SQL("sent_at IS NULL AND discarded_at IS NULL AND held_since IS NOT NULL")
+_OLDEST = sql.SQL(
+    "SELECT position, id, size, first.is_held IS NOT NULL FROM ("
+    " SELECT position, id, key_hash, {size} FROM streams_outbox"
+    "  WHERE sent_at IS NULL AND held_since IS NULL AND position IS NOT NULL ORDER BY position, id LIMIT %s) AS w"
+    # In order, so that the planner has to look each key up, and does not read all that is held to find none.
+    " LEFT JOIN LATERAL (SELECT true AS is_held FROM streams_outbox WHERE key_hash = w.key_hash AND {held}"
+    "  ORDER BY position, id LIMIT 1) AS first ON true"
+).format(held=_HELD, size=_SIZE)
+_HEADS = sql.SQL(
+    "SELECT position, id, {size}, key_hash, attempts FROM streams_outbox"
+    " WHERE next_attempt_at <= %s AND discarded_at IS NULL ORDER BY next_attempt_at LIMIT %s"
+).format(size=_SIZE)
+_FIRST_OF_KEYS = sql.SQL(
+    "SELECT position, id, size FROM unnest(%s::bigint[]) AS k (wanted), LATERAL (SELECT position, id, {size}"
+    " FROM streams_outbox WHERE key_hash = k.wanted AND {held} ORDER BY position, id LIMIT %s) AS first"
+).format(held=_HELD, size=_SIZE)
+_FETCH = sql.SQL(
+    "SELECT id, topic, key, value, record, schema_version, headers, key_hash, attempts, held_since IS NOT NULL"
+    " FROM streams_outbox WHERE id = ANY(%s) AND sent_at IS NULL AND discarded_at IS NULL ORDER BY position, id {lock}"
+)
+
+# For each message its position, id and size in bytes.
+_Sizes = list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that is to be sent; ``attempts`` are those that failed."""
+
+    id: int
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    record: str
+    schema_version: int | None
+    headers: Mapping[str, str]
+    key_hash: int
+    attempts: int
+    is_held: bool
+
+
+def ready(connection: Connection, now: datetime) -> tuple[list[Waiting], int]:
+    """The oldest messages that can be sent, and how many were found behind a held one of their key and are held now."""
+    oldest = connection.execute(_OLDEST, [BATCH]).fetchall()
+    behind = [cast(int, number) for _, number, _, is_behind in oldest if is_behind]
+    hold(connection, behind, now)
+    free = [tuple(sizes) for *sizes, is_behind in oldest if not is_behind]
+    return _fetched(connection, cast(_Sizes, free)), len(behind)
+
+
+def due(connection: Connection, now: datetime) -> list[Waiting]:
+    """Held messages whose time has come, locked for the open transaction.
+
+    Of a key whose first message failed before it is that alone; of one whose turn it is, the first and many behind it.
+    """
+    heads = connection.execute(_HEADS, [now, HEADS]).fetchall()
+    alone = [tuple(sizes) for *sizes, _, attempts in heads if attempts]
+    keys = [key_hash for *_, key_hash, attempts in heads if not attempts]
+    following = connection.execute(_FIRST_OF_KEYS, [keys, BATCH]).fetchall()
+    return _fetched(connection, cast(_Sizes, [*following, *alone]), lock=True)
+
+
+def release_discarded(connection: Connection, now: datetime) -> None:
+    """Let the keys go on of which a person has discarded the first message."""
+    found = connection.execute(
+        "SELECT id, key_hash FROM streams_outbox WHERE next_attempt_at <= %s AND discarded_at IS NOT NULL", [now]
+    ).fetchall()
+    if found:
+        connection.execute(
+            "UPDATE streams_outbox SET next_attempt_at = NULL WHERE id = ANY(%s)", [[number for number, _ in found]]
+        )
+        let_go_on(connection, {cast(int, key_hash) for _, key_hash in found}, now)
+
+
+def note_sent(connection: Connection, numbers: Collection[int], now: datetime) -> None:
+    connection.execute(
+        "UPDATE streams_outbox SET sent_at = %s, next_attempt_at = NULL WHERE id = ANY(%s)", [now, list(numbers)]
+    )
+
+
+def note_failed(connection: Connection, number: int, error: str, again_at: datetime, now: datetime) -> None:
+    """Hold a message that could not be sent until it is tried again."""
+    connection.execute(
+        "UPDATE streams_outbox SET attempts = attempts + 1, next_attempt_at = %s, last_error = %s,"
+        " held_since = coalesce(held_since, %s) WHERE id = %s",
+        [again_at, error.replace("\x00", " "), now, number],
+    )
+
+
+def hold(connection: Connection, numbers: Collection[int], now: datetime) -> None:
+    """Put messages behind the held one of their key."""
+    if numbers:
+        connection.execute(
+            "UPDATE streams_outbox SET held_since = %s WHERE id = ANY(%s) AND held_since IS NULL", [now, list(numbers)]
+        )
+
+
+def let_go_on(connection: Connection, key_hashes: Collection[int], now: datetime) -> None:
+    """Make it the turn of the first held message of each of the keys that has one."""
+    first = connection.execute(_FIRST_OF_KEYS, [list(key_hashes), 1]).fetchall()
+    connection.execute(
+        "UPDATE streams_outbox SET next_attempt_at = %s WHERE id = ANY(%s) AND next_attempt_at IS NULL",
+        [now, [number for _, number, _ in first]],
+    )
+
+
+def _fetched(connection: Connection, sizes: _Sizes, *, lock: bool = False) -> list[Waiting]:
+    """The messages in order, as many from the first on as may be in memory at once."""
+    total = 0
+    numbers: list[int] = []
+    for _, number, size in sorted(sizes)[:BATCH]:
+        total += size
+        if numbers and total > BATCH_BYTES:
+            break
+        numbers.append(number)
+    query = _FETCH.format(lock=sql.SQL("FOR UPDATE" if lock else ""))
+    return [Waiting(*cast("tuple[Any, ...]", row)) for row in connection.execute(query, [numbers]).fetchall()]

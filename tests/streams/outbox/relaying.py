@@ -1,0 +1,52 @@
+"""The relay a round at a time, in the test's own thread and at the test's own time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+
+from backoffice.contracts.registry import Registry
+from backoffice.kernel.clock import FixedClock
+from backoffice.streams.database import Connection, connect
+from backoffice.streams.kafka.clients import producer
+from backoffice.streams.outbox.delivery import IN_ORDER, Delivery
+from backoffice.streams.outbox.relay import Limits, relay_once
+from tests.spine import Spine
+
+LIMITS = Limits(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=300))
+
+
+@dataclass
+class Rounds:
+    """``clock`` stands still but for the test."""
+
+    connection: Connection
+    delivery: Delivery
+    clock: FixedClock
+
+    def one(self) -> int:
+        return relay_once(self.connection, self.delivery, self.clock, LIMITS)
+
+    def until_idle(self) -> int:
+        """How many rounds there was something to do."""
+        rounds = 0
+        while self.one():
+            rounds += 1
+            assert rounds < 1_000, "the relay does not come to rest"
+        return rounds
+
+
+@contextmanager
+def relaying(
+    spine: Spine, registry: Registry | None = None, *, patience: float = 30.0, servers: str = ""
+) -> Iterator[Rounds]:
+    """Kafka (other ``servers``, if given) has ``patience`` seconds for an answer."""
+    elsewhere = {"bootstrap.servers": servers, "log_level": "0"} if servers else {}
+    asked = registry or Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
+    make = partial(producer, settings.KAFKA | IN_ORDER | elsewhere)
+    delivery = Delivery(make, asked, spine.prefix, batch_seconds=patience, alone_seconds=patience)
+    with connect() as connection:
+        yield Rounds(connection, delivery, FixedClock(datetime.now(UTC)))
