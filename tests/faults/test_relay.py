@@ -26,7 +26,7 @@ UNSENT = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL"
 def _emitted(seed: int, count: int) -> list[Event]:
     """Acts of operators, put into the outbox."""
     acts = [event for event in some_events(seed=seed, count=count) if event.record == "OperatorAction"]
-    assert len(acts) > 20
+    assert len(acts) > 10
     for act in acts:
         emit(act.record, act.body, key=act.key, now=NOW)
     return acts

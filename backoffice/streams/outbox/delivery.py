@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from backoffice.contracts.codec import frame
+from backoffice.contracts.definitions import released
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 
@@ -214,6 +215,8 @@ class Delivery:
         """The registry is asked for each schema once, and no further in a batch in which it was away."""
         schema = (record, version)
         if schema not in self._ids:
+            if version is not None and version > (known := len(released(record))):
+                raise Rejected(f"This relay knows {known} versions of {record}, not {version}; start a newer one.")
             if problem := self._problems.get(schema) or self._problems.get(_REGISTRY):
                 raise problem
             try:

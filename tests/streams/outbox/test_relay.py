@@ -111,8 +111,8 @@ CANNOT: dict[str, tuple[dict[str, Any], str]] = {
     "no topic": ({"topic": "no-such-topic"}, "has no topic"),
     "no name of a topic": ({"topic": "no such topic"}, "has no topic"),
     "headers": ({"headers": {"replay_of": 7}}, "TypeError"),
-    "record": ({"record": "NoSuchRecord", "schema_version": 1}, "NoSuchRecord"),
-    "version": ({"record": ALERT, "schema_version": 99}, "IndexError"),
+    "record": ({"record": "NoSuchRecord", "schema_version": 1}, "knows 0 versions of NoSuchRecord"),
+    "version": ({"record": ALERT, "schema_version": 99}, "knows 1 versions of ComplianceAlert, not 99"),
 }
 
 
