@@ -2,15 +2,19 @@
 
 The shadow table is filled from offset zero up to what the live stream has stored. For the last few messages the live
 stream's offset rows are locked: its next transaction waits at its first statement, until the shadow has all that the
-live table has and has taken its place. People see the old rows until then, and never a part.
+live table has and has taken its place. People see the old rows until then, and never a part. One rebuild of a table
+runs at a time; what a broken-off one left stands in nobody's way.
 """
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+import psycopg
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg import sql
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.writers import Writers
@@ -28,15 +32,22 @@ from ..store.projection import STREAMS, Stream
 from ..store.rows import project, with_digests
 from ..store.storing import store
 from . import shadow
+from .turn import held
 
 BATCH = 20_000
 # So many messages are read while the live stream waits; about a tenth of a second.
 LAST_STRETCH = 5_000
+# Where they come as fast as they are read it never gets so short; then the live stream waits for what there is.
+PASSES = 10
 SWAP_PATIENCE = "2s"
 SWAP_TRIES = 20
+# Kafka has so long to say something, while the live stream may be waiting.
+SILENCE_SECONDS = 30.0
 
-Progress = Callable[[str, int, int], None]
+# Called with the number of messages read so far, and of those there are.
+Progress = Callable[[int, int], None]
 Place = tuple[str, str, int]
+_IN_USE = (LockNotAvailable, DeadlockDetected)
 
 
 @dataclass(frozen=True)
@@ -69,15 +80,46 @@ class Rebuild:
         """Build the shadow and swap it in; returns how many messages were read.
 
         Raises:
-            Rejected: a topic no longer holds all that the table was made of, or a message cannot be read any more.
+            Rejected: a topic no longer holds all that the table was made of, a message cannot be read any more,
+                something that hangs on the table would be lost, or another rebuild of it is at work.
             Retryable: Kafka, Postgres or the registry is away; the live table is untouched.
         """
-        with retryable():
-            shadow.create(self.connection, self.table)
-            while self._behind(self._live()) > LAST_STRETCH:
-                self._catch_up(self._live(), progress)
-            self._swap_when_free(progress)
+        with retryable(), held(self.connection, self.table):
+            shadow.refuse(self.connection, self.table)
+            try:
+                shadow.create(self.connection, self.table)
+                self._rehearse()
+                self._approach(progress)
+                self._analyse(shadow.name_of(self.table))
+                self._when_free(lambda: self._swap(progress))
+            finally:
+                # Also when a person ends it; where the connection is gone, the next rebuild does it.
+                with suppress(psycopg.Error):
+                    shadow.drop(self.connection, self.table)
+            self._analyse(self.table)
         return sum(self.done.values())
+
+    def _rehearse(self) -> None:
+        """Swap the empty shadow in and take it back: what would fail after hours fails now."""
+        try:
+            self._when_free(self._swap_and_take_back)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            said = error.diag.message_primary or str(error)
+            raise Rejected(f"{self.table} cannot be replaced: {said}. It is as it was.") from error
+
+    def _approach(self, progress: Progress) -> None:
+        """Read until little is left."""
+        for _ in range(PASSES):
+            live = self._live()
+            if self._behind(live) <= LAST_STRETCH:
+                return
+            self._catch_up(live, progress)
+
+    def _analyse(self, table: str) -> None:
+        """Let the planner know the rows before anybody has to wait for it, and again with what was set on the table."""
+        self.connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
     def _live(self, *, lock: bool = False) -> dict[Place, int]:
         """The live streams' stored offsets of all sources, in one fixed order."""
@@ -97,14 +139,15 @@ class Rebuild:
         return sum(end - self.done.get(place, 0) for place, end in live.items() if place[1] not in self.kept)
 
     def _catch_up(self, live: dict[Place, int], progress: Progress) -> None:
+        total = sum(end for place, end in live.items() if place[1] not in self.kept)
         for source in self.sources:
-            if source.topic in self.kept:
-                continue
             for place, end in live.items():
-                if place[:2] == (source.stream.name, source.topic) and self.done.get(place, 0) < end:
-                    self._fill(source, place, end, progress)
+                if place[:2] == (source.stream.name, source.topic) and source.topic not in self.kept:
+                    for _ in self._fill(source, place, end):
+                        progress(sum(self.done.values()), total)
 
-    def _fill(self, source: Source, place: Place, end: int, progress: Progress) -> None:
+    def _fill(self, source: Source, place: Place, end: int) -> Iterator[None]:
+        """Put the rows of one partition up to ``end`` into the shadow; yields after each batch."""
         for batch in self._read(place, self.done.get(place, 0), end):
             batch.dead.update(self._left_out(place, batch))
             decoded = decode(
@@ -125,7 +168,7 @@ class Rebuild:
                 for rows in project(events, source.stream, shapes, only=self.table, gone=decoded.tombstones):
                     store(self.connection, rows, shadow.name_of(self.table))
             self.done[place] = batch.spans[place[2]][1]
-            progress(f"{place[1]}[{place[2]}]", self.done[place], end)
+            yield
         self.done[place] = end
 
     def _left_out(self, place: Place, batch: Batch) -> dict[int, DeadLetter]:
@@ -142,56 +185,93 @@ class Rebuild:
         return {row: DeadLetter("left out") for row, offset in enumerate(batch.offsets) if offset in gone}
 
     def _read(self, place: Place, start: int, end: int) -> Iterator[Batch]:
-        """The messages of one partition in [start, end), in batches."""
-        name = f"{self.prefix}{place[1]}"
-        self.consumer.assign([TopicPartition(name, place[2], start)])
-        at = start
+        """The messages of one partition in [start, end), in batches.
+
+        Raises:
+            Rejected: the log does not reach to ``end``, or has lost what is at ``start``.
+        """
+        if start >= end:
+            return
+        self.consumer.assign([TopicPartition(f"{self.prefix}{place[1]}", place[2], start)])
+        at, heard_at = start, time.monotonic()
         while at < end:
             batch = Batch(place[1])
             for message in self.consumer.consume(BATCH, 1.0):
-                error = message.error()
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                    at = end
-                elif error is not None:
-                    raise Retryable(f"{name}[{place[2]}]: {error.str()}")
-                elif (offset := int(message.offset() or 0)) >= end:
-                    at = end
-                else:
-                    logged = self.logged[place] = max(self.logged.get(place, 0), int(appended([message])[0]))
-                    batch.add(
-                        partition=place[2],
-                        offset=offset,
-                        key=message.key(),
-                        value=message.value(),
-                        start=at,
-                        logged=logged,
-                    )
-                    if standing := standing_of(message.headers()):  # type: ignore[arg-type]
-                        batch.replayed[place[2], offset] = standing
+                heard_at = time.monotonic()
+                if message.error() is None and int(message.offset() or 0) < end:
+                    self._take(message, batch, place, at)
+                at = max(at, self._reached(message, place, end))
+            if time.monotonic() - heard_at > SILENCE_SECONDS:
+                raise Retryable(f"Kafka says nothing of {place[1]}[{place[2]}] from offset {at} on.")
             if len(batch):
-                at = max(at, batch.spans[place[2]][1])
                 yield batch
 
-    def _swap_when_free(self, progress: Progress) -> None:
-        """Swap between two long reads of the table; nobody is made to wait behind this for longer than the patience."""
-        for tries_left in reversed(range(SWAP_TRIES)):
-            done, logged = dict(self.done), dict(self.logged)
-            try:
-                self._swap(progress)
-            except LockNotAvailable:
-                self.done, self.logged = done, logged
-                if not tries_left:
-                    raise Retryable(f"{self.table} is being read all the time; it is as it was.") from None
-            else:
-                return
+    def _take(self, message: Message, batch: Batch, place: Place, start: int) -> None:
+        offset = int(message.offset() or 0)
+        logged = self.logged[place] = max(self.logged.get(place, 0), int(appended([message])[0]))
+        batch.add(
+            partition=place[2],
+            offset=offset,
+            key=message.key(),
+            value=message.value(),
+            start=start,
+            logged=logged,
+        )
+        if standing := standing_of(message.headers()):  # type: ignore[arg-type]
+            batch.replayed[place[2], offset] = standing
 
-    def _swap(self, progress: Progress) -> None:
-        with self.connection.transaction():
-            self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(SWAP_PATIENCE)))
-            self._catch_up(self._live(lock=True), progress)
-            for topic in sorted(self.kept):
-                shadow.keep_rows(self.connection, self.table, topic)
-            shadow.swap(self.connection, self.table)
+    def _reached(self, message: Message, place: Place, end: int) -> int:
+        """The offset before which nothing is missing, by a message or by what Kafka says in place of one."""
+        error, offset, where = message.error(), int(message.offset() or 0), f"{place[1]}[{place[2]}]"
+        if error is None:
+            return offset + 1
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Rejected(f"{where} has lost what was still to be read: {error.str()}. {self.table} is as it was.")
+        if error.code() != KafkaError._PARTITION_EOF:
+            raise Retryable(f"{where}: {error.str()}")
+        if offset < end:
+            raise Rejected(
+                f"{where} ends at offset {offset}, and {place[0]} has stored it up to {end}: the topic was made anew,"
+                f" or has lost its end. {self.table} has more than Kafka; it is as it was."
+            )
+        return offset
+
+    def _when_free(self, act: Callable[[], bool]) -> None:
+        """Do it between two long reads of the table; nobody waits behind this for longer than the patience."""
+        for _ in range(SWAP_TRIES):
+            if act():
+                return
+        raise Retryable(f"{self.table} is being read all the time; it is as it was.")
+
+    def _swap(self, progress: Progress) -> bool:
+        """False where somebody else holds the offsets or the table; what could be read meanwhile is kept."""
+        done, logged = dict(self.done), dict(self.logged)
+        try:
+            with self.connection.transaction():
+                self._be_patient()
+                self._catch_up(self._live(lock=True), progress)
+                return self._put_in_place()
+        except _IN_USE:
+            self.done, self.logged = done, logged
+            return False
+
+    def _swap_and_take_back(self) -> bool:
+        with self.connection.transaction(force_rollback=True):
+            self._be_patient()
+            return self._put_in_place()
+
+    def _put_in_place(self) -> bool:
+        try:
+            with self.connection.transaction():
+                for topic in sorted(self.kept):
+                    shadow.keep_rows(self.connection, self.table, topic)
+                shadow.swap(self.connection, self.table)
+        except _IN_USE:
+            return False
+        return True
+
+    def _be_patient(self) -> None:
+        self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(SWAP_PATIENCE)))
 
 
 def rebuild(
