@@ -85,8 +85,8 @@ _POLICIES = """
             ELSE 'ALL' END,
         (SELECT string_agg(CASE role WHEN 0 THEN 'PUBLIC' ELSE role::regrole::text END, ', ')
             FROM unnest(p.polroles) AS role))
-        || coalesce(format(' USING (%s)', pg_get_expr(p.polqual, p.polrelid)), '')
-        || coalesce(format(' WITH CHECK (%s)', pg_get_expr(p.polwithcheck, p.polrelid)), '')
+        || coalesce(' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')', '')
+        || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
     FROM pg_policy p JOIN tree ON tree.oid = p.polrelid ORDER BY p.polname
 """
 _REPLICA_IDENTITY = """

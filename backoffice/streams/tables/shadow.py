@@ -149,11 +149,12 @@ def _make_like(connection: Connection, table: str, name: str, by: sql.Composable
 def _storage(connection: Connection, table: str, name: str) -> list[str]:
     """The statements that give a table another's owner and parameters of storage: by these it is filled."""
     rows = connection.execute(
-        "SELECT format('ALTER TABLE %%I SET (%%s%%s)', %(name)s, prefix, array_to_string(options, ', ' || prefix))"
+        "SELECT format('ALTER TABLE %%I SET (%%s%%s)', %(name)s::text, prefix,"
+        "  array_to_string(options, ', ' || prefix))"
         " FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid,"
         " LATERAL (VALUES ('', c.reloptions), ('toast.', t.reloptions)) AS given (prefix, options)"
         " WHERE c.oid = %(table)s::regclass AND options IS NOT NULL"
-        " UNION ALL SELECT format('ALTER TABLE %%I OWNER TO %%s', %(name)s, relowner::regrole) FROM pg_class"
+        " UNION ALL SELECT format('ALTER TABLE %%I OWNER TO %%s', %(name)s::text, relowner::regrole) FROM pg_class"
         " WHERE oid = %(table)s::regclass",
         {"name": name, "table": f'"{table}"'},
     ).fetchall()
