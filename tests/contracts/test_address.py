@@ -12,7 +12,7 @@ import pytest
 
 from backoffice.contracts.address import address
 from backoffice.contracts.registry import Registry
-from backoffice.kernel.errors import Retryable
+from backoffice.kernel.errors import Rejected, Retryable
 from tests.tls import HOST, Authority, door
 
 
@@ -41,6 +41,97 @@ def listening() -> Iterator[tuple[int, list[tuple[str, str]]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+HERE = str(Path(__file__))
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "client"),
+    [
+        ("http://a", "http://a", {}),
+        ("http://a:8081/", "http://a:8081", {}),
+        ("http://a:8081/base/#part", "http://a:8081/base", {}),
+        ("http://key:se%40cret@a:8081", "http://a:8081", {"basic.auth.user.info": "key:se@cret"}),
+        ("http://k%3Ay:pw@a", "http://a", {"basic.auth.user.info": "k:y:pw"}),
+        ("http://:pw@a", "http://a", {"basic.auth.user.info": ":pw"}),
+        ("http://key:@a", "http://a", {"basic.auth.user.info": "key:"}),
+        (f"https://a/b?ssl_ca_location={HERE}", "https://a/b", {"ssl.ca.location": HERE}),
+        (
+            f"https://a?ssl_ca_location={HERE}&ssl_certificate_location={HERE}&ssl_key_location={HERE}"
+            "&ssl_key_password=p%26w",
+            "https://a",
+            {
+                "ssl.ca.location": HERE, "ssl.certificate.location": HERE, "ssl.key.location": HERE,
+                "ssl.key.password": "p&w",
+            },
+        ),
+        (
+            f"https://a?ssl_ca_location={HERE}&ssl_certificate_location={HERE}&ssl_key_password=",
+            "https://a",
+            {"ssl.ca.location": HERE, "ssl.certificate.location": HERE, "ssl.key.password": ""},
+        ),
+    ],
+)  # fmt: skip
+def test_all_of_an_address_reaches_the_client(url: str, name: str, client: dict[str, str]) -> None:
+    found = address(url)
+
+    assert (found.name, found.client, found.proxy) == (name, {"url": name} | client, None)
+
+
+def test_a_proxy_is_named_apart() -> None:
+    found = address("http://a/b?proxy=http://u:secret@proxy:3128")
+
+    assert (found.name, found.client, found.proxy) == (
+        "http://a/b", {"url": "http://a/b"}, "http://u:secret@proxy:3128",
+    )  # fmt: skip
+    assert "secret" not in repr(found)
+
+
+def test_those_whom_this_machine_trusts_are_asked_where_the_address_names_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, folder = tmp_path / "all.pem", tmp_path / "folder"
+    file.touch(), folder.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+
+    assert address("https://a").client == {"url": "https://a", "ssl.ca.location": str(file)}
+    assert address(f"https://a?ssl_ca_location={HERE}").client["ssl.ca.location"] == HERE
+    assert address("http://a").client == {"url": "http://a"}
+    file.unlink()
+    assert address("https://a").client["ssl.ca.location"] == str(folder)
+    folder.rmdir()
+    assert address("https://a").client == {"url": "https://a"}
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "It is one address that begins with http:// or https:// and names a host"),
+        ("a:8081", "It is one address"),
+        ("ftp://a", "It is one address"),
+        ("http://", "It is one address"),
+        ("https://:8081", "It is one address"),
+        ("http://a:8081,http://b:8081", "It is one address"),
+        ("http://a,b", "It is one address"),
+        ("http://a?timeout=3", "timeout is no option of it; there are ssl_ca_location, ssl_certificate_location, ssl_"),
+        ("http://a?z=1&b=", "b is no option of it"),
+        (f"http://a?ssl_ca_location={HERE}", "ssl_ca_location is given, yet nothing is encrypted over http://"),
+        ("http://a?ssl_key_password=x", "ssl_key_password is given, yet nothing is encrypted"),
+        ("https://a?ssl_ca_location=/not/there", "ssl_ca_location names /not/there, which is not there"),
+        ("https://a?ssl_certificate_location=/not/there", "ssl_certificate_location names /not/there"),
+        (f"https://a?ssl_certificate_location={HERE}&ssl_key_location=/not/there", "ssl_key_location names /not/there"),
+        (f"https://a?ssl_key_location={HERE}", "A key is given without its certificate"),
+        ("https://a?ssl_key_password=x", "A key is given without its certificate"),
+        ("http://key@a", "It names a user without a password"),
+    ],
+)
+def test_what_an_address_cannot_mean_is_refused_in_words(url: str, says: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        address(url)
+
+    assert str(refusal.value).startswith(says)
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])

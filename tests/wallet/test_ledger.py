@@ -177,6 +177,55 @@ def test_the_transfers_of_an_event_are_numbered() -> None:
     assert [len(set(found)) for found in numbers] == [2, 2]
 
 
+def test_a_transfer_is_that_of_its_event() -> None:
+    change = {"player_id": PLAYERS[0], "currency": "SEK", "provider": "Adyen", "amount": 70}
+    events = arrived("DepositCompleted", change, change | {"amount": 80}, partition=5)
+    cash, clearing = (ledger.account_ids(events, kind)[0].as_py() for kind in ("cash", "clearing"))
+
+    transfers = ledger.booked(events, "DepositCompleted").transfers
+
+    same = {"currency": "SEK", "source_partition": 5, "number": 0, "record": "DepositCompleted"}
+    told = ("event_id", "occurred_at")
+    assert transfers.to_pylist() == [
+        {name: event[name] for name in told} | same | {"debit_account": clearing, "credit_account": cash, "amount": n}
+        for event, n in zip(events.to_pylist(), (70, 80), strict=True)
+    ]
+    assert ledger.entries(transfers).to_pylist() == [
+        {"account_id": clearing, "partition": 5, "debits": 70, "credits": 0},
+        {"account_id": clearing, "partition": 5, "debits": 80, "credits": 0},
+        {"account_id": cash, "partition": 5, "debits": 0, "credits": 70},
+        {"account_id": cash, "partition": 5, "debits": 0, "credits": 80},
+    ]
+
+
+def test_an_account_says_whose_it_is() -> None:
+    """A player's has no subject, a house account no player; one of neither provider nor vertical has no subject."""
+    change = {"player_id": PLAYERS[0], "currency": "SEK", "provider": "Adyen", "vertical": "slots", "bonus_amount": 0}
+
+    def described(record: str) -> list[dict[str, Any]]:
+        events = arrived(record, {n: v for n, v in (change | {"amount": 70}).items() if n in event_of(record)})
+        rows: list[dict[str, Any]] = ledger.booked(events, record).accounts.to_pylist()
+        for row in rows:
+            assert row.pop("id") == ledger.account_ids(events, row["kind"])[0].as_py()
+        return rows
+
+    cash = {"kind": "cash", "player_id": UUID(PLAYERS[0]).bytes, "subject": "", "currency": "SEK"}
+    house = {"player_id": None, "currency": "SEK"}
+    assert described("DepositCompleted") == [house | {"kind": "clearing", "subject": "Adyen"}, cash]
+    assert described("StakeTaken") == [cash, house | {"kind": "revenue", "subject": "slots"}]
+    assert described("BonusCredited") == [house | {"kind": "bonus_cost", "subject": ""}, cash | {"kind": "bonus"}]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_where_nothing_moves_the_columns_are_there_all_the_same(record: str) -> None:
+    zero = {"amount": 0} | ({"bonus_amount": 0} if "bonus_amount" in event_of(record) else {})
+
+    nothing = ledger.booked(arrived(record, zero), record)
+
+    assert (nothing.transfers.num_rows, nothing.accounts.num_rows) == (0, 0)
+    assert {"event_id", "currency", "occurred_at", "source_partition"} <= {*nothing.transfers.column_names}
+
+
 def test_every_record_of_the_topic_has_its_meaning_and_every_kind_its_place() -> None:
     used = {kind for moves in ledger.MOVEMENTS.values() for move in moves for kind in (move.debit, move.credit)}
 

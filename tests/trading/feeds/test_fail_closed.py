@@ -267,6 +267,14 @@ def test_a_recording_that_begins_with_a_description_is_believed() -> None:
     assert Told(mcm(mc(market="1.9", d=definition()))).status["1.9"] == "open"
 
 
+def test_after_an_image_of_all_a_market_that_is_new_is_believed_again() -> None:
+    """What could not be read may have been about any market, those to come as well; the image says it all anew."""
+    new = mcm(mc(market="1.9", d=definition()))
+
+    assert Told(b"{", new).status["1.9"] == "suspended"
+    assert Told(b"{", OPENING, new).status["1.9"] == "open"
+
+
 def test_versions_that_are_dropped_are_counted() -> None:
     older = mcm(mc(market=ONE, d=definition(version=99, status="SUSPENDED")))
 

@@ -144,6 +144,7 @@ def test_stale_is_what_the_last_message_said() -> None:
     assert told(OPENING, stale).is_stale
     assert set(told(OPENING, stale).markets) == {MARKET}
     assert not told(OPENING, stale, mcm(ct="HEARTBEAT")).is_stale
+    assert not told(OPENING, stale, mcm(ct="HEARTBEAT", status=200)).is_stale
 
 
 def test_the_agreed_heartbeat_is_kept() -> None:

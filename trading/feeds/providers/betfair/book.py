@@ -102,8 +102,7 @@ class Market:
         """A definition is complete: runners that it does not name are part of the market no more, and come last."""
         self.definition = definition
         before = self.runners
-        self.runners = {key: before.get(key) or Runner() for key in definition.runners}
-        self.runners |= {key: runner for key, runner in before.items() if key not in self.runners}
+        self.runners = {key: before.get(key) or Runner() for key in definition.runners} | before
         for key, runner in self.runners.items():
             runner.definition = definition.runners.get(key)
             runner.outcome = None
