@@ -92,7 +92,8 @@ def test_those_whom_this_machine_trusts_are_asked_where_the_address_names_nobody
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, folder = tmp_path / "all.pem", tmp_path / "folder"
-    file.touch(), folder.mkdir()
+    file.touch()
+    folder.mkdir()
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     monkeypatch.setenv("SSL_CERT_DIR", str(folder))
 

@@ -43,6 +43,12 @@ def test_an_image_replaces_the_whole_cache() -> None:
     assert set(told(OPENING, again).markets) == {"1.6"}
 
 
+def test_an_image_of_all_is_one_of_each_market_whether_or_not_they_say_so() -> None:
+    changed = last(mcm(mc(rc=[price(11, 1.5)]), ct="SUB_IMAGE"))
+
+    assert (changed.is_image, changed.images, changed.unknown) == (True, [MARKET], [])
+
+
 def test_a_resubscription_patches_what_is_there() -> None:
     delta = mcm(mc(rc=[{"id": 11, "atb": [[1.55, 3]]}]), ct="RESUB_DELTA")
 

@@ -30,7 +30,7 @@ _LONGEST_CLOCK = 1_000
 _MOST_PRICES = 1_000
 _MOST_MARKETS = 10_000
 # Here null says what a field that is left out says: it did not change.
-_UNCHANGED = ("marketDefinition", "tv", "rc"), ("ltp", "tv", "spn", "spf")
+_UNCHANGED = ("marketDefinition", "tv"), ("ltp", "tv", "spn", "spf")
 
 
 def read(message: bytes) -> Message:
