@@ -61,7 +61,7 @@ def _tell(file: Path) -> int:
 
 
 def _encode(file: Path) -> int:
-    adapter, stamp = Betfair(), Stamp(FixedClock(datetime.now(UTC)))
+    adapter, stamp = Betfair(), Stamp(FixedClock(datetime.now(UTC)), "MT")
     return sum(
         1
         for message in lines(file)

@@ -14,6 +14,7 @@ from backoffice.live.bus import publish
 from backoffice.streams.consume.diverting import Letter
 from backoffice.streams.database import Connection
 from backoffice.streams.outbox.emitting import emit
+from backoffice.streams.schemas import our_registry
 
 PLATFORM = "platform"
 
@@ -60,7 +61,7 @@ class Providers:
 
     @cached_property
     def _registry(self) -> Registry:
-        return Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX)
+        return our_registry()
 
 
 def _record(connection: Connection, action: str, provider: str, by: str, reason: str, now: datetime) -> None:

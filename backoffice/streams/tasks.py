@@ -28,8 +28,7 @@ def make_partitions() -> None:
         raise_alert(
             "partitions_not_made",
             f"Months could not be made ({reason}). Their rows lie in the default partition until they are; it is tried"
-            " again tomorrow, or by hand with manage.py shell -c 'from backoffice.streams.tasks import *;"
-            " make_partitions()'.",
+            " again tomorrow, or at once with `manage.py partitions`.",
             now=now,
         )
     else:

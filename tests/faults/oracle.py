@@ -1,7 +1,8 @@
 """What must stand in the tables after these events, worked out again in plain Python and by other means.
 
-Nothing here asks the streams how they store anything: the meaning of the events is written down once more, from the
-contracts and the ledger's rules, so that a fault in a projection cannot hide in its own check.
+Nothing here asks the streams how they store anything, so that a fault in a projection cannot hide in its own check: the
+meaning of the events is written down once more from the contracts, and the ledger's rules are those that `reconcile`
+checks with, which the projections do not know.
 """
 
 from collections import Counter, defaultdict

@@ -1,6 +1,7 @@
 """What is not said is closed: endpoints without a permission, commands without settings, settings without secrets."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
 from backoffice.localstack.layout import PROJECT
+from backoffice.settings.servers import KAFKA_VARIABLES
 
 GIVEN = {
     "SECRET_KEY": "long and random",
@@ -106,3 +108,14 @@ def test_production_takes_no_default(clone: Path, name: str) -> None:
 def test_production_refuses_what_is_meant_for_development(clone: Path, given: dict[str, str], says: str) -> None:
     assert started(clone, "-c", "import backoffice.settings.production", **GIVEN).returncode == 0
     assert says in started(clone, "-c", "import backoffice.settings.production", **(GIVEN | given)).stderr
+
+
+def test_every_variable_that_is_read_is_told_of_and_no_other() -> None:
+    files = (PROJECT / "backoffice" / "settings").glob("*.py")
+    read = {name for file in files for name in re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', file.read_text("utf-8"))}
+    table = [line for line in (PROJECT / "docs" / "settings.md").read_text("utf-8").splitlines() if "|" in line]
+
+    told = {name for line in table for name in re.findall(r"`([A-Z][A-Z_]+)`", line.split("|")[1])}
+
+    assert len(read) > 20
+    assert told == read | set(KAFKA_VARIABLES)

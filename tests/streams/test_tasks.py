@@ -1,10 +1,12 @@
 """The streams' housekeeping does what is due and nothing more, however often it runs."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from backoffice.celery import app
@@ -42,6 +44,22 @@ def test_a_partition_that_cannot_be_made_is_an_alert(database: str, monkeypatch:
     assert alert.record == "ComplianceAlert"
     assert f"{month}: canceling statement due to lock timeout".encode() in bytes(alert.value or b"")
     assert missing_partitions(SystemClock().now()) == [month]
+
+
+def test_a_person_makes_what_is_missing_or_is_told_why_not(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "PATIENCE", "20ms")
+    month = f"metrics_window_{SystemClock().now():%Y%m}"
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP TABLE "{month}"')
+    with psycopg.connect(databases.beside(settings.DATABASE_URL, database)) as reader:
+        reader.execute("SELECT count(*) FROM metrics_window")
+        with pytest.raises(CommandError, match=f"{month}: canceling statement due to lock timeout"):
+            call_command("partitions")
+
+    said = StringIO()
+    call_command("partitions", stdout=said)
+    assert said.getvalue() == f"made: {month}\n"
+    assert missing_partitions(SystemClock().now()) == []
 
 
 def sent(at: datetime | None, number: int) -> None:

@@ -8,15 +8,15 @@ from backoffice.kernel.ids import derived_uuid7
 
 from .adapter import Update
 
-# What no player causes stands for every brand, under the licence of the house.
-HOUSE = {"brand": "all", "jurisdiction": "MT"}
+# What no player causes stands for every brand.
+BRAND = "all"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Stamp:
-    """Gives each update its envelope and its version.
+    """Gives each update its envelope, under the licence of ``jurisdiction``, and its version.
 
     An event happened when Pitboss learnt of it: ``occurred_at`` is the clock's now, for a replay too. So a market's
     age says how long nothing was heard of it, and the windows count what goes on today.
@@ -27,8 +27,9 @@ class Stamp:
     and in a replay it is the old one.) Only a clock that was set back makes a new feed lose, until it has caught up.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, jurisdiction: str) -> None:
         self._clock = clock
+        self._jurisdiction = jurisdiction
         self._version = 0
         self._shift = 0
 
@@ -48,7 +49,8 @@ class Stamp:
         names = (update["provider"], update["market_id"], str(self._version))
         return {
             **update,
-            **HOUSE,
+            "brand": BRAND,
+            "jurisdiction": self._jurisdiction,
             "event_id": str(derived_uuid7(now, *names)),
             "occurred_at": at,
             "version": self._version,

@@ -20,18 +20,18 @@ def update(market: str = "1.5") -> Update:
 
 
 def test_an_event_happens_now() -> None:
-    assert Stamp(FixedClock(NOW)).event(update())["occurred_at"] == MICROSECONDS
+    assert Stamp(FixedClock(NOW), "MT").event(update())["occurred_at"] == MICROSECONDS
 
 
 def test_versions_rise_although_the_clock_stands() -> None:
-    stamp = Stamp(FixedClock(NOW))
+    stamp = Stamp(FixedClock(NOW), "MT")
 
     assert [stamp.event(update())["version"] - MICROSECONDS for _ in range(3)] == [0, 1, 2]
 
 
 def test_versions_rise_although_the_clock_is_set_back() -> None:
     clock = FixedClock(NOW)
-    stamp = Stamp(clock)
+    stamp = Stamp(clock, "MT")
     before = stamp.event(update())["version"]
     clock.advance(timedelta(seconds=-30))
 
@@ -40,15 +40,15 @@ def test_versions_rise_although_the_clock_is_set_back() -> None:
 
 def test_a_later_play_of_the_same_recording_is_newer() -> None:
     clock = FixedClock(NOW)
-    first = Stamp(clock)
+    first = Stamp(clock, "MT")
     versions = [first.event(update())["version"] for _ in range(1_000)]
     clock.advance(timedelta(seconds=1))
 
-    assert Stamp(clock).event(update())["version"] > max(versions)
+    assert Stamp(clock, "MT").event(update())["version"] > max(versions)
 
 
 def test_the_id_carries_its_time_and_follows_from_the_version() -> None:
-    one, same = Stamp(FixedClock(NOW)), Stamp(FixedClock(NOW))
+    one, same = Stamp(FixedClock(NOW), "MT"), Stamp(FixedClock(NOW), "MT")
     ids = [UUID(one.event(update(market))["event_id"]) for market in ("1.5", "1.5", "1.6")]
 
     assert ids == [UUID(same.event(update(market))["event_id"]) for market in ("1.5", "1.5", "1.6")]
@@ -59,7 +59,7 @@ def test_the_id_carries_its_time_and_follows_from_the_version() -> None:
 
 def test_scheduled_times_move_with_the_clock() -> None:
     """The recorded match was to start half an hour before its first message; so is the one played now."""
-    stamp = Stamp(FixedClock(NOW))
+    stamp = Stamp(FixedClock(NOW), "MT")
     stamp.start(PT)
 
     assert stamp.event(update())["starts_at"] == MICROSECONDS - 30 * 60 * 1_000_000
@@ -67,6 +67,6 @@ def test_scheduled_times_move_with_the_clock() -> None:
 
 
 def test_it_is_an_event_of_the_house() -> None:
-    event = Stamp(FixedClock(NOW)).event(update())
+    event = Stamp(FixedClock(NOW), "MT").event(update())
 
     assert (event["brand"], event["jurisdiction"]) == ("all", "MT")

@@ -13,11 +13,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
 from backoffice.streams.kafka.sending import Sender, schema_ids
+from backoffice.streams.schemas import our_registry
 from trading.feeds import providers
 from trading.feeds.adapter import Adapter, Malformed
 from trading.feeds.counting import Totals
@@ -108,9 +108,9 @@ def _demo(provider: str) -> Path | None:
 
 def _publisher(sender: Sender, stop: Signal) -> Publisher | None:
     """None when stopped before the servers answered."""
-    ids = schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), [RECORD], stop)
+    ids = schema_ids(our_registry(), [RECORD], stop)
     sender.wait_for_topics([TOPIC])
-    return Publisher(sender, ids[RECORD], Stamp(SystemClock())) if ids else None
+    return Publisher(sender, ids[RECORD], Stamp(SystemClock(), settings.PLATFORM_JURISDICTION)) if ids else None
 
 
 def _adapter(provider: str, file: Path) -> Adapter:
