@@ -5,16 +5,11 @@ from typing import Any
 import orjson
 import pytest
 
-from backoffice.live.messages import (
-    FORGOTTEN_SECONDS,
-    LONGEST,
-    SILENCE_SECONDS,
-    BadMessageError,
-    Message,
-    Speakers,
-    encoded,
-    parsed,
-)
+from backoffice.live.messages import BadMessageError, Message, Speakers, encoded, parsed
+
+# Limits that workers and web processes share: what is silent for longer counts as gone, and is forgotten in the end.
+SILENCE_SECONDS, FORGOTTEN_SECONDS = 3.0, 600.0
+LONGEST = 8 * 1024 * 1024
 
 SAID: dict[str, Any] = {
     "prices:1": [["m", {"m": {"version": 1, "back": 2.5, "in_play": True, "last": None, "name": "x"}}]],
@@ -75,6 +70,30 @@ def test_the_longest_message_is_one() -> None:
     assert parsed(data.ljust(LONGEST)) == Message("a", 1, SAID)
 
 
+def test_a_message_of_just_the_length_that_may_be_is_said_as_it_is() -> None:
+    def long(length: int) -> Message:
+        return Message("a", 1, {"t": [("m", {"m": {"name": "x" * length}})]})
+
+    room = LONGEST - len(encoded(long(0)))
+
+    assert parsed(encoded(long(room))).said == {"t": [["m", {"m": {"name": "x" * room}}]]}
+    assert parsed(encoded(long(room + 1))).said == {"t": None}
+
+
+def test_what_has_to_be_read_is_said_by_the_speaker_and_number_that_it_was() -> None:
+    rows = {"m": {"name": "x" * LONGEST}}
+
+    assert parsed(encoded(Message("a", 7, {"t": [("m", rows)]}, leaves=True))) == Message("a", 7, {"t": None}, True)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_where_even_the_names_are_too_long_everything_is_to_be_read(more: int) -> None:
+    room = LONGEST - len(encoded(Message("a", 2, {"": None})))
+    name = "x" * (room + more)
+
+    assert parsed(encoded(Message("a", 2, {name: None}))).said == {"*" if more else name: None}
+
+
 def test_what_would_be_too_long_only_says_what_has_to_be_read() -> None:
     row = {"name": "x" * 1_000_000}
     long: dict[str, Any] = {f"prices:{number}": [("m", {"m": row})] for number in range(9)}
@@ -116,6 +135,16 @@ def test_everything_is_heard_while_each_of_them_speaks() -> None:
     heard(speakers, "a", 2, late)
     assert speakers.all_speak(late)
     assert not speakers.any_speak(late + SILENCE_SECONDS + 0.1)
+
+
+def test_who_was_silent_for_ten_minutes_is_forgotten_and_not_a_moment_earlier() -> None:
+    speakers = Speakers()
+    heard(speakers, "a", 1, 0.0)
+    assert not speakers.all_speak(FORGOTTEN_SECONDS)
+    assert not heard(speakers, "a", 2, FORGOTTEN_SECONDS), "its next word follows the one before"
+    assert speakers.any_speak(FORGOTTEN_SECONDS + SILENCE_SECONDS)
+    assert not speakers.all_speak(2 * FORGOTTEN_SECONDS + 0.1)
+    assert heard(speakers, "a", 3, 2 * FORGOTTEN_SECONDS + 0.1), "it is new again"
 
 
 def test_who_leaves_is_not_waited_for_and_who_is_silent_is_forgotten_in_the_end() -> None:
