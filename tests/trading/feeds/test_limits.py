@@ -127,6 +127,25 @@ def test_as_many_markets_as_may_be_and_one_more() -> None:
     assert "at most 10000" in (taken(mcm(mc=markets)).refused or "")
 
 
+def test_as_many_runners_as_may_be_and_one_more() -> None:
+    runners = [runner(number) for number in range(1_001)]
+    changes = [price(number, 1.5) for number in range(1_001)]
+
+    assert len(taken(mcm(mc(d=definition(*runners[:-1], version=101)))).updates[0]["outcomes"]) == 1_000
+    assert taken(mcm(mc(rc=changes[:-1]))).refused is None
+    for told in (mc(d=definition(*runners, version=101)), mc(rc=changes)):
+        assert "has 1001 entries; it has at most 1000" in (taken(mcm(told)).refused or "")
+
+
+def test_as_many_prices_as_may_be_and_one_more() -> None:
+    ladder = [[1 + number / 100, 5] for number in range(1_001)]
+    levels = [[number % 1_000, 2, 5] for number in range(1_001)]
+
+    for name, told in (("atb", ladder), ("batb", levels)):
+        assert taken(of_runner(name, told[:-1])).refused is None
+        assert taken(of_runner(name, told)).refused == f"{name} has 1001 entries; it has at most 1000"
+
+
 def test_the_id_of_a_market_is_a_text() -> None:
     assert taken(mcm(mc(market="x" * 64))).refused is None
     for name in ("", "x" * 65, 1.1, None, "a\x00b", "a\u202eb"):
