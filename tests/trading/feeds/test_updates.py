@@ -163,6 +163,12 @@ def test_a_removed_runner_stays_an_outcome() -> None:
     ]
 
 
+def test_outcomes_stand_in_the_order_of_their_priority() -> None:
+    update = described(runner(11, 3), runner(12, 1), runner(13, 2))
+
+    assert outcomes(update, "outcome_id") == ["12", "13", "11"]
+
+
 def test_a_runner_that_is_not_described_any_more_is_inactive_and_last() -> None:
     update = only(image(mc(d=definition())), mcm(mc(d=definition(runner(12), version=101))))
 
