@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from backoffice.live.board import Rows
 from backoffice.live.messages import BadMessageError, Message, Speakers, encoded, parsed
 
 # Limits that workers and web processes share: what is silent for longer counts as gone, and is forgotten in the end.
@@ -72,7 +73,8 @@ def test_the_longest_message_is_one() -> None:
 
 def test_a_message_of_just_the_length_that_may_be_is_said_as_it_is() -> None:
     def long(length: int) -> Message:
-        return Message("a", 1, {"t": [("m", {"m": {"name": "x" * length}})]})
+        rows: Rows = {"m": {"name": "x" * length}}
+        return Message("a", 1, {"t": [("m", rows)]})
 
     room = LONGEST - len(encoded(long(0)))
 
@@ -81,7 +83,7 @@ def test_a_message_of_just_the_length_that_may_be_is_said_as_it_is() -> None:
 
 
 def test_what_has_to_be_read_is_said_by_the_speaker_and_number_that_it_was() -> None:
-    rows = {"m": {"name": "x" * LONGEST}}
+    rows: Rows = {"m": {"name": "x" * LONGEST}}
 
     assert parsed(encoded(Message("a", 7, {"t": [("m", rows)]}, leaves=True))) == Message("a", 7, {"t": None}, True)
 

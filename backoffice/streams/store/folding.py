@@ -42,13 +42,13 @@ def distinct(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
 
 
 def _last_of_run(rows: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    """Which rows are the last of a run of equal keys, in a table sorted by key."""
+    """Which rows are the last of a run of equal keys, in a table sorted by key; no part of a key is ever null."""
     last = np.zeros(rows.num_rows, bool)
     last[-1] = True
     for name in key:
         column = rows[name].combine_chunks()
         changes = pc.not_equal(column[:-1], column[1:])
-        last[:-1] |= pc.fill_null(changes, False).to_numpy(zero_copy_only=False)
+        last[:-1] |= changes.to_numpy(zero_copy_only=False)
     return last
 
 

@@ -71,6 +71,11 @@ def test_a_ratio_of_nothing_trips_with_the_first() -> None:
     assert breaker(ratio=0.0).trips_at([2]) == 2
 
 
+def test_the_first_message_is_the_only_one_that_counts_until_there_is_another() -> None:
+    assert breaker(ratio=0.5).trips_at([0]) == 0
+    assert breaker(ratio=0.5).trips_at([1]) is None
+
+
 def test_is_calm_when_the_bad_are_less_than_half_of_what_trips_it() -> None:
     troubled = full()
     troubled.count(3, [0, 1, 2])

@@ -67,3 +67,11 @@ def test_a_message_twice_is_never_trusted() -> None:
 
     assert not gaps.trusted(0, 5, offsets(5, 5, 6))
     assert not gaps.trusted(0, 5, offsets(5, 5, 6))
+
+
+def test_a_hole_behind_a_message_that_came_twice_is_not_believed_at_once() -> None:
+    gaps = Gaps()
+    gaps.trusted(0, 5, offsets(5, 5, 6))
+
+    assert not gaps.trusted(0, 5, offsets(5, 6, 8))
+    assert gaps.trusted(0, 5, offsets(5, 6, 8))

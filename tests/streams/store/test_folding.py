@@ -74,13 +74,34 @@ def test_ids_of_16_bytes_are_keys_too() -> None:
     ]
 
 
-@pytest.mark.parametrize("amounts", [[2**62, 2**62], [-(2**62), -(2**62), -(2**62)], [2**63 - 1, 1]])
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        [2**62, 2**62],
+        [-(2**62), -(2**62), -(2**62)],
+        [2**63 - 1, 1],
+        [-(2**63), -(2**63)],
+        [-(2**63), -1],
+        [0, -(2**63)],
+    ],
+)
 def test_a_sum_that_would_wrap_is_refused(amounts: list[int]) -> None:
     with pytest.raises(pa.ArrowInvalid, match="sum of amount"):
         added(table([("a", 0, 0, amount) for amount in amounts]), KEY, ("amount",))
 
 
-def test_a_sum_that_fits_is_not() -> None:
-    found = added(table([("a", 0, 0, 2**62 - 1), ("a", 0, 0, 2**62 - 1)]), KEY, ("amount",))
+@pytest.mark.parametrize("beside", [-1, 1])
+def test_a_sum_that_would_wrap_is_refused_beside_one_that_fits(beside: int) -> None:
+    for amount in (2**62, -(2**62) - 1):
+        with pytest.raises(pa.ArrowInvalid, match="sum of amount"):
+            added(table([("a", 0, 0, amount), ("a", 0, 0, amount), ("b", 0, 0, beside)]), KEY, ("amount",))
 
-    assert found["amount"].to_pylist() == [2**63 - 2]
+
+@pytest.mark.parametrize("amount", [2**62 - 1, -(2**62) + 1])
+def test_a_sum_that_fits_is_not(amount: int) -> None:
+    one = added(table([("a", 0, 0, amount), ("a", 0, 0, amount)]), KEY, ("amount",))
+    each = added(table([("a", 0, 0, amount), ("b", 0, 0, amount)]), KEY, ("amount",))
+
+    assert one["amount"].to_pylist() == [2 * amount]
+    assert each["amount"].to_pylist() == [amount, amount]
+    assert added(table([("a", 0, 0, 2**63 - 1)]), KEY, ("amount",))["amount"].to_pylist() == [2**63 - 1]
