@@ -159,6 +159,13 @@ def test_numbers_have_bounds_even_where_none_are_stated(
     assert list(faults_of(rule, [bad, good], kind)) == [0]
 
 
+def test_a_contract_is_the_same_for_every_batch() -> None:
+    definition = definition_with({"type": "long", "minimum": 1, "maximum": 2})
+
+    for _ in range(2):
+        assert sorted(checked(batch_with(pa.array([3, 0, 2])), definition, NOW)[1]) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
