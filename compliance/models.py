@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from backoffice.streams.tables.sources import by_source
+from backoffice.streams.indexes import by_source
 
 
 class Alert(models.Model):

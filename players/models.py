@@ -6,7 +6,7 @@ A group of columns that one kind of event sets carries when it happened and wher
 
 from django.db import models
 
-from backoffice.streams.tables.sources import by_source, by_time
+from backoffice.streams.indexes import by_source, by_time
 
 
 class Player(models.Model):

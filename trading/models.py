@@ -8,8 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, OuterRef, QuerySet
 
+from backoffice.streams.indexes import by_source, by_time
 from backoffice.streams.tables.immutable import IMMUTABLE
-from backoffice.streams.tables.sources import by_source, by_time
 
 
 class SportEvent(models.Model):

@@ -8,8 +8,8 @@ linked: they share its id and are stored all or none.
 from django.db import models
 from django.db.models import F, Q
 
+from backoffice.streams.indexes import by_source, by_time
 from backoffice.streams.tables.immutable import IMMUTABLE
-from backoffice.streams.tables.sources import by_source, by_time
 
 
 class Account(models.Model):

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from backoffice.contracts.catalogue import TOPICS
+from backoffice.kernel import locks
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
 
@@ -31,9 +32,6 @@ from .plan import STEP, Plan, positions
 from .running import Running, Say, silent
 from .walks import go_on
 from .windows import roll_again
-
-# Any numbers that nothing else locks: two runs of a kind would add to the same books.
-BY_THE_CLOCK, OF_EVERYTHING = 7_011_846_102, 7_011_846_104
 
 
 class Busy(Exception):  # noqa: N818 - not an error: another run does the work
@@ -80,7 +78,7 @@ def reconcile(
         Retryable: Kafka, Postgres or the registry is away; what steps before that found is kept and told.
     """
     began = time.monotonic()
-    with _in_words(), _alone(OF_EVERYTHING if full else BY_THE_CLOCK):
+    with _in_words(), _alone(locks.RECONCILE_OF_EVERYTHING if full else locks.RECONCILE_BY_THE_CLOCK):
         if full:
             run = in_full(clock, step, anew=anew, say=say)
         elif _news() > alone_up_to:

@@ -8,16 +8,13 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from backoffice.kernel.locks import RECONCILE_STEP
 from backoffice.streams.store.projection import STREAMS
 
 from .books import Books
 from .declared import described
 from .known import Place
 from .plan import Position
-
-# Any number that nothing else locks. Runs over everything and runs by the clock go on side by side; but their steps
-# take turns, since both note what they find.
-STEPS = 7_011_846_103
 
 
 @contextmanager
@@ -44,14 +41,14 @@ def _in_turn(is_beside: bool) -> Iterator[None]:
     """Held outside the transaction: its snapshot must follow the commit of the step before."""
     shared = "_shared" if is_beside else ""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_lock{shared}(%s)", [STEPS])
+        cursor.execute(f"SELECT pg_advisory_lock{shared}(%s)", [RECONCILE_STEP])
     try:
         yield
     finally:
         # A connection that broke has given the lock back by itself.
         if connection.is_usable():
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_unlock{shared}(%s)", [STEPS])
+                cursor.execute(f"SELECT pg_advisory_unlock{shared}(%s)", [RECONCILE_STEP])
 
 
 def forget_unchecked(cursor: CursorWrapper, books: Books, read: list[Position]) -> None:

@@ -4,8 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import KT
 
-from .outbox.positions import KeyHash
-from .tables.sources import by_source
+from .commit_order import KeyHash
+from .indexes import by_source
 
 
 class Offset(models.Model):

@@ -6,17 +6,17 @@ import pytest
 
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
+from backoffice.kernel import locks
 from backoffice.localstack.stack import Stack
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.outbox.emitting import emit
-from backoffice.streams.outbox.relay import ADVISORY_LOCK
 from tests.faults.load import some_events
 from tests.faults.locks import cut_off, held, until_one_waits
 from tests.spine import Spine, kill, until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC = "operator-actions"
-WORKING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {ADVISORY_LOCK % 2**32}"
+WORKING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {locks.RELAY % 2**32}"
 CONNECTED = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss-stream'"
 )

@@ -8,9 +8,9 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from backoffice.kernel import locks
 from backoffice.reconcile import log
 from backoffice.reconcile.models import Run
-from backoffice.reconcile.run import BY_THE_CLOCK
 from backoffice.reconcile.tasks import reconcile_newest
 from tests import databases
 from tests.reconcile.conftest import Reconcile, changed
@@ -57,10 +57,10 @@ def test_postgres_is_away(continued: Spine, reconcile: Reconcile, nowhere: str) 
 
 def test_another_run_is_under_way(continued: Spine, reconcile: Reconcile) -> None:
     with psycopg.connect(continued.database_url, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [BY_THE_CLOCK])
+        other.execute("SELECT pg_advisory_lock(%s)", [locks.RECONCILE_BY_THE_CLOCK])
         nothing_new(continued, reconcile, "Another reconciliation is under way")
         # Closing the connection would free it too, but some time after.
-        other.execute("SELECT pg_advisory_unlock(%s)", [BY_THE_CLOCK])
+        other.execute("SELECT pg_advisory_unlock(%s)", [locks.RECONCILE_BY_THE_CLOCK])
 
     assert reconcile()[0] == 0
 

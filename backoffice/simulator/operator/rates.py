@@ -1,13 +1,10 @@
 """How the operator's players behave, as data. Every figure here is invented, of the size that operators report.
 
-Rates are dated: a changed rate is a new line with the day from which it holds. Money is in euro cents; other currencies
+Money is in euro cents; other currencies
 follow by ``UNITS``.
 """
 
-from datetime import date
 from math import exp
-
-SINCE = date(2026, 1, 1)
 
 # Minor units of a currency for one euro cent, rounded: what 0.01 EUR costs there.
 UNITS = {

@@ -1,7 +1,7 @@
-import backoffice.streams.outbox.positions
+import backoffice.streams.commit_order
 from django.db import migrations, models
 
-from backoffice.streams.outbox.positions import IN_ORDER_OF_COMMITS
+from backoffice.streams.commit_order import IN_ORDER_OF_COMMITS
 
 
 class Migration(migrations.Migration):
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='outgoing',
             name='key_hash',
-            field=models.GeneratedField(db_persist=True, expression=backoffice.streams.outbox.positions.KeyHash(), output_field=models.BigIntegerField()),
+            field=models.GeneratedField(db_persist=True, expression=backoffice.streams.commit_order.KeyHash(), output_field=models.BigIntegerField()),
         ),
         migrations.AddField(
             model_name='outgoing',

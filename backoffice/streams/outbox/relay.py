@@ -9,6 +9,7 @@ from typing import Self
 
 from confluent_kafka import KafkaException
 
+from backoffice.kernel import locks
 from backoffice.kernel.clock import Clock, SystemClock
 from backoffice.kernel.errors import Retryable
 
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 OUTBOX = "outbox"
 IDLE_SECONDS = 0.2
 STUCK_EVERY = timedelta(seconds=10)
-# Any number that nothing else locks: one relay works at a time, so that order is kept; the others stand by.
-ADVISORY_LOCK = 7_011_846_101
 
 
 @dataclass(frozen=True)
@@ -130,5 +129,5 @@ def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: 
 
 
 def _locked(connection: Connection) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_LOCK]).fetchone()
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [locks.RELAY]).fetchone()
     return bool(row and row[0])

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from psycopg import sql
 
 from backoffice.kernel.errors import Rejected
+from backoffice.kernel.locks import REBUILD
 
 from ..database import Connection
 
-# Any number that nothing else locks, together with the hash of the table's name.
-LOCKS = 7_011_847
 # What Postgres keeps of it.
 _NAME_LENGTH = 63
 
@@ -35,13 +34,13 @@ def held(connection: Connection, table: str) -> Iterator[None]:
     connection.execute(sql.SQL("SET application_name = {}").format(name))
     # A rebuild whose machine is gone is noticed while one of its statements runs, too.
     connection.execute("SET client_connection_check_interval = '5s'")
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [LOCKS, table]).fetchone()
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [REBUILD, table]).fetchone()
     if not row or not row[0]:
-        holder = connection.execute(_HOLDER, [LOCKS, table]).fetchone()
+        holder = connection.execute(_HOLDER, [REBUILD, table]).fetchone()
         who = holder[0] if holder else "one that has just ended"
         raise Rejected(f"{table} is being rebuilt by {who}. Wait for it, or end it, and start again; nothing was done.")
     try:
         yield
     finally:
         if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [LOCKS, table])
+            connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [REBUILD, table])

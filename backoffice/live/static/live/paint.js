@@ -36,7 +36,7 @@ export function write(element, text, value, quiet) {
 }
 
 // Alternating names start an animation anew that may still be running.
-export function flash(element, move) {
+function flash(element, move) {
   element.dataset.move = element.dataset.move === `${move}-a` ? `${move}-b` : `${move}-a`;
 }
 

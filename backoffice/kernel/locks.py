@@ -1,0 +1,17 @@
+"""The numbers of Postgres' advisory locks, all in one place so that no two things lock the same."""
+
+# One relay sends at a time, so that order is kept; the others stand by and try again.
+RELAY = 7_011_846_101
+# Runs by the clock and runs over everything go on side by side, each kind alone: a second one is refused.
+RECONCILE_BY_THE_CLOCK = 7_011_846_102
+RECONCILE_OF_EVERYTHING = 7_011_846_104
+# But their steps take turns, since both note what they find: one waits for the other.
+RECONCILE_STEP = 7_011_846_103
+
+# Those of two numbers; the first says what they are for.
+
+# With a number below 128 that keys of the outbox share: held from a transaction's last statement to its commit.
+# Written out in the trigger, which a migration keeps as it is.
+OUTBOX_KEYS = 7_011_846
+# With the hash of a table's name: a second rebuild of it is refused.
+REBUILD = 7_011_847
