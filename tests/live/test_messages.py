@@ -42,6 +42,7 @@ def update(**changes: Any) -> bytes:
         (orjson.dumps(GOOD | {"said": []}), "of its type"),
         (orjson.dumps(GOOD | {"said": {"p": {}}}), "p is neither"),
         (orjson.dumps(GOOD | {"said": {"p": ["m"]}}), "p is neither"),
+        (orjson.dumps(GOOD | {"said": {"p": [["m", {"m": {}}], ["n", {}]]}}), "p is neither"),
         (update(group=5), "p is neither"),
         (update(group=None), "p is neither"),
         (update(group=["m"]), "p is neither"),
