@@ -20,7 +20,6 @@ from backoffice.kernel.money import CURRENCIES
 Event = dict[str, Any]
 
 _OLDEST_EVENT = datetime(2000, 1, 1, tzinfo=UTC)
-_NO_END = 1 << 62
 _FORMATS = {
     "uuid": re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch,
     "country": re.compile(r"[A-Z]{2}").fullmatch,
@@ -107,8 +106,9 @@ def _add_text(rules: Rules, field: dict[str, Any]) -> None:
         rules.choices.append((name, CURRENCIES))
     elif form:
         rules.forms.append((name, form, _FORMATS.get(form, _is_address)))
-    if "max_length" in field or not ("values" in field or form):
-        rules.texts.append((name, field.get("max_length", _NO_END)))
+    # A text without values or a form has a length: the conventions of the contracts ask for one of the three.
+    if "max_length" in field:
+        rules.texts.append((name, field["max_length"]))
 
 
 def _micros(at: datetime) -> int:

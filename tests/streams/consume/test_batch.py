@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from backoffice.streams.consume.batch import Batch, DeadLetter
 
-Message = tuple[int, int, bytes]
+Message = tuple[int, int, bytes | None, bytes | None, int]
 
 
 @st.composite
@@ -14,7 +14,9 @@ def batches(draw: st.DrawFn) -> Batch:
     following = dict(starts)
     for number, partition in enumerate(draw(st.lists(st.integers(0, 3), max_size=14))):
         offset = following[partition] + draw(st.integers(0, 2))
-        batch.add(partition=partition, offset=offset, key=b"%d" % number, value=b"v", start=starts[partition])
+        value = None if number == 3 else b"v%d" % number
+        start, logged = starts[partition], 1_000 + number
+        batch.add(partition=partition, offset=offset, key=b"%d" % number, value=value, start=start, logged=logged)
         following[partition] = offset + 1
     for partition in draw(st.sets(st.integers(0, 3))):
         start, end = batch.spans.get(partition, (starts[partition], starts[partition]))
@@ -23,10 +25,7 @@ def batches(draw: st.DrawFn) -> Batch:
 
 
 def messages(batch: Batch) -> list[Message]:
-    return [
-        (partition, offset, key or b"")
-        for partition, offset, key in zip(batch.partitions, batch.offsets, batch.keys, strict=True)
-    ]
+    return list(zip(batch.partitions, batch.offsets, batch.keys, batch.values, batch.logged, strict=True))
 
 
 def settle_in_order(batch: Batch, parts: list[Batch]) -> None:
@@ -37,7 +36,7 @@ def settle_in_order(batch: Batch, parts: list[Batch]) -> None:
             assert start == at[partition]
             assert start < end
             at[partition] = end
-        for partition, offset, _ in messages(part):
+        for partition, offset, *_ in messages(part):
             start, end = part.spans[partition]
             assert start <= offset < end
     assert at == {partition: end for partition, (_, end) in batch.spans.items()}
@@ -66,7 +65,7 @@ def test_halving_ends_with_each_message_alone(batch: Batch) -> None:
 def test_until_leaves_out_one_partition_from_an_offset_on(batch: Batch, data: st.DataObject) -> None:
     if not len(batch):
         return
-    partition, offset, _ = data.draw(st.sampled_from(messages(batch)))
+    partition, offset, *_ = data.draw(st.sampled_from(messages(batch)))
     kept = batch.until(partition, offset)
 
     assert messages(kept) == [found for found in messages(batch) if found[0] != partition or found[1] < offset]
@@ -85,6 +84,42 @@ def test_until_drops_the_verdicts_with_the_places_they_name() -> None:
     kept = batch.until(0, 2)
 
     assert (kept.dead, kept.repeats) == ({}, {})
+
+
+def test_a_batch_knows_its_topic_and_what_was_sent_again_in_every_part() -> None:
+    batch = batch_of_four()
+    batch.replayed[1, 3] = (7, 2)
+
+    for part in (*batch.halves(), batch.until(0, 2)):
+        assert (part.topic, part.replayed) == ("bet-events", {(1, 3): (7, 2)})
+
+
+def batch_of_four() -> Batch:
+    """Offsets 0 to 3 of two partitions in turn, logged at 10, 11, 12 and 13."""
+    batch = Batch("bet-events")
+    for offset in range(4):
+        batch.add(partition=offset % 2, offset=offset, key=None, value=b"v", start=offset % 2, logged=10 + offset)
+    return batch
+
+
+def test_a_message_stands_where_it_was_logged_unless_it_was_sent_again() -> None:
+    batch = batch_of_four()
+    assert batch.standings() == ([10, 11, 12, 13], [0, 1, 2, 3])
+
+    batch.replayed |= {(1, 3): (7, 2), (0, 3): (1, 1)}
+    assert batch.standings() == ([10, 11, 12, 7], [0, 1, 2, 2])
+
+
+def test_the_log_of_each_partition_has_come_to_its_last_message() -> None:
+    assert batch_of_four().newest_logged() == {0: 12, 1: 13}
+    assert Batch("bet-events").newest_logged() == {}
+
+
+def test_what_a_stream_does_not_take_makes_no_row() -> None:
+    batch = batch_of_four()
+    batch.passed |= {0, 2}
+
+    assert batch.living() == [1, 3]
 
 
 def test_what_lives_is_neither_dead_nor_a_repeat() -> None:

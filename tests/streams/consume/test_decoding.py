@@ -7,10 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.examples import MOMENT
-from backoffice.streams.consume.batch import DeadLetter
+from backoffice.streams.consume.batch import Batch, DeadLetter
+from backoffice.streams.consume.decoding import Decoded, decode
+from backoffice.streams.consume.tombstones import Tombstones
 from tests.streams.arriving import KnownWriters, batch_of, decoded, event_of, message
 
 BET = message("BetPlaced", event_of("BetPlaced"))
@@ -103,3 +106,93 @@ def test_a_producers_clock_may_be_ahead_by_what_is_configured(settings: Any) -> 
 
     assert "lies in the future" in early.dead[0].reason
     assert not decoded(batch_of("bet-events", [BET]), now=MOMENT - timedelta(minutes=2)).dead
+
+
+def at(partition: int, record: str, *, happened: timedelta, logged: timedelta | None = timedelta()) -> Batch:
+    """A batch of one event of a moment, logged at another; None where the broker does not keep its time."""
+    batch = Batch(topic_of(record))
+    moment = 0 if logged is None else int((MOMENT + logged).timestamp() * 1_000)
+    value = message(record, event_of(record, occurred_at=MOMENT + happened))
+    batch.add(partition=partition, offset=9, key=b"k", value=value, start=9, logged=moment)
+    return batch
+
+
+def together(*batches: Batch) -> Decoded:
+    whole = Batch(batches[0].topic)
+    for part in batches:
+        (partition,), (value,), (logged,) = part.partitions, part.values, part.logged
+        whole.add(partition=partition, offset=len(whole), key=b"k", value=value, start=0, logged=logged)
+    return decoded(whole)
+
+
+def test_the_newest_event_of_each_partition_is_found_in_whatever_table_it_is() -> None:
+    minute, second = timedelta(minutes=1), timedelta(seconds=1)
+    result = together(
+        at(1, "BetPlaced", happened=minute), at(1, "BetPlaced", happened=second), at(4, "BetPlaced", happened=second),
+        at(1, "BetSettled", happened=2 * second), at(4, "BetSettled", happened=minute + timedelta(microseconds=1)),
+    )  # fmt: skip
+
+    assert result.newest() == {1: MOMENT + minute, 4: MOMENT + minute + timedelta(microseconds=1)}
+    assert decoded(batch_of("bet-events", [])).newest() == {}
+
+
+def test_clocks_that_are_ahead_of_the_log_are_counted_by_partition() -> None:
+    tolerance = timedelta(seconds=2)
+    result = together(
+        at(1, "BetPlaced", happened=tolerance), at(1, "BetPlaced", happened=timedelta(seconds=3)),
+        at(1, "BetSettled", happened=timedelta(seconds=9)), at(1, "BetSettled", happened=timedelta(seconds=5)),
+        at(2, "BetPlaced", happened=tolerance + timedelta(milliseconds=1)),
+        at(3, "BetPlaced", happened=timedelta(minutes=1), logged=None),
+        at(4, "BetPlaced", happened=timedelta(minutes=-1)),
+        at(5, "BetPlaced", happened=timedelta(minutes=1), logged=timedelta(minutes=1)),
+    )  # fmt: skip
+
+    assert result.ahead(tolerance) == {1: (3, 9_000), 2: (1, 2_001)}
+    assert result.ahead(timedelta(minutes=1)) == {}
+
+
+def test_rows_say_when_the_log_had_come_to_them() -> None:
+    result = together(at(1, "BetPlaced", happened=timedelta(), logged=timedelta(milliseconds=7)))
+    (row,) = result.tables["BetPlaced"].select(["logged_at", "logged_offset", "source_offset"]).to_pylist()
+
+    assert row["logged_at"].replace(tzinfo=None) == (MOMENT + timedelta(milliseconds=7)).replace(tzinfo=None)
+    assert (row["logged_offset"], row["source_offset"]) == (0, 0)
+
+
+def test_what_was_sent_again_stands_where_it_stood_at_first() -> None:
+    batch = batch_of("bet-events", [BET, BET], start=100)
+    batch.replayed[0, 101] = (1_000, 42)
+
+    table = decoded(batch).tables["BetPlaced"]
+
+    assert table["source_offset"].to_pylist() == [100, 101]
+    assert table["logged_offset"].to_pylist() == [100, 42]
+    assert [moment.timestamp() for moment in table["logged_at"].to_pylist()] == [0, 1]
+
+
+def test_records_that_the_stream_does_not_want_are_passed_by() -> None:
+    batch = batch_of("bet-events", [BET, SETTLED, b"junk", SETTLED])
+
+    result = decode(batch, records=["BetPlaced"], writers=KnownWriters(), now=MOMENT)
+
+    assert (result.passed, sorted(result.dead), sorted(result.tables)) == ({1, 3}, [2], ["BetPlaced"])
+
+
+def test_on_a_compacted_topic_a_message_without_a_value_says_what_is_gone() -> None:
+    price = message("MarketPrice", event_of("MarketPrice"))
+    batch = Batch("market-prices")
+    for offset, (key, value) in enumerate(
+        [(b"1x2", price), (b"1x2", None), (b"totals", None), (b"1x2", None), (b"\xff", None), (None, None), (b"a", b"")]
+    ):
+        batch.add(partition=0, offset=offset, key=key, value=value, start=0)
+    batch.repeats[3] = "MarketPrice"
+
+    result = decoded(batch)
+
+    assert result.tombstones == Tombstones("market-prices", {"1x2": 1, "totals": 2})
+    assert {row: dead.reason[:36] for row, dead in result.dead.items()} == {
+        4: "A message without a value tells by i", 5: "A message without a value tells by i",
+        6: "The message has no value.",
+    }  # fmt: skip
+    assert result.tables["MarketPrice"]["row"].to_pylist() == [0]
+    assert decoded(batch_of("bet-events", [BET])).tombstones == Tombstones("bet-events")
