@@ -72,8 +72,9 @@ def cash_outs(events: pa.Table) -> pa.Table:
 def _with_results(rows: pa.Table, events: pa.Table) -> pa.Table:
     """The results of the legs as one array for each of their fields. Those of dead heats are null where no leg ended in
     one: nearly all, and all of which the producer does not tell."""
+    # Combined anew, and so from the first element on, whatever slice the events are.
     lists = events["legs"].combine_chunks()
-    offsets = lists.offsets if not lists.offset else pc.subtract(lists.offsets, lists.offsets[0])
+    offsets = lists.offsets
     elements = pc.list_flatten(lists)
     for column, field in (
         ("legs", "leg_no"), ("results", "result"), ("void_factors", "void_factor"),

@@ -1,5 +1,6 @@
 """Bets, their settlements and the revenue that follows from them, from ten-line tables of events."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import groupby
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backoffice.contracts.examples import MOMENT
+from backoffice.streams.store.projection import STREAMS, Effect
 from tests.streams.arriving import arrived
 from trading import projections as trading
 
@@ -61,6 +63,40 @@ TOLD: dict[str, dict[str, Any]] = {
 def windows(rows: pa.Table) -> list[tuple[str, str, str, int, int]]:
     names = ("metric", "key", "currency", "count", "amount")
     return [tuple(row[name] for name in names) for row in rows.to_pylist()]
+
+
+FACT = (Effect.APPEND, (), True)
+OF_WINDOW = (Effect.ADD, ("count", "amount"), False)
+IN_LOG = (Effect.NEWEST, ("version", "version_logged_at", "version_offset"), False)
+# For each record the tables that it fills: by which key, and what happens to a row that is there.
+DECLARED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Effect, tuple[str, ...], bool]]] = {
+    ("BetPlaced", "trading_bet"): (("id",), FACT),
+    ("BetPlaced", "trading_leg"): (("bet_id", "leg_no"), (Effect.APPEND, (), False)),
+    ("BetPlaced", "metrics_activity"): (("player_id", "topic"), (Effect.NEWEST, ("minute",), False)),
+    **{(record, "trading_settlement"): (("event_id",), FACT)
+       for record in ("BetSettled", "BetResettled", "BetVoided", "BetCashedOut")},
+    **{(record, "metrics_window"): (("metric", "minute", "key", "currency", "topic", "partition"), OF_WINDOW)
+       for record in ("BetPlaced", "BetSettled", "BetResettled", "BetVoided", "BetCashedOut", "MarketUpdate")},
+    ("MarketUpdate", "trading_sportevent"): (
+        ("id",), (Effect.NEWEST, ("seen_logged_at", "seen_offset"), False)),
+    ("MarketUpdate", "trading_statuschange"): (
+        ("market_id", "version", "version_logged_at", "version_offset"), (Effect.ONCE, (), False)),
+    ("MarketUpdate", "trading_market"): (("id",), IN_LOG),
+    ("MarketUpdate", "trading_outcome"): (("market_id", "outcome_id"), IN_LOG),
+    ("MarketPrice", "trading_offer"): (("market_id",), IN_LOG),
+    ("MarketPrice", "trading_price"): (("market_id", "outcome_id"), IN_LOG),
+}  # fmt: skip
+
+
+def test_which_rows_meet_and_which_of_them_stays() -> None:
+    found = {(p.record, p.table): (p.key, (p.effect, p.by, p.fact)) for p in trading.trading.projections}
+
+    assert found == DECLARED
+    assert STREAMS["trading"] is trading.trading
+    windows_of = Counter(p.record for p in trading.trading.projections if p.table == "metrics_window")
+    assert windows_of == {
+        "BetPlaced": 3, "BetSettled": 2, "BetResettled": 2, "BetVoided": 2, "BetCashedOut": 2, "MarketUpdate": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("function", "record", "columns"), COLUMNS, ids=lambda case: getattr(case, "__name__", ""))
@@ -255,6 +291,7 @@ def test_prices_are_the_offer_and_one_row_for_each_outcome() -> None:
         ("1x2", "h", 1_900),
         ("1x2", "a", 2_000),
     ]
+    assert [row["version"] for row in rows] == [8, 8]
     assert rows[1]["version_offset"] == offer["version_offset"] == events["source_offset"].to_pylist()[0]
 
 
