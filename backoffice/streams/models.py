@@ -130,6 +130,7 @@ class Halt(models.Model):
     offset = models.BigIntegerField()
     cause = models.TextField(choices=Cause, default=Cause.BAD_MESSAGES, db_default=Cause.BAD_MESSAGES)
     reason = models.TextField()
+    alert_id = models.UUIDField(null=True)
     halted_at = models.DateTimeField()
     resumed_at = models.DateTimeField(null=True)
     resumed_by = models.TextField(blank=True, default="")
@@ -265,7 +266,8 @@ class Outgoing(models.Model):
     Messages of one ``key_hash`` leave in the order of (``position``, ``id``). The database sets the position while the
     transaction commits, so that this is the order of commits, whenever each of the messages was written. One that
     cannot be sent is held, and with it those behind it: ``held_since`` is set in all of them, ``attempts``,
-    ``next_attempt_at`` and ``last_error`` in the first. It ends sent, or discarded by a person.
+    ``next_attempt_at`` and ``last_error`` in the first. It ends sent, or discarded by a person. ``alert_id`` is that of
+    the open alert that tells of it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -283,7 +285,7 @@ class Outgoing(models.Model):
     attempts = models.IntegerField(db_default=0)
     next_attempt_at = models.DateTimeField(null=True)
     last_error = models.TextField(blank=True, db_default="")
-    alerted_at = models.DateTimeField(null=True)
+    alert_id = models.UUIDField(null=True)
     discarded_at = models.DateTimeField(null=True)
     discarded_by = models.TextField(blank=True, db_default="")
     discard_reason = models.TextField(blank=True, db_default="")
@@ -306,6 +308,7 @@ class Outgoing(models.Model):
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="outgoing_due"
             ),
+            models.Index(fields=["alert_id"], condition=models.Q(alert_id__isnull=False), name="outgoing_alerted"),
             # What has no record is a dead letter; by its position reconciliation finds it.
             models.Index(
                 "topic",

@@ -1,6 +1,7 @@
 """Too many bad messages stop a partition, and only that one, until a person lets it go on."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -34,10 +35,7 @@ def test_a_partition_full_of_bad_messages_is_halted_alone_and_goes_on_when_resum
         assert "20%" in halt[0][3]
         assert spine.value("SELECT count(*) FROM streams_deadletter") == 9
         assert spine.value("SELECT next FROM streams_offset WHERE topic = %s AND partition = 0", TOPIC) == 29
-        alert = decode(
-            bytes(spine.value("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert'")),
-            schema("ComplianceAlert"),
-        )
+        (alert,) = _alerts(spine)
         assert (alert["kind"], alert["severity"]) == ("stream_halted", "critical")
         assert "bet-events[0] halted at offset 29" in alert["summary"]
 
@@ -45,6 +43,19 @@ def test_a_partition_full_of_bad_messages_is_halted_alone_and_goes_on_when_resum
 
     nothing_lost_or_doubled(spine, bets)
     assert spine.value("SELECT count(*) FROM streams_deadletter") == 30
+    _each_halt_is_over(spine)
+
+
+def _alerts(spine: Spine) -> list[dict[str, Any]]:
+    rows = spine.rows("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id")
+    return [decode(bytes(value), schema("ComplianceAlert")) for (value,) in rows]
+
+
+def _each_halt_is_over(spine: Spine) -> None:
+    """Every alert that was opened is closed, once."""
+    halts = {str(row[0]) for row in spine.rows("SELECT alert_id FROM streams_halt")}
+    told = sorted((alert["alert_id"], alert["status"]) for alert in _alerts(spine))
+    assert told == sorted((alert_id, status) for alert_id in halts for status in ("opened", "closed"))
 
 
 def _resume_until_stored(spine: Spine) -> None:
@@ -76,6 +87,7 @@ def test_all_partitions_go_on_at_once_with_what_is_bad_by_now_as_dead_letters(sp
         assert spine.value("SELECT count(*) FROM streams_deadletter") == 400
         assert spine.value("SELECT count(*) FROM streams_halt") == 2
         nothing_lost_or_doubled(spine, bets)
+        _each_halt_is_over(spine)
         spine.send_bytes(TOPIC, [b"rubbish"] * 30, partition=0)
         until(lambda: spine.value(open_halts) == 1, "what comes after that counts again")
 

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from backoffice.contracts.codec import encode, frame
+from backoffice.contracts.codec import decode, encode, frame
+from backoffice.contracts.definitions import schema
 from backoffice.kernel.ids import derived_id
 from backoffice.reconcile.known import known_gaps
 from tests.faults.checks import reconciled
@@ -53,6 +54,14 @@ def halt(spine: Spine, partition: int = 0) -> tuple[str, int, str]:
     """The open halt of the partition, once there is one."""
     until(lambda: spine.rows(HALTS, partition), "the partition is halted")
     return spine.rows(HALTS, partition)[0]
+
+
+def open_alerts(spine: Spine) -> int:
+    """Alerts that nothing has told to be over."""
+    rows = spine.rows("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert'")
+    told = [decode(bytes(value), schema("ComplianceAlert")) for (value,) in rows]
+    ids = [{alert["alert_id"] for alert in told if alert["status"] == status} for status in ("opened", "closed")]
+    return len(ids[0] - ids[1])
 
 
 def gaps(partition: int = 0) -> list[tuple[int, int, str]]:
@@ -139,6 +148,7 @@ def test_a_topic_made_anew_is_halted_and_adopted(spine: Spine, runs: bool, lengt
         assert spine.rows(HALTS, 0)
 
         streams("adopt", STREAM, TOPIC, "--reason", "a mistake of operations")
+        assert open_alerts(spine) == 0
         until(lambda: count(spine) == 10 + length, "the new topic is stored whole")
 
     assert spine.rows('SELECT partition, start, "end", reason FROM streams_gap ORDER BY partition')[0] == (
@@ -201,6 +211,7 @@ def test_a_log_that_lost_the_next_message_goes_on_only_when_a_person_accepts_the
         assert halt(spine)[:2] == ("lost log", 10)
 
         streams("skip", STREAM, TOPIC, "0", "--to", "beginning", "--reason", "kept too short")
+        assert open_alerts(spine) == 1  # that of the halt which somebody ended by hand
         until(lambda: count(spine) == 22, "what is left is stored")
         assert not spine.rows(HALTS, 0)
         send(spine, "last", 1)

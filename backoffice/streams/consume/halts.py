@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
+from backoffice.kernel.actor import Actor
+from backoffice.kernel.ids import derived_id
+
 from ..database import Connection
 from ..models import Halt
-from ..outbox.alerts import raise_alert
+from ..outbox.alerts import close_alert, raise_alert
 
 Cause = Halt.Cause
+ALERT = "stream_halted"
 
 
 def open_halts(connection: Connection, stream: str, topic: str) -> set[int]:
@@ -35,6 +41,7 @@ def halt(
     False where it is stopped already, and where a person was quicker: has skipped what this is about, or gone over to
     another topic than that of ``topic_id``.
     """
+    alert_id = derived_id(ALERT, stream, topic, str(partition), str(offset), now.isoformat())
     with connection.transaction():
         present = connection.execute(
             "SELECT topic_id FROM streams_reading WHERE stream = %s AND topic = %s FOR SHARE", [stream, topic]
@@ -42,17 +49,33 @@ def halt(
         if present is not None and present[0] != topic_id:
             return False
         halted = connection.execute(
-            'INSERT INTO streams_halt (stream, topic, partition, "offset", cause, reason, halted_at, resumed_by)'
-            " SELECT %(stream)s, %(topic)s, %(partition)s, %(offset)s, %(cause)s, %(reason)s, %(now)s, ''"
+            'INSERT INTO streams_halt (stream, topic, partition, "offset", cause, reason, alert_id, halted_at,'
+            " resumed_by)"
+            " SELECT %(stream)s, %(topic)s, %(partition)s, %(offset)s, %(cause)s, %(reason)s, %(alert)s, %(now)s, ''"
             " WHERE NOT EXISTS (SELECT FROM streams_offset o WHERE (o.stream, o.topic, o.partition)"
             "  = (%(stream)s, %(topic)s, %(partition)s) AND o.next > %(offset)s) ON CONFLICT DO NOTHING",
             {"stream": stream, "topic": topic, "partition": partition, "offset": offset, "cause": cause.value,
-             "reason": reason, "now": now},
+             "reason": reason, "alert": alert_id, "now": now},
         ).rowcount  # fmt: skip
         if halted:
             told = f"{stream}: {topic}[{partition}] halted at offset {offset}. {reason}"
-            raise_alert("stream_halted", told, rule=cause.name.lower(), now=now, over=connection)
+            raise_alert(ALERT, told, rule=cause.name.lower(), now=now, alert_id=alert_id, over=connection)
     return bool(halted)
+
+
+def end(halts: QuerySet[Halt], *, actor: Actor, now: datetime, offset: int | None = None) -> None:
+    """End open halts, where the partitions go on at ``offset`` if that is another one, and close their alerts.
+
+    Within the caller's transaction of Django's connection.
+    """
+    ended = list(halts.filter(resumed_at=None).select_for_update().order_by("partition"))
+    for halt in ended:
+        halt.resumed_at, halt.resumed_by = now, actor.id
+        halt.offset = halt.offset if offset is None else offset
+        if halt.alert_id:
+            told = f"{halt.stream}: {halt.topic}[{halt.partition}] goes on at offset {halt.offset}, by {actor.id}."
+            close_alert(halt.alert_id, ALERT, told, now=now)
+    Halt.objects.bulk_update(ended, ["resumed_at", "resumed_by", "offset"])
 
 
 @dataclass(frozen=True)

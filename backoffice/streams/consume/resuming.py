@@ -12,6 +12,7 @@ from ..database import connect, retryable
 from ..kafka.logs import Log
 from ..models import Acceptance, Diversion, Halt, Offset, Reading
 from . import diverting
+from .halts import end
 
 
 @dataclass
@@ -61,7 +62,7 @@ def resume(
                 now,
                 accepting,
             )
-        halts.filter(partition__in=found.going_on).update(resumed_at=now, resumed_by=actor.id)
+        end(halts.filter(partition__in=found.going_on), actor=actor, now=now)
     if numbers:
         with retryable(), connect() as connection:
             diverting.end(connection, stream=stream, topic=topic, partitions=numbers, by=actor.id, now=now)

@@ -9,6 +9,7 @@ from backoffice.kernel.errors import Rejected
 
 from ..kafka.logs import Log
 from ..models import Gap, Halt, Offset, Reading, Repeat
+from .halts import end
 
 BEGINNING, END = "beginning", "end"
 
@@ -37,9 +38,7 @@ def skip(
             start=min(offset.next, target), end=target, reason=reason, accepted_at=now, accepted_by=actor.id,
         )  # fmt: skip
         Offset.objects.filter(stream=stream, topic=topic, partition=partition).update(next=target, updated_at=now)
-        Halt.objects.filter(stream=stream, topic=topic, partition=partition, resumed_at=None).update(
-            offset=target, resumed_at=now, resumed_by=actor.id
-        )
+        end(Halt.objects.filter(stream=stream, topic=topic, partition=partition), actor=actor, now=now, offset=target)
     return gap
 
 
@@ -69,9 +68,7 @@ def adopt(*, stream: str, topic: str, log: Log, actor: Actor, reason: str, now: 
         ]
         Gap.objects.bulk_create(gaps)
         _begin_anew(stream, topic, log, former, now)
-        Halt.objects.filter(stream=stream, topic=topic, resumed_at=None).update(
-            offset=0, resumed_at=now, resumed_by=actor.id
-        )
+        end(Halt.objects.filter(stream=stream, topic=topic), actor=actor, now=now, offset=0)
         Reading.objects.filter(stream=stream, topic=topic).update(
             topic_id=log.topic_id, generation=reading.generation + 1, begun_at=now
         )

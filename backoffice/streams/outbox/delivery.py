@@ -251,7 +251,7 @@ class Delivery:
     def _listen(self) -> None:
         """Hear what Kafka has said of messages until now."""
         if self._producer is not None:
-            with suppress(KafkaException):
+            with suppress(_StoppedError, KafkaException), _until_it_stops():
                 self._producer.poll(0)
 
 
@@ -265,9 +265,14 @@ class _SilentError(_StoppedError):
 
 @contextmanager
 def _until_it_stops() -> Iterator[None]:
-    """A producer whose guarantee cannot be held is of no use any more; all that it is asked says so."""
+    """A producer whose guarantee cannot be held is of no use any more; all that it is asked says so.
+
+    Before Python 3.12 the client may raise the KafkaError itself, which `except Exception` does not catch.
+    """
     try:
         yield
+    except KafkaError as error:  # type: ignore[misc]
+        raise _StoppedError(error.str()) from None
     except KafkaException as error:
         if error.args[0].fatal() or error.args[0].code() == KafkaError._FATAL:
             raise _StoppedError(error.args[0].str()) from error

@@ -1,26 +1,30 @@
-"""An alert where messages of a topic have been held for too long."""
+"""An alert where messages of a topic have been held for too long, until all of those were sent or discarded."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from ..database import Connection
-from .alerts import raise_alert
+from .alerts import close_alert, raise_alert
 
 KIND = "outbox_stuck"
 
 _STUCK = (
     "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1], array_agg(id),"
-    " bool_or(alerted_at IS NOT NULL) FROM streams_outbox"
+    " (array_agg(alert_id ORDER BY held_since) FILTER (WHERE alert_id IS NOT NULL))[1] FROM streams_outbox"
     " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND discarded_at IS NULL AND held_since < %s GROUP BY topic"
+)
+_OVER = (
+    "SELECT alert_id, min(topic) FROM streams_outbox WHERE alert_id IS NOT NULL GROUP BY alert_id"
+    " HAVING bool_and(sent_at IS NOT NULL OR discarded_at IS NOT NULL)"
 )
 
 
 def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> None:
-    """Raise one alert for each topic of which keys are held for longer than ``after``; the next once these went on."""
+    """One open alert for each topic of which keys are held for longer than ``after``; closed once these went on."""
     with connection.transaction():
-        for topic, keys, since, error, numbers, is_told in connection.execute(_STUCK, [now - after]).fetchall():
-            if is_told:
-                continue
-            raise_alert(
+        _close(connection, now)
+        for topic, keys, since, error, numbers, told in connection.execute(_STUCK, [now - after]).fetchall():
+            alert_id = told or raise_alert(
                 KIND,
                 f"The outbox holds {keys} keys of {topic}, the first since {since:%Y-%m-%d %H:%M:%S} UTC: {error}."
                 " See `manage.py outbox list`; mend what is in the way, or discard what can never be sent.",
@@ -28,4 +32,13 @@ def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> No
                 now=now,
                 over=connection,
             )
-            connection.execute("UPDATE streams_outbox SET alerted_at = %s WHERE id = ANY(%s)", [now, numbers])
+            connection.execute(
+                "UPDATE streams_outbox SET alert_id = %s WHERE id = ANY(%s) AND alert_id IS NULL", [alert_id, numbers]
+            )
+
+
+def _close(connection: Connection, now: datetime) -> None:
+    for found, topic in connection.execute(_OVER).fetchall():
+        alert_id = UUID(str(found))
+        close_alert(alert_id, KIND, f"What was held of {topic} was sent or discarded.", now=now, over=connection)
+        connection.execute("UPDATE streams_outbox SET alert_id = NULL WHERE alert_id = %s", [alert_id])

@@ -16,7 +16,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from psycopg import sql
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.writers import Writers
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Rejected, Retryable
@@ -28,10 +27,10 @@ from ..database import Connection, connect, retryable
 from ..deadletters.standing import standing_of
 from ..kafka.clients import CONSUMER
 from ..store.copying import table_shape
-from ..store.projection import STREAMS, Stream
 from ..store.rows import project, with_digests
 from ..store.storing import store
 from . import shadow
+from .origins import Origin, Place, Source, incomplete, origins_of, sources_of, stretches
 from .turn import held
 
 BATCH = 20_000
@@ -46,23 +45,15 @@ SILENCE_SECONDS = 30.0
 
 # Called with the number of messages read so far, and of those there are.
 Progress = Callable[[int, int], None]
-Place = tuple[str, str, int]
 _IN_USE = (LockNotAvailable, DeadlockDetected)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A stream and one of its topics that feed the table."""
-
-    stream: Stream
-    topic: str
 
 
 @dataclass
 class Rebuild:
     """One rebuild of one table.
 
-    ``done`` is how far each partition of each source has been read, ``logged`` the time of its log there.
+    ``done`` is how far each partition of each source has been read, ``logged`` the time of its log there. The rows of
+    the topics ``kept`` are taken over as they are.
     """
 
     table: str
@@ -71,9 +62,11 @@ class Rebuild:
     consumer: Consumer
     writers: Writers
     clock: Clock
+    kafka: dict[str, str]
     prefix: str
-    done: dict[Place, int]
+    origins: list[Origin]
     kept: set[str]
+    done: dict[Place, int] = field(default_factory=dict)
     logged: dict[Place, int] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> int:
@@ -185,13 +178,15 @@ class Rebuild:
         return {row: DeadLetter("left out") for row, offset in enumerate(batch.offsets) if offset in gone}
 
     def _read(self, place: Place, start: int, end: int) -> Iterator[Batch]:
-        """The messages of one partition in [start, end), in batches.
+        """The messages of one partition in [start, end) that the live stream has read too, in batches.
 
         Raises:
             Rejected: the log does not reach to ``end``, or has lost what is at ``start``.
         """
-        if start >= end:
-            return
+        for begin, until in stretches(self.connection, place, start, end):
+            yield from self._read_stretch(place, begin, until)
+
+    def _read_stretch(self, place: Place, start: int, end: int) -> Iterator[Batch]:
         self.consumer.assign([TopicPartition(f"{self.prefix}{place[1]}", place[2], start)])
         at, heard_at = start, time.monotonic()
         while at < end:
@@ -250,10 +245,15 @@ class Rebuild:
             with self.connection.transaction():
                 self._be_patient()
                 self._catch_up(self._live(lock=True), progress)
+                self._compare_origins()
                 return self._put_in_place()
         except _IN_USE:
             self.done, self.logged = done, logged
             return False
+
+    def _compare_origins(self) -> None:
+        if origins_of(self.connection, self.sources, self.kafka, self.prefix) != self.origins:
+            raise Rejected(f"A topic of {self.table} was adopted or cut off meanwhile; it is as it was. Start again.")
 
     def _swap_and_take_back(self) -> bool:
         with self.connection.transaction(force_rollback=True):
@@ -287,45 +287,18 @@ def rebuild(
     with retryable():
         connection = connect()
     try:
-        kept = _cut_short(consumer, sources, prefix)
-        if kept and "topic" not in table_shape(connection, table).names:
+        origins = origins_of(connection, sources, kafka, prefix)
+        gone = incomplete(origins, kafka, prefix)
+        if gone and "topic" not in table_shape(connection, table).names:
             raise Rejected(
-                f"{', '.join(sorted(kept))} no longer holds its first messages; {table} cannot be made"
-                " from what is left. Restore the topic, or keep the table as it is."
+                f"{'; '.join(f'{topic}: {why}' for topic, why in sorted(gone.items()))}. {table} cannot be made from"
+                " what is left. Restore the topic, or keep the table as it is."
             )
-        return Rebuild(table, sources, connection, consumer, writers, clock, prefix, {}, kept).run(progress)
+        return Rebuild(table, sources, connection, consumer, writers, clock, kafka, prefix, origins, set(gone)).run(
+            progress
+        )
     except KafkaException as error:
         raise Retryable(f"Kafka: {error}. {table} is as it was.") from error
     finally:
         consumer.close()
         connection.close()
-
-
-def sources_of(table: str) -> list[Source]:
-    """Every stream and topic with a projection into the table.
-
-    Raises:
-        Rejected: there is none.
-    """
-    found = [
-        Source(stream, topic.name)
-        for stream in STREAMS.values()
-        for topic in TOPICS.values()
-        if any(p.table == table for record in topic.records if record in stream.records() for p in stream.of(record))
-    ]
-    if not found:
-        tables = sorted({p.table for s in STREAMS.values() for r in s.records() for p in s.of(r)})
-        raise Rejected(f"No projection writes {table}; there are {', '.join(tables)}.")
-    return found
-
-
-def _cut_short(consumer: Consumer, sources: list[Source], prefix: str) -> set[str]:
-    """Topics whose log does not begin at offset zero any more."""
-    short = set()
-    for topic in {source.topic for source in sources}:
-        name = f"{prefix}{topic}"
-        for partition in consumer.list_topics(name, timeout=10).topics[name].partitions:
-            low, _ = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
-            if low > 0:
-                short.add(topic)
-    return short

@@ -13,10 +13,12 @@ from django.conf import settings
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
+from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Retryable
 from backoffice.streams.database import connect
 from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.alerts import ALERT, raise_alert
+from backoffice.streams.outbox.handling import discard, held_keys
 from backoffice.streams.outbox.stuck import KIND, tell_of_stuck
 from backoffice.streams.outbox.waiting import BATCH
 from tests.spine import Spine, until
@@ -300,11 +302,37 @@ def test_a_topic_whose_messages_are_stuck_is_told_of_once(spine: Spine) -> None:
             tell_of_stuck(rounds.connection, LIMITS.stuck_after, rounds.clock.now())
             rounds.clock.advance(timedelta(minutes=2))
 
-    alerts = [decode(bytes(row.value or b""), schema(ALERT)) for row in Outgoing.objects.filter(record=ALERT)]
-    assert [alert["kind"] for alert in alerts] == [KIND]
-    assert "holds 3 keys of no-such-topic" in alerts[0]["summary"]
-    assert "has no topic" in alerts[0]["summary"]
-    assert json.loads(alerts[0]["evidence"])["keys"] == 3
+    (told,) = alerts()
+    assert told["kind"] == KIND
+    assert "holds 3 keys of no-such-topic" in told["summary"]
+    assert "has no topic" in told["summary"]
+    assert json.loads(told["evidence"])["keys"] == 3
+
+
+def test_an_alert_of_stuck_messages_is_over_with_the_last_of_them(spine: Spine) -> None:
+    for key in "ab":
+        write("x", key=key, topic="no-such-topic")
+    with relaying(spine) as rounds:
+        rounds.until_idle()
+        rounds.clock.advance(timedelta(minutes=6))
+        tell_of_stuck(rounds.connection, LIMITS.stuck_after, rounds.clock.now())
+        first, second = (held.first.pk for held in held_keys())
+        discard(first, actor=Actor("pat", "operator"), reason="nobody needs it", now=rounds.clock.now())
+        tell_of_stuck(rounds.connection, LIMITS.stuck_after, rounds.clock.now())
+        assert len(alerts()) == 1
+
+        discard(second, actor=Actor("pat", "operator"), reason="nor that", now=rounds.clock.now())
+        for _ in range(2):
+            tell_of_stuck(rounds.connection, LIMITS.stuck_after, rounds.clock.now())
+
+    opened, closed = alerts()
+    assert (opened["status"], closed["status"]) == ("opened", "closed")
+    assert opened["alert_id"] == closed["alert_id"]
+
+
+def alerts() -> list[dict[str, Any]]:
+    rows = Outgoing.objects.filter(record=ALERT).order_by("id")
+    return [decode(bytes(row.value or b""), schema(ALERT)) for row in rows]
 
 
 def make(spine: Spine, topic: str) -> None:

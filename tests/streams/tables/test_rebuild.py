@@ -118,13 +118,16 @@ def test_a_long_read_holds_up_a_swap_but_not_the_stream(spine: Spine, begins: st
     spine.send(sent[:1_500])
     spine.drain()
     with psycopg.connect(spine.database_url) as reader, spine.streaming():
+        outcome: list[int] = []
+        reads = iter(["SELECT 1 FROM trading_bet LIMIT 1"])
 
         def read(*_: int) -> None:
-            reader.execute("SELECT 1 FROM trading_bet LIMIT 1")
+            for query in reads:
+                reader.execute(query.encode())
 
         if begins == "before it":
             read()
-        rebuilding = threading.Thread(target=rebuilt, args=("trading_bet", read if begins != "before it" else ignore))
+        rebuilding = threading.Thread(target=lambda: outcome.append(rebuilt("trading_bet", read)))
         rebuilding.start()
         until(lambda: spine.value(WAITING_SWAPS), "the swap waits for the reader")
         spine.send(sent[1_500:])
@@ -132,6 +135,7 @@ def test_a_long_read_holds_up_a_swap_but_not_the_stream(spine: Spine, begins: st
         reader.rollback()
         rebuilding.join(60)
 
+    assert outcome
     placed = {event.body["bet_id"] for event in sent if event.record == "BetPlaced"}
     assert {str(row[0]) for row in spine.rows("SELECT id FROM trading_bet")} == placed
     assert not spine.value("SELECT to_regclass('trading_bet__new') IS NOT NULL")

@@ -171,7 +171,7 @@ def test_a_topic_that_was_made_anew_is_refused(stored: Spine) -> None:
     admin.create_topics([NewTopic(name, stored.partitions, 1)])[name].result(10)
     stored.ends()
 
-    with pytest.raises(CommandError, match="the topic was made anew, or has lost its end"):
+    with pytest.raises(CommandError, match="bet-events was deleted or made anew"):
         call_command("rebuild", "trading_bet", stdout=StringIO())
 
     assert contents(stored, "trading_bet") == before
