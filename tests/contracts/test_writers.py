@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from backoffice.contracts.codec import encode, frame
+from backoffice.contracts.columns import align, decode_bodies
 from backoffice.contracts.definitions import canonical, schema
 from backoffice.contracts.writers import DEEPEST, LARGEST, Writer, writer_of
 from backoffice.kernel.errors import Poison
 from tests.contracts.changes import field, without
+from tests.streams.arriving import event_of
 
 Change = Callable[[dict[str, Any]], object]
 MEND = "its producer has to write by the schema of our contract."
@@ -37,6 +40,7 @@ def leg(definition: dict[str, Any]) -> dict[str, Any]:
 
 TIME = {"type": "long", "logicalType": "timestamp-micros"}
 KIND = {"type": "enum", "name": "Kind", "symbols": ["single", "multiple", "system"]}
+LIST = {"type": "array", "items": {"type": "record", "name": "Part", "fields": [{"name": "no", "type": "int"}]}}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,11 @@ def test_what_a_writer_may_do_differently(change: Change) -> None:
         (sets("legs", {"type": "array", "items": "string"}), "BetPlaced.legs is array in"),
         (sets("legs", ["null", {"type": "array", "items": "string"}]), "BetPlaced.legs is null or array in"),
         (lambda d: field(d, "legs").update(type=leg(d)), "BetPlaced.legs is record in"),
+        (sets("channel", LIST), "BetPlaced.channel is array in the schema of its writer and string in ours"),
+        (
+            sets("occurred_at", LIST),
+            "BetPlaced.occurred_at is array in the schema of its writer and long (timestamp-mi",
+        ),
         (lambda d: without(d, "stake"), "has no stake, and it has no default (BetPlaced.stake)"),
         (lambda d: without(d, "legs"), "has no legs, and it has no default (BetPlaced.legs)"),
         (lambda d: leg(d)["fields"].pop(5), "has no odds, and it has no default (BetLeg.odds)"),
@@ -103,6 +112,16 @@ def test_what_a_writer_may_do_differently(change: Change) -> None:
 )
 def test_what_a_writer_may_not(change: Change, sentence: str) -> None:
     assert sentence in refusal(change)
+
+
+def test_whole_messages_are_read_with_their_frame() -> None:
+    body, writer = encode("BetPlaced", event_of("BetPlaced")), Writer("BetPlaced", schema("BetPlaced"))
+
+    framed = decode_bodies([frame(7, body), frame(2**32 - 1, body)], writer.framed_text)
+
+    alone = decode_bodies([body, body], canonical(writer.schema))
+    assert align(framed, writer.schema).to_pydict() == alone.to_pydict()
+    assert [item["name"] for item in writer.framed["fields"][2:]] == [item["name"] for item in writer.schema["fields"]]
 
 
 def test_a_record_that_we_do_not_have_is_refused() -> None:
