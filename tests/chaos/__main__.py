@@ -12,20 +12,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from tests.chaos.ground import Ground
+    from tests.chaos.verdict import Verdict
 
 
 def main() -> int:
     asked = _arguments()
     os.environ["DJANGO_SETTINGS_MODULE"] = "backoffice.settings.test"
     django.setup()
-    from backoffice.localstack.stack import running_stack
-    from tests import databases
     from tests.chaos.decoders import run
-    from tests.chaos.keeping import keep
-    from tests.chaos.play import play
-    from tests.chaos.verdict import Verdict, line, summary
+    from tests.chaos.ground import grounds
+    from tests.chaos.verdict import Verdict, summary
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
@@ -33,25 +35,31 @@ def main() -> int:
     read = run(asked.first, asked.messages)
     print(read, flush=True)
     try:
-        with running_stack(folder / "stack", outside={}) as stack:
-            databases.migrated(stack.environ()["DATABASE_URL"], "template_chaos")
+        with grounds(folder) as ground_of:
             for seed in range(asked.first, asked.first + asked.seeds):
-                began = time.monotonic()
-                said = folder / f"seed-{seed}.log"
-                with said.open("ab") as log:
-                    verdicts[seed] = play(
-                        seed, stack, "template_chaos", seconds=asked.seconds, rate=asked.rate, output=log.fileno()
-                    )
-                told = line(seed, verdicts[seed], time.monotonic() - began)
-                if not verdicts[seed].passed:
-                    verdicts[seed].kept = str(keep(asked.logs, seed, stack, said, told))
-                said.unlink()
-                print(told, flush=True)
+                verdicts[seed] = _played(seed, ground_of(seed), folder / f"seed-{seed}.log", asked)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(summary(verdicts, differing=read.differing))
     passed = len(verdicts) == asked.seeds and all(verdict.passed for verdict in verdicts.values())
     return 0 if passed and not read.differing else 1
+
+
+def _played(seed: int, ground: "Ground", said: Path, asked: argparse.Namespace) -> "Verdict":
+    """The verdict on a seed, told; of one that failed all that was said is kept."""
+    from tests.chaos.keeping import keep
+    from tests.chaos.play import play
+    from tests.chaos.verdict import line
+
+    began = time.monotonic()
+    with said.open("ab") as log:
+        verdict = play(seed, ground, seconds=asked.seconds, rate=asked.rate, output=log.fileno())
+    told = line(seed, verdict, time.monotonic() - began)
+    if not verdict.passed:
+        verdict.kept = str(keep(asked.logs, seed, ground.parts(), said, told))
+    said.unlink()
+    print(told, flush=True)
+    return verdict
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import StringIO
 
 import psycopg
 from confluent_kafka import KafkaException
 
 from backoffice.localstack.stack import Stack
+from backoffice.localstack.supervise import Part
+from backoffice.simulator.events.envelope import Event
 from tests.faults.groups import assignments
 from tests.faults.load import Load
 from tests.spine import Process, Spine, kill, until
@@ -37,11 +40,19 @@ class Scene:
     load: Load
     rng: random.Random
     output: int
+    brokers: Mapping[int, Part] = field(default_factory=dict)
+    """The three of a cluster by number; none where Kafka is the stack's."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """What workers are told besides."""
     workers: list[Process] = field(default_factory=list)
+    emitted: list[Event] = field(default_factory=list)
+    """What was put into the outbox, and is to arrive."""
+    recoveries: list[float] = field(default_factory=list)
+    said: StringIO = field(default_factory=StringIO)
 
     def hire(self) -> Process:
         """Start one more worker."""
-        worker = self.spine.worker(output=self.output, STREAM_STALL_SECONDS=STALL_SECONDS)
+        worker = self.spine.worker(output=self.output, STREAM_STALL_SECONDS=STALL_SECONDS, **self.environ)
         self.workers.append(worker)
         return worker
 
@@ -65,13 +76,13 @@ class Scene:
         return self.spine.lag()
 
     def recovery(self) -> float:
-        """Seconds until all that lagged has moved on and little is left to store.
+        """Seconds until all that lagged has moved on and little is left to store; noted among the others.
 
         Raises:
             TimeoutError: that does not come true.
         """
         began = time.monotonic()
-        behind: dict[Place, int] | None = None
+        behind: dict[Place, int] = {}
         while time.monotonic() < began + PATIENCE_SECONDS:
             try:
                 lag = self.lag()
@@ -79,12 +90,18 @@ class Scene:
             except (psycopg.OperationalError, KafkaException, TimeoutError):
                 time.sleep(LOOK_SECONDS)
                 continue
-            if behind is None:
+            if not behind:
                 behind = {place: stored.get(place, 0) for place in lag}
-            if sum(lag.values()) < LITTLE and all(stored.get(place, 0) > at for place, at in behind.items()):
-                return time.monotonic() - began
+            if behind and sum(lag.values()) < LITTLE and all(stored.get(place, 0) > at for place, at in behind.items()):
+                self.recoveries.append(time.monotonic() - began)
+                return self.recoveries[-1]
             time.sleep(LOOK_SECONDS)
-        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; {self.stuck(behind or {})}")
+        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; {self.stuck(behind)}")
+
+    def all_stored(self) -> None:
+        """Wait until all is stored that is in Kafka now."""
+        ends = self.spine.ends()
+        until(lambda: max(self.spine.lag(ends=ends).values(), default=0) <= 0, "all of now is stored")
 
     def stuck(self, behind: Mapping[Place, int]) -> str:
         """Of each partition that has not moved: who has it, whether it is halted, and what its lane waits for."""
@@ -105,10 +122,12 @@ class Scene:
         return "\n    ".join([f"still to store: {sum(lag.values())}", *told])
 
     def _owner(self, stream: str, topic: str, partition: int) -> str:
-        for member, partitions in assignments(self.spine, stream, topic).items():
-            if partition in partitions:
-                return f"owned by the member {member}"
-        return "owned by nobody"
+        try:
+            members = assignments(self.spine, stream, topic)
+        except (KafkaException, TimeoutError) as error:
+            return f"owned by somebody unknown ({error})"
+        owners = [member for member, partitions in members.items() if partition in partitions]
+        return f"owned by the member {owners[0]}" if owners else "owned by nobody"
 
     def wait_joined(self) -> None:
         """Until every worker is in its groups: one that is just starting does not know yet what SIGTERM asks of it."""
@@ -122,7 +141,7 @@ class Scene:
 
     def wait_relayed(self) -> None:
         """Until nothing waits in the outbox."""
-        unsent = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL"
+        unsent = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL AND discarded_at IS NULL"
         until(lambda: not self.spine.value(unsent), "the outbox is empty")
 
     def _stored(self) -> dict[Place, int]:

@@ -45,9 +45,13 @@ def differences(sent: Iterable[Event], rows: Rows) -> list[Difference]:
         ("metrics_window", bookkeeping.WINDOWS, bookkeeping.windows(events)),
         ("metrics_activity", bookkeeping.ACTIVITY, bookkeeping.activity(events)),
     ):
-        width = len(next(iter(expected), ()))
-        found += _compared(name, expected, _keyed(rows(query), width))
+        found += compared(name, expected, query, rows)
     return found
+
+
+def compared(where: str, expected: dict[Key, Key], query: str, rows: Rows) -> list[Difference]:
+    """What the query finds otherwise than expected; its first columns are the key."""
+    return _compared(where, expected, _keyed(rows(query), len(next(iter(expected), ()))))
 
 
 def check(sent: Iterable[Event], rows: Rows) -> None:
