@@ -25,7 +25,7 @@ _PRIMITIVES = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
 }
-_LOGICAL = {"date": pa.date32(), "timestamp-micros": pa.timestamp("us"), "timestamp-millis": pa.timestamp("ms")}
+_LOGICAL = {"date": pa.date32(), "timestamp-micros": pa.timestamp("us")}
 
 
 def decode_bodies(bodies: list[bytes], schema_json: str) -> pa.RecordBatch:
@@ -77,7 +77,7 @@ def empty(reader: dict[str, Any]) -> pa.RecordBatch:
 
 
 def arrow_type(avro: Any) -> pa.DataType:
-    """The Arrow type of an Avro type; a nullable union is the type of its other branch."""
+    """The Arrow type of a type that contracts have (and of a frame's float); a nullable union is its other branch's."""
     if isinstance(avro, list):
         return arrow_type(next(branch for branch in avro if branch != "null"))
     if isinstance(avro, str):
@@ -86,13 +86,11 @@ def arrow_type(avro: Any) -> pa.DataType:
         return _LOGICAL[avro["logicalType"]]
     if avro["type"] == "array":
         return pa.list_(arrow_type(avro["items"]))
-    if avro["type"] == "record":
-        return pa.struct([(field["name"], arrow_type(field["type"])) for field in avro["fields"]])
-    return arrow_type(avro["type"])
+    return pa.struct([(field["name"], arrow_type(field["type"])) for field in avro["fields"]])
 
 
 def parse_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Texts of UUIDs as 16 bytes each, and which of them are no UUIDs (null stays null and is fine).
+    """Texts of UUIDs as 16 bytes each, and which of them are no UUIDs and so null (null stays null and is fine).
 
     Each pair of hexadecimal digits is looked up in one table, all rows at a time.
     """
@@ -105,7 +103,7 @@ def parse_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     if wrong.any():
         texts = pc.if_else(regular, texts, _NIL)
     octets = np.empty((len(texts), 16), np.uint8)
-    bad = np.zeros(len(texts), bool)
+    bad = wrong.copy()
     characters = _characters(texts)
     for position, start in enumerate(_PAIRS):
         pairs = np.ndarray((len(texts),), "<u2", characters, start, (36,))
@@ -115,9 +113,9 @@ def parse_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
     for start in _HYPHENS:
         bad |= np.ndarray((len(texts),), np.uint8, characters, start, (36,)) != ord("-")
     ids = pa.Array.from_buffers(ID, len(texts), [None, pa.py_buffer(octets)])
-    if wrong.any():
-        ids = pc.if_else(regular, ids, pa.scalar(None, ID))
-    return ids, wrong | bad
+    if bad.any():
+        ids = pc.if_else(pa.array(~bad), ids, pa.scalar(None, ID))
+    return ids, bad
 
 
 def _parse_present_ids(texts: pa.Array) -> tuple[pa.Array, np.ndarray]:
@@ -169,8 +167,6 @@ def _characters(texts: pa.Array) -> memoryview:
     """The characters of an array of texts of 36 bytes each, one after another."""
     texts = texts.cast(pa.string())
     _, offsets, data = texts.buffers()
-    if data is None:
-        return memoryview(b"")
     start = int(np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4)[0])
     return memoryview(data)[start : start + 36 * len(texts)]
 
