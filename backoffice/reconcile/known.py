@@ -42,7 +42,7 @@ def is_in_gap(gaps: tuple[Gap, ...], offset: int) -> bool:
 
 
 def covers(gaps: tuple[Gap, ...], start: int, end: int) -> bool:
-    """Whether every offset from ``start`` up to ``end`` lies in a gap."""
+    """Whether every offset from ``start`` up to ``end`` lies in a gap, as where there are none."""
     for gap in sorted(gaps, key=lambda gap: gap.start):
         if gap.start <= start < gap.end:
             start = gap.end

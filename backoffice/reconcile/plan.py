@@ -60,7 +60,7 @@ class Position:
     def since(self) -> int:
         """The first offset that the books hold; behind a gap that nobody has accepted they are incomplete."""
         unread = self.checked.next if self.checked else 0
-        if self.low > unread and not covers(self.gaps, unread, self.low):
+        if not covers(self.gaps, unread, self.low):
             return self.low
         return self.checked.since if self.checked else 0
 
@@ -158,7 +158,7 @@ def missing(position: Position, *, full: bool) -> Iterator[Difference]:
     unread = position.checked.next if position.checked else 0
     kept_for_ever = topic.retention_days is None and not topic.compacted
     was_read_before = position.checked is not None and not full
-    if position.low > unread and (kept_for_ever or was_read_before) and not covers(position.gaps, unread, position.low):
+    if (kept_for_ever or was_read_before) and not covers(position.gaps, unread, position.low):
         says = f"Kafka's log begins at {position.low}; what stood before can no longer be compared."
         # Who accepted that the log goes on there has accepted that its beginning is gone.
         is_known = any(gap.start < position.low <= gap.end for gap in position.gaps)

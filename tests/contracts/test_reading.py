@@ -91,6 +91,20 @@ def test_only_bad_messages_leave_no_event() -> None:
     assert sorted(found.faults) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("value", [b"\0\0\0\0\x07", bet()[:50], bet(0), bet() + b"\0"])
+def test_a_bad_message_that_is_alone_is_told(value: bytes) -> None:
+    found = read_all([value])
+
+    assert (found.events.num_rows, list(found.faults)) == (0, [0])
+
+
+def test_a_message_written_otherwise_keeps_its_place() -> None:
+    found = read_all([in_blocks(bet(5)), bet(6), in_blocks(bet(7))])
+
+    assert found.events["stake"].to_pylist() == [5, 6, 7]
+    assert found.rows.tolist() == [0, 1, 2]
+
+
 def test_lists_in_blocks_are_the_same_event() -> None:
     value = bet()
     assert in_blocks(value) != value

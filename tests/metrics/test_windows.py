@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backoffice.metrics import windows
-from backoffice.metrics.windows import ACTIVITY, bucketed, last_seen, with_longer_spans
+from backoffice.metrics.windows import bucketed, count_events, last_seen, track_activity, with_longer_spans
+from backoffice.streams.store.projection import Effect, Stream
 
 START = datetime(2026, 3, 1, 10, 58, 30, tzinfo=UTC)
 LARGEST = 2**63 - 1
@@ -141,4 +142,60 @@ def test_a_player_was_last_seen_in_the_minute_of_the_latest_event() -> None:
     assert {key: (row["minute"], row["jurisdiction"], row["topic"]) for key, row in rows.items()} == {
         players[0]: (minute(180), "MT", "t"), players[1]: (minute(0), "SE", "t"),
     }  # fmt: skip
-    assert ACTIVITY == "metrics_activity"
+
+
+def login(record: str, player: bytes) -> pa.Table:
+    return pa.table(
+        {
+            "player_id": pa.array([player], pa.binary(16)), "brand": ["x"], "jurisdiction": ["MT"],
+            "occurred_at": pa.array([START], pa.timestamp("us", "UTC")),
+            "source_partition": pa.array([3], pa.int16()),
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """A stream that leaves no trace of itself among the others."""
+    monkeypatch.setattr("backoffice.streams.store.projection.STREAMS", {})
+    monkeypatch.setattr(windows, "_COUNTING", {})
+    return Stream("trial")
+
+
+def test_every_event_of_some_records_is_counted_by_its_name(stream: Stream) -> None:
+    count_events(stream, ["LoginSucceeded", "BetPlaced"])
+
+    for projection, record, topic in zip(
+        stream.projections, ("LoginSucceeded", "BetPlaced"), ("player-events", "bet-events"), strict=True
+    ):
+        assert (projection.record, projection.table, projection.effect, projection.by) == (
+            record, "metrics_window", Effect.ADD, ("count", "amount"),
+        )  # fmt: skip
+        assert projection.key == ("metric", "minute", "key", "currency", "topic", "partition")
+        rows = projection.columns(login(record, b"a" * 16)).to_pylist()
+        assert rows == [
+            {"metric": "events", "minute": minute(0), "key": record, "currency": "", "topic": topic, "partition": 3,
+             "count": 1, "amount": 0}
+        ]  # fmt: skip
+
+
+def test_one_stream_counts_a_record_as_often_as_it_is_told_and_no_other_does(stream: Stream) -> None:
+    count_events(stream, ["LoginSucceeded"])
+    count_events(stream, ["LoginFailed", "LoginSucceeded"])
+
+    other = Stream("other")
+    with pytest.raises(ValueError, match="LoginFailed is counted by the stream trial already; only one may"):
+        count_events(other, ["LoginFailed"])
+    assert other.projections == []
+
+
+def test_events_are_a_sign_that_their_player_is_there(stream: Stream) -> None:
+    track_activity(stream, ["LoginSucceeded"])
+
+    (projection,) = stream.projections
+    assert (projection.record, projection.table, projection.effect, projection.key, projection.by) == (
+        "LoginSucceeded", "metrics_activity", Effect.NEWEST, ("player_id", "topic"), ("minute",),
+    )  # fmt: skip
+    assert projection.columns(login("LoginSucceeded", b"a" * 16)).to_pylist() == [
+        {"player_id": b"a" * 16, "topic": "player-events", "brand": "x", "jurisdiction": "MT", "minute": minute(0)}
+    ]

@@ -49,12 +49,18 @@ def test_a_finding_comes_back_from_json_as_it_was(weight: Weight, offsets: tuple
 
     told = json.loads(json.dumps(finding.as_json()))
 
+    assert told == finding.as_json()
     assert Difference.from_json(told) == finding
     assert told["weight"] == weight.value
     assert told["offsets"] == (list(offsets) if offsets else None)
 
 
+def test_weights_are_stored_by_these_words() -> None:
+    assert [weight.value for weight in Weight] == ["difference", "warning", "known"]
+
+
 def test_a_finding_is_a_line_for_who_watches() -> None:
+    assert Difference("ends_early", "It ends.", "odds-feed").line() == "difference (ends_early) odds-feed: It ends."
     bare = Difference("open_bets", "Balances differ.", where="account=1", postgres=0)
 
     assert LOST.line() == (

@@ -94,6 +94,11 @@ def steps(plan: Plan, *read: Position) -> list[tuple[int, int, int]]:
     return [(slice_.partition, slice_.start, slice_.end) for slice_ in plan.next(list(read))]
 
 
+def test_a_plan_has_read_nothing_yet_and_knows_a_position_by_its_place() -> None:
+    assert (Plan().is_level, Plan().is_done) == (False, False)
+    assert place().key == ("trading", "bet-events", 3)
+
+
 def test_what_fits_into_a_step_is_read_at_once_and_exactly() -> None:
     plan = Plan(step=300)
 
@@ -212,7 +217,9 @@ def test_a_log_that_ends_before_what_is_stored_was_made_anew() -> None:
 
     assert (difference.check, difference.offsets) == ("log_ends_early", (70, 99))
     assert difference.says == "Kafka's log ends at 70, but offsets up to 99 are stored; it was made anew."
-    assert (difference.topic, difference.partition, difference.stream) == ("bet-events", 3, "trading")
+    assert (difference.topic, difference.partition, difference.stream, difference.record) == (
+        "bet-events", 3, "trading", "",
+    )  # fmt: skip
 
 
 def test_a_gap_is_told_with_its_reason() -> None:
