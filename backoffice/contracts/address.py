@@ -7,11 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from backoffice.kernel.errors import Rejected
 
-_FILES = {
-    "ssl_ca_location": "ssl.ca.location",
-    "ssl_certificate_location": "ssl.certificate.location",
-    "ssl_key_location": "ssl.key.location",
-}
+_FILES = ("ssl_ca_location", "ssl_certificate_location", "ssl_key_location")
 _OPTIONS = (*_FILES, "ssl_key_password", "proxy")
 
 
@@ -21,7 +17,7 @@ class Address:
 
     name: str
     client: dict[str, str] = field(repr=False)
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = field(repr=False)
 
 
 def address(url: str) -> Address:
@@ -50,7 +46,7 @@ def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := sorted(options.keys() - set(_OPTIONS)):
         raise Rejected(f"{unknown[0]} is no option of it; there are {', '.join(_OPTIONS)}.")
-    for option in _FILES.keys() & options.keys():
+    for option in options.keys() & set(_FILES):
         if not Path(options[option]).exists():
             raise Rejected(f"{option} names {options[option]}, which is not there; correct the path.")
     return options

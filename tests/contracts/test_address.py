@@ -52,6 +52,7 @@ HERE = str(Path(__file__))
         ("http://a", "http://a", {}),
         ("http://a:8081/", "http://a:8081", {}),
         ("http://a:8081/base/#part", "http://a:8081/base", {}),
+        ("http://a/base~//", "http://a/base~", {}),
         ("http://key:se%40cret@a:8081", "http://a:8081", {"basic.auth.user.info": "key:se@cret"}),
         ("http://k%3Ay:pw@a", "http://a", {"basic.auth.user.info": "k:y:pw"}),
         ("http://:pw@a", "http://a", {"basic.auth.user.info": ":pw"}),

@@ -149,6 +149,18 @@ def test_names_have_a_form_and_a_length(definition: dict[str, Any], told: str) -
         assert resolved(definition)["type"] == "record"
 
 
+@pytest.mark.parametrize("symbols", ["ab", {"a": 1}, ("a",), None, []])
+def test_symbols_are_a_list(symbols: Any) -> None:
+    assert refusal(record({"type": "enum", "name": "Kind", "symbols": symbols})) == (
+        "The schema's type x.Kind has no symbols."
+    )
+
+
+@pytest.mark.parametrize("inner", [record("int"), {"type": "fixed", "name": "x.Probe", "size": 1}])
+def test_a_type_is_not_defined_inside_itself(inner: dict[str, Any]) -> None:
+    assert refusal(record(inner)) == "The schema defines the type x.Probe twice."
+
+
 @pytest.mark.parametrize(
     "items",
     [

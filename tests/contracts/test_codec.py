@@ -1,9 +1,10 @@
+from copy import deepcopy
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from backoffice.contracts.codec import decode, encode, frame, unframe
+from backoffice.contracts.codec import decode, encode, encode_as, frame, unframe
 from backoffice.contracts.columns import decode_bodies
 from backoffice.contracts.definitions import schema, schema_text
 from backoffice.contracts.examples import example
@@ -54,6 +55,46 @@ def test_the_frame_is_confluents() -> None:
     assert frame(258, b"body") == b"\x00\x00\x00\x01\x02body"
     assert unframe(b"\x00\x00\x00\x01\x02body") == (258, b"body")
     assert unframe(frame(2**32 - 1, b"")) == (2**32 - 1, b"")
+
+
+def test_a_message_without_a_value_is_told_as_such() -> None:
+    with pytest.raises(Poison, match=r"^The message has no value\.$"):
+        unframe(b"")
+
+
+def widened(record: str, name: str, inner: str = "") -> dict[str, Any]:
+    """The record's schema with a long where it has an int; the bytes of both are the same as far as an int goes."""
+    definition = deepcopy(schema(record))
+    fields = definition["fields"]
+    if inner:
+        fields = next(field for field in fields if field["name"] == name)["type"]["items"]["fields"]
+    next(field for field in fields if field["name"] == (inner or name))["type"] = "long"
+    return definition
+
+
+@pytest.mark.parametrize("number", [-(2**31), -1, 2**31 - 1])
+def test_an_int_of_its_32_bits_is_read(number: int) -> None:
+    event = example(schema("BetPlaced")) | {"system_size": number}
+    event["legs"] = [event["legs"][0] | {"leg_no": number}]
+
+    assert decode(encode("BetPlaced", event), schema("BetPlaced")) == event
+
+
+@pytest.mark.parametrize("number", [-(2**31) - 1, 2**31, 2**32 + 1])
+def test_an_int_of_more_is_poison_wherever_it_stands(number: int) -> None:
+    event = example(schema("BetPlaced"))
+    plain = encode_as(widened("BetPlaced", "system_size"), event | {"system_size": number})
+    legs = [event["legs"][0] | {"leg_no": number}]
+    listed = encode_as(widened("BetPlaced", "legs", "leg_no"), event | {"legs": legs})
+    born = event_with_date(number)
+
+    for record, body in (("BetPlaced", plain), ("BetPlaced", listed), ("PlayerRegistered", born)):
+        with pytest.raises(Poison, match="does not fit into 32 bits"):
+            decode(body, schema(record))
+
+
+def event_with_date(days: int) -> bytes:
+    return encode_as(widened("PlayerRegistered", "birth_date"), registration(birth_date=days))
 
 
 @pytest.mark.parametrize("value", [b"", b"\x00\x00\x00\x01", b"\x01\x00\x00\x00\x01body", b'{"a": 1}'])

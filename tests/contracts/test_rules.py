@@ -159,6 +159,26 @@ def test_numbers_have_bounds_even_where_none_are_stated(
     assert list(faults_of(rule, [bad, good], kind)) == [0]
 
 
+def test_of_many_events_only_those_beyond_the_bounds_of_time_are_bad() -> None:
+    first, step = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+    moments = [first, first - step, NOW, NOW + step]
+    rule = {"type": {"type": "long", "logicalType": "timestamp-micros"}, "rule": "event_time"}
+
+    found = faults_of(rule, [at.replace(tzinfo=None) for at in moments], pa.timestamp("us"))
+
+    assert sorted(found) == [1, 3]
+
+
+def test_a_number_is_told_with_one_sign_of_its_own() -> None:
+    rule = {"type": "double", "minimum": 0, "maximum": 1}
+
+    assert faults_of(rule, [-1e-07], pa.float64()) == {0: "it is −1e-07; it is never negative (Trial.it)"}
+
+
+def test_texts_of_which_there_are_none_break_no_rule() -> None:
+    assert checked(batch_with(pa.nulls(2, pa.string())), definition_with(STRING | {"max_length": 3}), NOW)[1] == {}
+
+
 def test_a_contract_is_the_same_for_every_batch() -> None:
     definition = definition_with({"type": "long", "minimum": 1, "maximum": 2})
 

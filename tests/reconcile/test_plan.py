@@ -235,6 +235,11 @@ GAPS = st.lists(
 ).map(tuple)
 
 
+def test_gaps_that_follow_one_another_cover_in_whatever_order_they_are() -> None:
+    assert covers((Gap(5, 8, ""), Gap(2, 5, "")), 2, 8)
+    assert not covers((Gap(6, 8, ""), Gap(2, 5, "")), 2, 8)
+
+
 @given(GAPS, st.integers(0, 14), st.integers(0, 14))
 def test_gaps_cover_what_each_offset_of_lies_in_one(gaps: tuple[Gap, ...], start: int, end: int) -> None:
     lies = {offset for gap in gaps for offset in range(gap.start, gap.end)}

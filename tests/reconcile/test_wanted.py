@@ -92,6 +92,15 @@ def test_only_what_a_stream_counts_is_counted(changes: dict[str, Any], metrics: 
     assert counted(described(**changes), bet(0), record="BetSettled") == {}
 
 
+def test_of_a_window_rows_are_wanted_by_all_that_tells_them_apart() -> None:
+    want = windows.windows("trading")
+
+    assert (want.name, want.target, want.values, want.adding) == (
+        "window_trading", "metrics_window", ("count", "amount"), True,
+    )  # fmt: skip
+    assert want.key == ("metric", "minute", "key", "currency", "topic", "partition")
+
+
 def test_a_topic_has_windows_where_one_of_its_records_is_counted() -> None:
     assert windows.counted_topics(described(counted=frozenset({"MarketUpdate"}))) == {"bet-events", "odds-feed"}
     assert windows.counted_topics(described(counts={}, counted=frozenset())) == frozenset()
@@ -105,4 +114,5 @@ def test_a_player_is_seen_by_the_records_that_show_it() -> None:
     assert (state.records, state.table, state.to_minute, state.with_topic) == (
         ("BetPlaced",), "metrics_activity", True, True,
     )  # fmt: skip
+    assert (state.key, state.by, state.columns) == ({"player_id": "player_id"}, ("minute",), {})
     assert windows.activity(said, ["BetSettled"]) == ()

@@ -224,6 +224,10 @@ def test_where_nothing_moves_the_columns_are_there_all_the_same(record: str) -> 
 
     assert (nothing.transfers.num_rows, nothing.accounts.num_rows) == (0, 0)
     assert {"event_id", "currency", "occurred_at", "source_partition"} <= {*nothing.transfers.column_names}
+    if ledger.MOVEMENTS[record]:
+        usual = ledger.booked(arrived(record), record)
+        assert nothing.transfers.schema.names == usual.transfers.schema.names
+        assert nothing.accounts.schema.names == usual.accounts.schema.names
 
 
 def test_every_record_of_the_topic_has_its_meaning_and_every_kind_its_place() -> None:

@@ -115,6 +115,10 @@ def test_the_log_of_each_partition_has_come_to_its_last_message() -> None:
     assert Batch("bet-events").newest_logged() == {}
 
 
+def test_a_dead_letter_is_neither_late_nor_a_clash_unless_it_says_so() -> None:
+    assert DeadLetter("bad") == DeadLetter("bad", None, "", late=False, is_clash=False)
+
+
 def test_what_a_stream_does_not_take_makes_no_row() -> None:
     batch = batch_of_four()
     batch.passed |= {0, 2}

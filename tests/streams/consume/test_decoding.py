@@ -51,9 +51,10 @@ def test_each_message_is_a_row_in_order_or_a_dead_letter_with_its_reason(kinds: 
 
 
 def test_a_dead_letter_says_by_which_schema_it_was_written() -> None:
-    result = decoded(batch_of("bet-events", [frame(4711, b"x"), BET[:40]]))
+    result = decoded(batch_of("bet-events", [frame(4711, b"x"), BET[:40], NEGATIVE]))
 
     assert result.dead[0].schema_id == 4711
+    assert (result.dead[2].schema_id, result.dead[2].record) == (int.from_bytes(NEGATIVE[1:5], "big"), "BetPlaced")
     assert (result.dead[1].schema_id, result.dead[1].record) == (int.from_bytes(BET[1:5], "big"), "BetPlaced")
 
 
@@ -133,7 +134,8 @@ def test_the_newest_event_of_each_partition_is_found_in_whatever_table_it_is() -
     )  # fmt: skip
 
     assert result.newest() == {1: MOMENT + minute, 4: MOMENT + minute + timedelta(microseconds=1)}
-    assert decoded(batch_of("bet-events", [])).newest() == {}
+    for values in ([], [NEGATIVE], [b"junk"]):
+        assert decoded(batch_of("bet-events", values)).newest() == {}
 
 
 def test_clocks_that_are_ahead_of_the_log_are_counted_by_partition() -> None:

@@ -41,6 +41,7 @@ def test_time_never_goes_back_however_the_messages_come(batches: list[list[int]]
 def test_partitions_have_times_of_their_own() -> None:
     times = LogTimes()
 
+    assert of(times, 7, 0, 0) == [0, 0], "a log that keeps no times has none"
     assert of(times, 1, 9) == [9]
     assert of(times, 2, 4) == [4]
     times.start({1: 2, 3: 5})

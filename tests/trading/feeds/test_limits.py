@@ -157,8 +157,8 @@ def test_what_is_wrong_is_shown_in_few_words() -> None:
         refused = taken(of_market("betDelay", value)).refused or ""
         assert refused.startswith("betDelay is ")
         assert len(refused) < 100
-    for value, told in (([1, 2, 3, 4], "[1, 2, 3, ...]"), (dict.fromkeys("abcd", 1), "{'a': 1, 'b': 1, 'c': 1, ...}")):
-        assert (taken(of_market("betDelay", value)).refused or "").startswith(f"betDelay is {told}; ")
+    for many, told in (([1, 2, 3, 4], "[1, 2, 3, ...]"), (dict.fromkeys("abcd", 1), "{'a': 1, 'b': 1, 'c': 1, ...}")):
+        assert (taken(of_market("betDelay", many)).refused or "").startswith(f"betDelay is {told}; ")
     assert taken(of_market("betDelay", "soon")).refused == "betDelay is 'soon'; it is a whole number from 0 to 3600"
 
 
