@@ -169,7 +169,8 @@ class KnownSchema(models.Model):
 class Gap(models.Model):
     """Offsets [start, end) that a stream has not stored and never will, because a person accepted that.
 
-    ``end`` is null where the topic was deleted and made anew: all that its former self held from ``start`` on.
+    ``end`` is null where the topic was deleted and made anew: all that its former self held from ``start`` on. It is
+    ``start`` where the log was cut off, and nothing is missing. ``followed`` once the stream's sink has gone there.
     """
 
     stream = models.TextField()
@@ -178,6 +179,7 @@ class Gap(models.Model):
     partition = models.SmallIntegerField()
     start = models.BigIntegerField()
     end = models.BigIntegerField(null=True)
+    followed = models.BooleanField(default=True, db_default=True)
     reason = models.TextField()
     accepted_at = models.DateTimeField()
     accepted_by = models.TextField()

@@ -15,13 +15,13 @@ HEAD = 61
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("own_stack")]
 
 
-def _segment(stack: Stack, spine: Spine) -> Path:
+def segment(stack: Stack, spine: Spine) -> Path:
     """The file in which Kafka keeps partition 0."""
     (found,) = stack.layout.of("kafka").rglob(f"{spine.prefix}{TOPIC}-0/00000000000000000000.log")
     return found
 
 
-def _turn_a_byte(file: Path, offset: int) -> None:
+def turn_a_byte(file: Path, offset: int) -> None:
     """In the batch that begins at the offset, behind its head: its offset, the length of the rest, and that."""
     contents, at = bytearray(file.read_bytes()), 0
     while int.from_bytes(contents[at : at + 8]) != offset:
@@ -37,10 +37,10 @@ def test_a_rotten_batch_halts_its_partition_until_it_is_mended_or_given_up(
     for name in ("sound", "rotten", "behind"):
         send(spine, name, 5)
     spine.send_bytes(TOPIC, bets(spine, "elsewhere", 4), partition=1)
-    segment = _segment(own_stack, spine)
+    file = segment(own_stack, spine)
     kafka.stop()
-    whole = segment.read_bytes()
-    _turn_a_byte(segment, 5)
+    whole = file.read_bytes()
+    turn_a_byte(file, 5)
     kafka.start()
 
     with spine.streaming(STREAM):
@@ -55,4 +55,4 @@ def test_a_rotten_batch_halts_its_partition_until_it_is_mended_or_given_up(
         streams("skip", STREAM, TOPIC, "0", "--to", "10", "--reason", "nothing can be restored")
         until(lambda: count(spine) == 14, "what lies behind it is stored")
     assert gaps() == [(5, 10, "nothing can be restored")]
-    assert len(whole) == segment.stat().st_size
+    assert len(whole) == file.stat().st_size

@@ -33,7 +33,8 @@ class Batch:
     ``replayed`` has for a dead letter that was sent again, by partition and offset, where it stood at first.
     ``newest`` says for each partition when the latest of the events that make rows happened, ``ahead`` how many of them
     happened after they were logged, and by how much (milliseconds) at the most: their producer's clock is wrong.
-    Spans reach over offsets without a message too (compacted ones, transaction markers).
+    Spans reach over offsets without a message too (compacted ones, transaction markers, what a person has given up).
+    ``generation`` tells of which topic they are, where that was made anew under its name (`streams_reading`).
     """
 
     topic: str
@@ -49,6 +50,7 @@ class Batch:
     passed: set[int] = field(default_factory=set)
     newest: dict[int, datetime] = field(default_factory=dict)
     ahead: dict[int, tuple[int, int]] = field(default_factory=dict)
+    generation: int = 0
 
     def __len__(self) -> int:
         return len(self.values)
@@ -78,7 +80,7 @@ class Batch:
 
     def until(self, partition: int, offset: int) -> "Batch":
         """The same without the messages of ``partition`` from ``offset`` on, and without any verdict on the others."""
-        kept = Batch(self.topic, replayed=self.replayed)
+        kept = Batch(self.topic, replayed=self.replayed, generation=self.generation)
         for row, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
             p, at = self.partitions[row], self.offsets[row]
             if p != partition or at < offset:
@@ -118,6 +120,7 @@ class Batch:
             self.offsets[first:last],
             self.logged[first:last],
             self.replayed,
+            generation=self.generation,
         )
         for partition, offset in zip(part.partitions, part.offsets, strict=True):
             begins = starts.get(partition, self.spans[partition][0])

@@ -142,32 +142,36 @@ class Brake:
         known.diverted, known.asked_at = False, 0.0
         telemetry.DIVERTED.labels(*lane.labels, partition).set(0)
 
-    def stop(self, partition: int, offset: int, dead: DeadLetter) -> bool:
-        """Halt the partition at an offset for too many bad messages; False where a person has accepted them."""
+    def accepts(self, partition: int, offset: int) -> bool:
+        """Whether a person has taken what is bad there as dead letters; what comes behind that counts anew."""
         lane = self._lane
         with retryable(), connect() as connection:
             accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
         if accepted > offset:
             self.begin({partition: Past(accepted=accepted)})
+        return accepted > offset
+
+    def stop(self, partition: int, offset: int, dead: DeadLetter) -> bool:
+        """Halt the partition at an offset for too many bad messages; False where a person has accepted them."""
+        if self.accepts(partition, offset):
             return False
         self.halt(
-            partition, offset, Cause.BAD_MESSAGES,
-            f"{too_many(lane.limits, dead)} Mend the producer or the contract, then resume it.",
+            {partition: offset}, Cause.BAD_MESSAGES,
+            f"{too_many(self._lane.limits, dead)} Mend the producer or the contract, then resume it.",
         )  # fmt: skip
         return True
 
-    def halt(self, partition: int, offset: int, cause: Cause, reason: str) -> None:
-        """Stop one partition until a person resumes it."""
+    def halt(self, offsets: Mapping[int, int], cause: Cause, reason: str) -> None:
+        """Stop partitions, each where the sink stands, until a person resumes them."""
         # A connection of its own: both threads halt, while either may be in a transaction.
         lane = self._lane
         with retryable(), connect() as connection:
-            is_new = halts.halt(
-                connection, stream=lane.stream, topic=lane.topic, partition=partition, offset=offset, cause=cause,
-                reason=reason, topic_id=self.topic_id, now=lane.clock.now(),
+            halted = halts.halt(
+                connection, stream=lane.stream, topic=lane.topic, offsets=offsets, cause=cause, reason=reason,
+                topic_id=self.topic_id, now=lane.clock.now(),
             )  # fmt: skip
-        if is_new:
-            log.error("%s: partition %s halted at offset %s. %s", lane.group, partition, offset, reason)
-        telemetry.HALTED.labels(*lane.labels, partition).set(1)
+        for partition in halted:
+            log.error("%s: partition %s halted at offset %s. %s", lane.group, partition, offsets[partition], reason)
 
     def _of(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition.after(Past(), self._lane.limits))

@@ -12,9 +12,22 @@ from backoffice.kernel.ids import derived_id
 from ..database import Connection
 from ..models import Halt
 from ..outbox.alerts import close_alert, raise_alert
+from . import passing
 
 Cause = Halt.Cause
 ALERT = "stream_halted"
+
+# What a person has skipped is behind the offset that is stored, or given up and not passed yet by a sink elsewhere.
+_HALT = (
+    'INSERT INTO streams_halt (stream, topic, partition, "offset", cause, reason, alert_id, halted_at, resumed_by)'  # noqa: S608
+    " SELECT %(stream)s, %(topic)s, at.partition, at.place, %(cause)s, %(reason)s, at.alert_id, %(now)s, ''"
+    " FROM unnest(%(partitions)s::smallint[], %(offsets)s::bigint[], %(alerts)s::uuid[])"
+    "  AS at (partition, place, alert_id)"
+    " WHERE NOT EXISTS (SELECT FROM streams_offset o WHERE (o.stream, o.topic, o.partition)"
+    "  = (%(stream)s, %(topic)s, at.partition) AND o.next > at.place)"
+    " AND (%(cause)s = %(whole)s OR NOT EXISTS (SELECT FROM streams_gap g WHERE " + passing.IS_AHEAD + "))"
+    " ON CONFLICT DO NOTHING RETURNING partition"
+)
 
 
 def open_halts(connection: Connection, stream: str, topic: str) -> set[int]:
@@ -29,38 +42,40 @@ def halt(
     *,
     stream: str,
     topic: str,
-    partition: int,
-    offset: int,
+    offsets: Mapping[int, int],
     cause: Cause,
     reason: str,
     topic_id: str,
     now: datetime,
-) -> bool:
-    """Stop the partition at ``offset`` until a person resumes it, and raise an alert with the same transaction.
+) -> list[int]:
+    """Stop partitions, each at its offset, until a person resumes them; an alert for each. All of it or nothing.
 
-    False where it is stopped already, and where a person was quicker: has skipped what this is about, or gone over to
-    another topic than that of ``topic_id``.
+    The offset is where the sink stands: of one that keeps its offsets elsewhere a person's skip rests on that.
+
+    Returns those that are stopped now. Others were already, or a person was quicker: has skipped what this is about, or
+    gone over to another topic than that of ``topic_id``.
     """
-    alert_id = derived_id(ALERT, stream, topic, str(partition), str(offset), now.isoformat())
+    alerts = {
+        partition: derived_id(ALERT, stream, topic, str(partition), str(offset), now.isoformat())
+        for partition, offset in offsets.items()
+    }
     with connection.transaction():
         present = connection.execute(
             "SELECT topic_id FROM streams_reading WHERE stream = %s AND topic = %s FOR SHARE", [stream, topic]
         ).fetchone()
         if present is not None and present[0] != topic_id:
-            return False
-        halted = connection.execute(
-            'INSERT INTO streams_halt (stream, topic, partition, "offset", cause, reason, alert_id, halted_at,'
-            " resumed_by)"
-            " SELECT %(stream)s, %(topic)s, %(partition)s, %(offset)s, %(cause)s, %(reason)s, %(alert)s, %(now)s, ''"
-            " WHERE NOT EXISTS (SELECT FROM streams_offset o WHERE (o.stream, o.topic, o.partition)"
-            "  = (%(stream)s, %(topic)s, %(partition)s) AND o.next > %(offset)s) ON CONFLICT DO NOTHING",
-            {"stream": stream, "topic": topic, "partition": partition, "offset": offset, "cause": cause.value,
-             "reason": reason, "alert": alert_id, "now": now},
-        ).rowcount  # fmt: skip
-        if halted:
-            told = f"{stream}: {topic}[{partition}] halted at offset {offset}. {reason}"
-            raise_alert(ALERT, told, rule=cause.name.lower(), now=now, alert_id=alert_id, over=connection)
-    return bool(halted)
+            return []
+        rows = connection.execute(
+            _HALT,
+            {"stream": stream, "topic": topic, "partitions": list(offsets), "offsets": list(offsets.values()),
+             "alerts": list(alerts.values()), "cause": cause.value, "whole": Cause.OTHER_TOPIC.value, "reason": reason,
+             "now": now},
+        ).fetchall()  # fmt: skip
+        halted = sorted(int(str(partition)) for (partition,) in rows)
+        for partition in halted:
+            told = f"{stream}: {topic}[{partition}] halted at offset {offsets[partition]}. {reason}"
+            raise_alert(ALERT, told, rule=cause.name.lower(), now=now, alert_id=alerts[partition], over=connection)
+    return halted
 
 
 def end(halts: QuerySet[Halt], *, actor: Actor, now: datetime, offset: int | None = None) -> None:

@@ -14,7 +14,7 @@ from .. import telemetry
 from ..kafka import topicids
 from ..patience import back_off
 from .assignment import Assignment
-from .batch import Batch
+from .batch import Batch, Span
 from .faults import Fault, fault_of
 from .halts import Cause
 from .intake import Intake
@@ -57,6 +57,8 @@ class Reader(Generic[P]):
         self._assignment = Assignment(self._consumer, lane.topic_name)
         self._intake = Intake(lane.topic)
         self._writer = Writer(lane, sink, self._state)
+        self._generation = 0
+        # They wait for a person, or for the sink to be led over what a person has given up.
         self._halted: set[int] = set()
         self._next_housekeeping = 0.0
         self._came = 0
@@ -110,6 +112,8 @@ class Reader(Generic[P]):
         for partition, position in taken.again.items():
             log.info("%s reads partition %s again to be sure: offsets are missing", self._lane.group, partition)
             self._seek(partition, position)
+        if taken.batch is not None:
+            taken.batch.generation = self._generation
         return taken.batch
 
     def _hear_all(self, told: list[Message], ends: dict[int, int], coming: set[int | None]) -> set[int]:
@@ -151,7 +155,7 @@ class Reader(Generic[P]):
             return
         # In a topic made anew an offset is missing too; reading the start tells of it, and halts all its partitions.
         if not self._read_start(self._assignment.owned).other and not self._is_of_before(partition, position, fault):
-            self._writer.brake.halt(partition, position, fault.cause, fault.told)
+            self._writer.brake.halt({partition: position}, fault.cause, fault.told)
         self._writer.rewind.set()
 
     def _is_of_before(self, partition: int, position: int, fault: Fault) -> bool:
@@ -239,6 +243,20 @@ class Reader(Generic[P]):
             self._intake.forget(partition)
         self._assignment.pause(self._halted)
         self._go_on()
+        if start is not None and start.given_up:
+            self._lead_over(start.given_up)
+
+    def _lead_over(self, spans: dict[int, Span]) -> None:
+        """Let the sink go on behind what a person has given up; only where it stands then is read on."""
+        epoch = self._writer.epoch
+        self._hand_over(Batch(self._lane.topic, spans=spans, generation=self._generation))
+        self._state.reads("waits for its sink to pass what was given up")
+        while not self._is_over(epoch) and any(
+            self._writer.stored.get(partition) != end for partition, (_, end) in spans.items()
+        ):
+            self._hold()
+            self._stopping.wait(0.05)
+        self._writer.rewind.set()
 
     def _seek(self, partition: int, offset: int) -> None:
         self._intake.doubt(partition)
@@ -264,11 +282,14 @@ class Reader(Generic[P]):
     def _read_start(self, partitions: set[int]) -> Start:
         self._state.reads("asks for its offsets")
         start = read_start(self._lane, self._sink, partitions, self._first_offset)
-        self._writer.brake.topic_id = start.topic_id
+        self._writer.brake.topic_id, self._generation = start.reading.topic_id, start.reading.generation
         if start.other:
-            for partition, position in start.positions.items():
-                self._writer.brake.halt(partition, position.next, Cause.OTHER_TOPIC, start.other)
-        self._halted = set(start.positions) if start.other else set(start.halted)
+            places = {partition: position.next for partition, position in start.positions.items()}
+            self._writer.brake.halt(places, Cause.OTHER_TOPIC, start.other)
+        halted = start.positions.keys() if start.other else start.halted
+        for partition in partitions:
+            telemetry.HALTED.labels(*self._lane.labels, partition).set(partition in halted)
+        self._halted = {*halted, *start.given_up}
         return start
 
     def _first_offset(self, partition: int) -> int:
@@ -335,9 +356,9 @@ class Reader(Generic[P]):
     def _look_for_resumed(self) -> None:
         before = self._halted & self._assignment.owned
         start = self._start(self._assignment.owned)
-        resumed = before - self._halted
-        if start is not None and resumed:
+        if start is None:
+            return
+        resumed = (before - self._halted) | (before & start.given_up.keys())
+        if resumed:
             self._writer.brake.begin({partition: start.pasts[partition] for partition in resumed})
-            for partition in resumed:
-                telemetry.HALTED.labels(*self._lane.labels, partition).set(0)
             self._writer.rewind.set()

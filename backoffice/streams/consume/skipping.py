@@ -1,5 +1,10 @@
-"""Going on behind messages that are lost: by a person's decision, and written down."""
+"""Going on behind messages that are lost: by a person's decision, and written down.
 
+Where a stream stands is in ``streams_offset`` if its sink is the tables. Of any other sink it is known where it has
+halted, for there it stays; a worker leads it on from there (`passing.py`).
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -23,22 +28,29 @@ def skip(
     which is refused and read again from there. A halt of the partition is over.
 
     Raises:
-        Rejected: it would store again what is stored, or go on where the log holds nothing yet.
+        Rejected: it is not known where the partition stands; it would store again what is stored, or go on where the
+            log holds nothing yet.
     """
+    place, one = f"{topic}[{partition}]", {"stream": stream, "topic": topic, "partition": partition}
     with transaction.atomic():
-        _must_be_known(stream, topic, log)
-        # Locked: a transaction that is storing comes to its end first, and the next one finds the offset moved.
-        offset = Offset.objects.select_for_update().filter(stream=stream, topic=topic, partition=partition).first()
-        if offset is None or partition not in log.ends:
-            raise Rejected(f"{stream} has begun no {topic}[{partition}]; `streams status` shows the partitions.")
-        target = _target(to, partition, log)
-        _must_lead_on(target, offset.next, log.ends[partition], f"{topic}[{partition}]")
+        reading = _reading(stream, topic)
+        _must_be_known(stream, topic, reading, log)
+        if partition not in log.ends:
+            raise Rejected(f"Kafka has no partition {place}; nothing was changed.")
+        stored, halted = _stored(**one), _halted(**one)
+        if partition not in stored and partition not in halted:
+            raise Rejected(
+                f"{stream} keeps no offset of {place} here, and it is not halted: where it stands is not known, and "
+                "nothing was changed. `streams status` shows what is."
+            )
+        following, target = stored.get(partition, halted.get(partition, 0)), _target(to, partition, log)
+        _must_lead_on(target, following, log.ends[partition], place)
         gap = Gap.objects.create(
-            stream=stream, topic=topic, generation=_generation(stream, topic), partition=partition,
-            start=min(offset.next, target), end=target, reason=reason, accepted_at=now, accepted_by=actor.id,
+            **one, generation=reading.generation if reading else 0, start=min(following, target), end=target,
+            followed=partition in stored, reason=reason, accepted_at=now, accepted_by=actor.id,
         )  # fmt: skip
-        Offset.objects.filter(stream=stream, topic=topic, partition=partition).update(next=target, updated_at=now)
-        end(Halt.objects.filter(stream=stream, topic=topic, partition=partition), actor=actor, now=now, offset=target)
+        Offset.objects.filter(**one).update(next=target, updated_at=now)
+        end(Halt.objects.filter(**one), actor=actor, now=now, offset=target)
     return gap
 
 
@@ -49,17 +61,19 @@ def adopt(*, stream: str, topic: str, log: Log, actor: Actor, reason: str, now: 
     former topic are forgotten, because the offsets that they account for are gone.
 
     Raises:
-        Rejected: the offsets belong to the topic that is there.
+        Rejected: the offsets belong to the topic that is there; it is not known yet where the stream stood.
     """
     with transaction.atomic():
-        reading = Reading.objects.select_for_update().filter(stream=stream, topic=topic).first()
+        reading = _reading(stream, topic)
         if reading is None or reading.topic_id == log.topic_id:
             raise Rejected(f"The offsets of {stream} belong to the {topic} that is there; there is nothing to adopt.")
-        former = list(Offset.objects.select_for_update().filter(stream=stream, topic=topic).order_by("partition"))
+        stored, halted = _stored(stream=stream, topic=topic), _halted(stream=stream, topic=topic)
+        if not stored:
+            _must_be_halted(stream, topic, halted, log)
         told = {"stream": stream, "topic": topic, "reason": reason, "accepted_at": now, "accepted_by": actor.id}
         gaps = [
-            Gap(generation=reading.generation, partition=offset.partition, start=offset.next, **told)
-            for offset in former
+            Gap(generation=reading.generation, partition=partition, start=following, **told)
+            for partition, following in sorted((halted | stored).items())
         ]
         gaps += [
             Gap(generation=reading.generation + 1, partition=partition, start=0, end=begin, **told)
@@ -67,7 +81,7 @@ def adopt(*, stream: str, topic: str, log: Log, actor: Actor, reason: str, now: 
             if begin
         ]
         Gap.objects.bulk_create(gaps)
-        _begin_anew(stream, topic, log, former, now)
+        _begin_anew(stream, topic, log, stored, now)
         end(Halt.objects.filter(stream=stream, topic=topic), actor=actor, now=now, offset=0)
         Reading.objects.filter(stream=stream, topic=topic).update(
             topic_id=log.topic_id, generation=reading.generation + 1, begun_at=now
@@ -75,12 +89,37 @@ def adopt(*, stream: str, topic: str, log: Log, actor: Actor, reason: str, now: 
     return gaps
 
 
-def _must_be_known(stream: str, topic: str, log: Log) -> None:
-    known = Reading.objects.filter(stream=stream, topic=topic).values_list("topic_id", flat=True).first()
-    if known is not None and known != log.topic_id:
+def _reading(stream: str, topic: str) -> Reading | None:
+    """Locked: who halts or goes over to another topic comes before or after."""
+    return Reading.objects.select_for_update().filter(stream=stream, topic=topic).first()
+
+
+def _stored(**where: object) -> dict[int, int]:
+    """Locked: a transaction that is storing comes to its end first, and the next one finds the offset moved."""
+    rows = Offset.objects.select_for_update().filter(**where).order_by("partition")
+    return dict(rows.values_list("partition", "next"))
+
+
+def _halted(**where: object) -> dict[int, int]:
+    rows = Halt.objects.select_for_update().filter(**where, resumed_at=None).order_by("partition")
+    return dict(rows.values_list("partition", "offset"))
+
+
+def _must_be_known(stream: str, topic: str, reading: Reading | None, log: Log) -> None:
+    if reading is not None and reading.topic_id != log.topic_id:
         raise Rejected(
             f"{topic} was made anew; its offsets mean nothing to {stream}. "
             f"`streams adopt {stream} {topic} --reason …` stores the new one from its beginning."
+        )
+
+
+def _must_be_halted(stream: str, topic: str, halted: Collection[int], log: Log) -> None:
+    """A worker that notices the new topic halts all partitions at once; before that, some may be missing here."""
+    noticed = Halt.objects.filter(stream=stream, topic=topic, resumed_at=None, cause=Halt.Cause.OTHER_TOPIC).exists()
+    if not noticed and not log.begins.keys() <= set(halted):
+        raise Rejected(
+            f"Where {stream} stood in {topic} only its sink knows, until a worker has halted there. Start its workers, "
+            "and adopt it then; nothing was changed."
         )
 
 
@@ -105,14 +144,9 @@ def _must_lead_on(target: int, following: int, end: int, place: str) -> None:
         )
 
 
-def _generation(stream: str, topic: str) -> int:
-    return Reading.objects.filter(stream=stream, topic=topic).values_list("generation", flat=True).first() or 0
-
-
-def _begin_anew(stream: str, topic: str, log: Log, former: list[Offset], now: datetime) -> None:
+def _begin_anew(stream: str, topic: str, log: Log, stored: Collection[int], now: datetime) -> None:
     of_the_stream = Offset.objects.filter(stream=stream, topic=topic)
-    for offset in former:
-        if offset.partition in log.begins:
-            of_the_stream.filter(partition=offset.partition).update(next=log.begins[offset.partition], updated_at=now)
+    for partition in log.begins.keys() & stored:
+        of_the_stream.filter(partition=partition).update(next=log.begins[partition], updated_at=now)
     of_the_stream.exclude(partition__in=list(log.begins)).delete()
     Repeat.objects.filter(stream=stream, topic=topic).delete()

@@ -13,7 +13,7 @@ from .. import telemetry
 from ..kafka import topicids
 from ..kafka.topicids import Asked
 from ..patience import back_off
-from .batch import Batch
+from .batch import Batch, DeadLetter
 from .brake import Brake
 from .halts import Cause
 from .lane import Lane
@@ -115,7 +115,7 @@ class Writer(Generic[P]):
             self._state.writes("asks which topic this is")
             if self._is_of_our_topic(asked):
                 self._state.writes("stores a batch")
-                self._commit(epoch, self._trimmed(prepared))
+                self._store_and_stop(epoch, prepared)
         except Fenced as fenced:
             log.info("%s starts anew: %s", self._lane.group, fenced)
             self.rewind.set()
@@ -146,24 +146,34 @@ class Writer(Generic[P]):
             return
         self._failures = 0
         told = f"{error} ({type(error).__name__}). Look at the worker's log, mend the cause, then resume it."
-        for partition, (start, _) in sorted(batch.spans.items()):
-            self._halt(partition, start, f"No message of it is to blame, and yet it cannot be stored: {told}")
-
-    def _halt(self, partition: int, offset: int, reason: str) -> None:
+        starts = {partition: start for partition, (start, _) in batch.spans.items()}
         try:
-            self.brake.halt(partition, offset, Cause.UNSTORABLE, reason)
+            self.brake.halt(
+                starts, Cause.UNSTORABLE, f"No message of it is to blame, and yet it cannot be stored: {told}"
+            )
         except Retryable as away:
-            log.warning("%s: partition %s cannot be halted yet: %s", self._lane.group, partition, away)
+            log.warning("%s: partitions %s cannot be halted yet: %s", self._lane.group, sorted(starts), away)
 
-    def _commit(self, epoch: int, prepared: P) -> None:
+    def _store_and_stop(self, epoch: int, prepared: P) -> None:
+        """Store the batch up to where partitions halt, and halt these then: a halt is where the sink stands."""
+        prepared, stops = self._trimmed(prepared)
+        is_stored = not prepared.batch.spans or self._commit(epoch, prepared)
+        for partition, (offset, dead) in stops.items():
+            self.rewind.set()
+            if is_stored:
+                self.brake.stop(partition, offset, dead)
+
+    def _commit(self, epoch: int, prepared: P) -> bool:
+        """Whether all of it was stored, and nothing has come up that halts or starts anew."""
         began = time.monotonic()
         for part in self._sink.commit(prepared):
             telemetry.COMMIT_SECONDS.labels(*self._lane.labels).observe(time.monotonic() - began)
             self._committed(part.batch)
             if self._stopping.is_set() or epoch != self.epoch or self.rewind.is_set():
                 self.rewind.set()
-                return
+                return False
             began = time.monotonic()
+        return True
 
     def _committed(self, part: Batch) -> None:
         self._failures = 0
@@ -177,18 +187,18 @@ class Writer(Generic[P]):
             if self.brake.stop(partition, part.spans[partition][1], dead):
                 self.rewind.set()
 
-    def _trimmed(self, prepared: P) -> P:
-        """The batch without what comes from the bad message on that halts a partition; that partition is halted."""
-        batch = prepared.batch
+    def _trimmed(self, prepared: P) -> tuple[P, dict[int, tuple[int, DeadLetter]]]:
+        """The batch without what comes from the bad message on that halts a partition, and where that is."""
+        batch, stops = prepared.batch, {}
         for partition in sorted({batch.partitions[row] for row in batch.dead}):
             row = self.brake.stops_at(batch, partition)
-            while row is not None and not self.brake.stop(partition, batch.offsets[row], batch.dead[row]):
+            while row is not None and self.brake.accepts(partition, batch.offsets[row]):
                 row = self.brake.stops_at(batch, partition)
             if row is not None:
-                self.rewind.set()
+                stops[partition] = (batch.offsets[row], batch.dead[row])
                 prepared = self._sink.prepare(batch.until(partition, batch.offsets[row]))
                 batch = prepared.batch
-        return prepared
+        return prepared, stops
 
     def _reconnect(self, why: str) -> None:
         """Open the sink anew, however long that takes."""

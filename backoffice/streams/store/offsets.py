@@ -25,6 +25,14 @@ def positions(connection: Connection, stream: str, topic: str) -> dict[int, Posi
     return {int(str(partition)): Position(int(str(n)), int(str(logged))) for partition, n, logged in rows}
 
 
+def generation(connection: Connection, stream: str, topic: str) -> int:
+    """How often the stream has gone over to a topic made anew; the offsets that are stored are of the last one."""
+    row = connection.execute(
+        "SELECT generation FROM streams_reading WHERE stream = %s AND topic = %s", [stream, topic]
+    ).fetchone()
+    return int(str(row[0])) if row else 0
+
+
 def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, int], now: datetime) -> None:
     """Enter partitions that are new to the stream at the offset at which they start."""
     with connection.cursor() as cursor:
@@ -43,7 +51,7 @@ def advance(connection: Connection, stream: str, batch: Batch, now: datetime) ->
     clock counts as of now, or else a single wrong clock would make its topic look fresh for hours.
 
     Raises:
-        Fenced: a partition is not at the start of its span.
+        Fenced: a partition is not at the start of its span, or the batch is of a former topic of that name.
     """
     wanted, logged = sorted(batch.spans.items()), batch.newest_logged()
     moved = connection.execute(
@@ -71,3 +79,6 @@ def advance(connection: Connection, stream: str, batch: Batch, now: datetime) ->
     for partition, (start, _) in wanted:
         if (partition,) not in moved:
             raise Fenced(f"{batch.topic}[{partition}] is no longer at offset {start}; another worker has stored it.")
+    # Asked behind the lock on the offsets: whoever goes over to another topic either was quicker, or waits for it.
+    if generation(connection, stream, batch.topic) != batch.generation:
+        raise Fenced(f"{stream} has gone over to another {batch.topic}; what was read of the former one is dropped.")

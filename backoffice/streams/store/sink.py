@@ -1,6 +1,5 @@
 """The tables as a sink: a batch's rows, its dead letters and its offsets in one transaction."""
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -9,16 +8,15 @@ from datetime import datetime
 import psycopg
 from django.conf import settings
 
-from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.contracts.writers import Writers
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import ENDINGS, Retryable
 
 from ..consume.batch import Batch, DeadLetter
+from ..consume.deadletters import store_dead
 from ..consume.decoding import Decoded, decode
 from ..consume.sink import Fenced, Position, Unstorable
 from ..database import Connection, connect, retryable
-from ..deadletters.copies import copy_of
 from ..outbox.alerts import raise_alert
 from . import announcing, offsets
 from .copying import table_shape
@@ -32,13 +30,6 @@ from .storing import store
 SILENCE_SECONDS = 10
 # Values of a message in what a library says of it.
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-
-_DEAD_LETTER = (
-    'INSERT INTO streams_deadletter (stream, topic, generation, partition, "offset", record, schema_id, reason, key,'
-    " value, logged, died_at, state) VALUES (%s, %s,"
-    " coalesce((SELECT generation FROM streams_reading r WHERE (r.stream, r.topic) = (%s, %s)), 0),"
-    " %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
-)
 
 
 @dataclass(frozen=True)
@@ -83,14 +74,19 @@ class TableSink:
         if self._connection is not None:
             self._connection.close()
 
-    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, Position]:
+    def positions(
+        self, partitions: Collection[int], first: Callable[[int], int], generation: int
+    ) -> dict[int, Position]:
         # A connection of its own: the reading thread asks, while the writing one may be in a transaction.
         name, topic = self._stream.name, self._topic
         with retryable(), connect() as connection:
             known = offsets.stored(connection, name, topic)
             starts = {partition: first(partition) for partition in set(partitions) - known.keys()}
             offsets.begin(connection, name, topic, starts, self._clock.now())
-            return offsets.positions(connection, name, topic)
+            found = offsets.positions(connection, name, topic)
+            if offsets.generation(connection, name, topic) != generation:
+                raise Retryable(f"{name} has gone over to another {topic} meanwhile.")
+            return found
 
     def prepare(self, batch: Batch) -> PreparedRows:
         decoded = Decoded()
@@ -130,7 +126,7 @@ class TableSink:
             offsets.advance(self.connection, self._stream.name, batch, now)
             for rows in prepared.rows:
                 store(self.connection, rows)
-            self._store_dead(batch, now)
+            store_dead(self.connection, self._stream.name, batch, now)
             self._tell_of_clashes(batch, now)
             self._store_repeats(batch, now)
 
@@ -155,25 +151,6 @@ class TableSink:
     def _known(self, decoded: Decoded) -> tuple[dict[int, str], dict[int, DeadLetter]]:
         with retryable(), self.connection.transaction(force_rollback=True):
             return known(self.connection, decoded.tables, self._stream, self._shapes)
-
-    def _store_dead(self, batch: Batch, now: datetime) -> None:
-        """The dead letters with their message, and the same for the dead-letter topic through the outbox."""
-        with self.connection.cursor() as cursor:
-            for row, dead in sorted(batch.dead.items()):
-                position = (batch.topic, batch.partitions[row], batch.offsets[row])
-                record, reason = _storable(dead.record), _storable(dead.reason)
-                cursor.execute(
-                    _DEAD_LETTER,
-                    [self._stream.name, batch.topic, self._stream.name, *position, record, dead.schema_id, reason,
-                     batch.keys[row], batch.values[row], batch.logged[row], now],
-                )  # fmt: skip
-                headers = dict(zip(("topic", "partition", "offset"), map(str, position), strict=True))
-                headers |= {"stream": self._stream.name, "reason": reason, "schema_id": str(dead.schema_id or "")}
-                copy = copy_of(batch.keys[row], batch.values[row])
-                cursor.execute(
-                    "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
-                    [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
-                )
 
     def _tell_of_clashes(self, batch: Batch, now: datetime) -> None:
         """One alert for those of a batch: money may hang on what was not stored."""
@@ -212,8 +189,3 @@ def _in_words(error: BaseException) -> str:
         return f"Postgres refuses its row: {said} ({error.diag.table_name or 'no table named'})"
     said = _QUOTED.sub("…", str(error).strip().partition("\n")[0])[:200]
     return f"Its row cannot be made: {said or 'no reason given'} ({type(error).__name__})"
-
-
-def _storable(text: str) -> str:
-    """A text as every table takes it, whatever a message or a library has put into it."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -1,28 +1,17 @@
 """More than one reader of a topic, each with its own records, place, sink and account of every message."""
 
-import json
-import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from django.conf import settings
 
 from backoffice.contracts.codec import encode, frame
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.ids import derived_id
-from backoffice.streams.consume.batch import Batch
-from backoffice.streams.consume.decoding import decode
-from backoffice.streams.consume.lane import Lane, Limits
-from backoffice.streams.consume.sink import Fenced, Position
-from backoffice.streams.step import LaneThread
 from backoffice.streams.store.projection import STREAMS, Stream
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
+from tests.streams.checkpoints import Checkpoints, reading
 
 BETS, WALLET = "bet-events", "wallet-transactions"
 
@@ -89,67 +78,10 @@ def test_a_stream_that_comes_later_begins_at_the_beginning(spine: Spine, settler
     assert accounts(spine, settlers.name)["event"] == 20
 
 
-@dataclass(frozen=True)
-class Counted:
-    batch: Batch
-    counts: Counter[str]
-
-
-class Checkpoints:
-    """The smallest sink there is: counts by record in memory, and a file with them and the offsets, replaced whole."""
-
-    def __init__(self, path: Path, spine: Spine) -> None:
-        self._path, self._spine = path, spine
-        self.counts: Counter[str] = Counter()
-        self.positions_now: dict[int, int] = {}
-
-    def open(self) -> None:
-        kept = json.loads(self._path.read_text()) if self._path.exists() else {"counts": {}, "positions": {}}
-        self.counts = Counter(kept["counts"])
-        self.positions_now = {int(partition): at for partition, at in kept["positions"].items()}
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def positions(self, partitions: Collection[int], first: Callable[[int], int]) -> dict[int, Position]:
-        for partition in set(partitions) - self.positions_now.keys():
-            self.positions_now[partition] = first(partition)
-        return {partition: Position(at) for partition, at in self.positions_now.items()}
-
-    def prepare(self, batch: Batch) -> Counted:
-        decoded = decode(batch, records=("BetPlaced",), writers=self._spine.registry, now=SystemClock().now())
-        return Counted(batch, Counter({record: table.num_rows for record, table in decoded.tables.items()}))
-
-    def commit(self, prepared: Counted) -> Iterator[Counted]:
-        for partition, (start, end) in prepared.batch.spans.items():
-            if self.positions_now[partition] != start:
-                raise Fenced(f"{partition} is not at {start}")
-            self.positions_now[partition] = end
-        self.counts += prepared.counts
-        beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps({"counts": self.counts, "positions": self.positions_now}))
-        beside.replace(self._path)
-        yield prepared
-
-
-@contextmanager
-def reading(spine: Spine, sink: Checkpoints) -> Iterator[None]:
-    lane = Lane("counting", BETS, spine.prefix, settings.KAFKA, Limits(**settings.STREAMS), SystemClock())
-    stopping = threading.Event()
-    thread = LaneThread(lane, sink, stopping)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join(15)
-        assert not thread.is_alive()
-
-
 def test_a_state_in_memory_with_checkpoints_is_a_sink(spine: Spine, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.json"
     spine.send_bytes(BETS, [*messages(spine, "BetPlaced", 30), *messages(spine, "BetSettled", 4)], partition=0)
-    first = Checkpoints(path, spine)
+    first = Checkpoints(path, spine.registry)
     with reading(spine, first):
         until(lambda: sum(first.positions_now.values()) == 34, "all is counted")
     first.counts["BetPlaced"] = 1_000_000  # lost with the process, as it was never kept
@@ -159,7 +91,7 @@ def test_a_state_in_memory_with_checkpoints_is_a_sink(spine: Spine, tmp_path: Pa
         for n in range(7)
     ]
     spine.send_bytes(BETS, more, partition=1)
-    second = Checkpoints(path, spine)
+    second = Checkpoints(path, spine.registry)
     with reading(spine, second):
         until(lambda: sum(second.positions_now.values()) == 41, "the rest is counted")
 

@@ -2,12 +2,16 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from backoffice.kernel.ids import uuid7
+from backoffice.streams.consume.batch import Batch, DeadLetter
+from backoffice.streams.consume.deadletters import Taken, store_dead
 from backoffice.streams.consume.sink import Fenced
+from backoffice.streams.store.offsets import begin
 from backoffice.streams.store.projection import STREAMS
 from tests.streams.arriving import NOW, batch_of, event_of, message
 from tests.streams.stored import Store, log_of_values
@@ -123,3 +127,36 @@ def test_who_comes_too_late_writes_nothing(store: Store) -> None:
 
     assert store.contents() == before
     assert next_offsets(store)[0] == (0, 1)
+
+
+def test_what_was_read_of_a_topic_before_another_was_adopted_writes_nothing(store: Store) -> None:
+    event, placed = ids(2)
+    sink = store.sink(STREAMS["trading"], BETS)
+    late = sink.prepare(batch_of(BETS, [bet(event, placed)]))
+    begin(store.connection, "trading", BETS, {0: 0}, NOW)
+    store.connection.execute(
+        "INSERT INTO streams_reading (stream, topic, topic_id, generation, begun_at) VALUES (%s, %s, 'new', 1, %s)",
+        ["trading", BETS, NOW],
+    )
+    before = store.contents()
+
+    with pytest.raises(Fenced, match="gone over to another bet-events"):
+        list(sink.commit(late))
+
+    assert store.contents() == before
+    assert next_offsets(store) == [(0, 0)]
+
+
+def test_a_dead_letter_is_told_once_and_never_gives_way_to_another_message(store: Store) -> None:
+    def letter(value: bytes) -> Batch:
+        return replace(batch_of(BETS, [value]), dead={0: DeadLetter("it is junk")})
+
+    for _ in range(2):
+        store_dead(store.connection, "counting", letter(b"junk"), NOW)
+    with pytest.raises(Taken, match=r"bet-events\[0\]@0"):
+        store_dead(store.connection, "counting", letter(b"other junk"), NOW)
+
+    assert store.connection.execute("SELECT stream, value FROM streams_deadletter").fetchall() == [
+        ("counting", b"junk")
+    ]
+    assert store.count("streams_outbox") == 1

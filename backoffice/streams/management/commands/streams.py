@@ -89,7 +89,9 @@ class Command(BaseCommand):
                 f"  {offset.updated_at:%Y-%m-%d %H:%M:%S}{_noted(halted.pop(place, None), diverted.get(place))}"
             )
         for halt in halted.values():
-            self.stdout.write(f"{halt.stream:<12}{halt.topic:<22}{halt.partition:>4}{_noted(halt, None)}")
+            self.stdout.write(
+                f"{halt.stream:<12}{halt.topic:<22}{halt.partition:>4}{halt.offset:>14}{_noted(halt, None)}"
+            )
         for stall in Stall.objects.filter(ended_at=None).order_by("noticed_at"):
             self.stdout.write(f"STANDS STILL since {stall.noticed_at:%Y-%m-%d %H:%M:%S}: {stall.told}")
 
@@ -104,10 +106,10 @@ def _lane(parser: ArgumentParser) -> ArgumentParser:
 def _unreadable(stream: str, topic: str, log: Log) -> dict[int, str]:
     """What Kafka says where a partition was halted because its log cannot be read, if it still cannot."""
     corrupt = Halt.objects.filter(stream=stream, topic=topic, resumed_at=None, cause=Halt.Cause.CORRUPT_LOG)
+    halted = dict(corrupt.values_list("partition", "offset"))
     stored = dict(Offset.objects.filter(stream=stream, topic=topic).values_list("partition", "next"))
     found = {}
-    for partition in corrupt.values_list("partition", flat=True):
-        at = stored.get(partition, 0)
+    for partition, at in (halted | {number: stored[number] for number in halted.keys() & stored.keys()}).items():
         if log.begins.get(partition, at + 1) <= at < log.ends.get(partition, 0):
             name = f"{settings.KAFKA_TOPIC_PREFIX}{topic}"
             if said := logs.complaint(settings.KAFKA, name, partition, at):

@@ -1,0 +1,71 @@
+"""Dead letters into their table, and a copy of each to its dead-letter topic through the outbox: for any sink."""
+
+import json
+from datetime import datetime
+
+from backoffice.contracts.catalogue import dead_letter_topic
+
+from ..database import Connection
+from ..deadletters.copies import copy_of
+from .batch import Batch, DeadLetter
+
+_LETTER = (
+    'INSERT INTO streams_deadletter (stream, topic, generation, partition, "offset", record, schema_id, reason,'
+    " key, value, logged, died_at, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
+    ' ON CONFLICT (stream, topic, generation, partition, "offset") DO NOTHING'
+)
+_THE_SAME = (
+    'SELECT FROM streams_deadletter WHERE (stream, topic, generation, partition, "offset") = (%s, %s, %s, %s, %s)'
+    " AND value IS NOT DISTINCT FROM %s"
+)
+
+
+class Taken(Exception):  # noqa: N818 - named for what is the matter
+    """Another message stands in the dead letters at the place of this one: it would be lost."""
+
+
+def store_dead(connection: Connection, stream: str, batch: Batch, now: datetime) -> None:
+    """The dead letters of a batch with their messages, all or none of them.
+
+    A sink whose offsets are not in this database does this before it moves them: what was told already, by a worker
+    that died in between, is not told again.
+
+    Raises:
+        Taken: nothing was stored.
+    """
+    if not batch.dead:
+        return
+    with connection.transaction():
+        for row, dead in sorted(batch.dead.items()):
+            if _is_new(connection, stream, batch, row, dead, now):
+                _send_copy(connection, stream, batch, row, dead, now)
+
+
+def _is_new(connection: Connection, stream: str, batch: Batch, row: int, dead: DeadLetter, now: datetime) -> bool:
+    place = [stream, batch.topic, batch.generation, batch.partitions[row], batch.offsets[row]]
+    key, value = batch.keys[row], batch.values[row]
+    told = [_storable(dead.record), dead.schema_id, _storable(dead.reason), key, value, batch.logged[row], now]
+    if connection.execute(_LETTER, [*place, *told]).rowcount:
+        return True
+    if not connection.execute(_THE_SAME, [*place, value]).fetchall():
+        raise Taken(
+            f"Another message stands in the dead letters of {stream} at {batch.topic}[{batch.partitions[row]}]@"
+            f"{batch.offsets[row]}: the log was cut off and written anew there. A skip gives this one up."
+        )
+    return False
+
+
+def _send_copy(connection: Connection, stream: str, batch: Batch, row: int, dead: DeadLetter, now: datetime) -> None:
+    position = (batch.topic, str(batch.partitions[row]), str(batch.offsets[row]))
+    headers = dict(zip(("topic", "partition", "offset"), position, strict=True))
+    headers |= {"stream": stream, "reason": _storable(dead.reason), "schema_id": str(dead.schema_id or "")}
+    copy = copy_of(batch.keys[row], batch.values[row])
+    connection.execute(
+        "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
+        [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
+    )
+
+
+def _storable(text: str) -> str:
+    """A text as every table takes it, whatever a message or a library has put into it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
