@@ -25,6 +25,7 @@ CONSUMER = (
         "max.poll.interval.ms": "1800000",
         "queued.max.messages.kbytes": "65536",
         "queued.min.messages": "50000",
+        "fetch.queue.backoff.ms": "5",
         "fetch.error.backoff.ms": "100",
     }
 )
