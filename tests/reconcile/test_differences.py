@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from backoffice.reconcile.differences import LISTED, Difference, Findings, Weight
+from backoffice.reconcile.differences import Difference, Findings, Weight
+
+# So many are kept of each kind.
+LISTED = 100
 
 LOST = Difference(
     "lost", "The row is not there.", "bet-events", 3, "BetPlaced", (7, 9), "id=1", {"stake": 5}, {"stake": 6},
