@@ -24,9 +24,11 @@ _SESSION = (
     " SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '10s'"
 )
 
-# Classes of SQLSTATE that tell of the server and of who else is at work, whatever was sent: connection, rolled back in
-# favour of others, no room or memory, locked, stopped by an operator, its files.
-_OWN_STATES = ("08", "40", "53", "55", "57", "58")
+# Classes of SQLSTATE that a row can cause: one key twice in one merge, data, constraints, a view's check, a limit of
+# what Postgres can hold, and what triggers and functions raise. All others tell of the server, of who else is at work,
+# or of our own statements and rights (read-only after a fail-over, damaged files, a table that is not there), and so
+# of every row alike.
+_OF_ROWS = ("21", "22", "23", "44", "54", "P0")
 
 
 def connect(*, silent_for: int = 0) -> Connection:
@@ -44,14 +46,20 @@ def connect(*, silent_for: int = 0) -> Connection:
 
 @contextmanager
 def retryable() -> Iterator[None]:
-    """The database being away, or its refusing for a reason that passes, is Retryable.
+    """The database being away, or its refusing for a reason that no row can be, is Retryable.
 
-    What the driver alone says (no code from the server) is about the connection. What the server says of a statement,
-    a row too long for an index among it, is about what was sent.
+    What the driver alone says (no code from the server) of its connection is about that; anything else it says alone,
+    and what the server says in a class that rows can cause, is about what was sent, and is raised as it is.
     """
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if error.sqlstate is None or error.sqlstate[:2] in _OWN_STATES:
+    except psycopg.Error as error:
+        if _is_ours(error):
             raise Retryable(str(error).strip()) from error
         raise
+
+
+def _is_ours(error: psycopg.Error) -> bool:
+    if error.sqlstate is None:
+        return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    return error.sqlstate[:2] not in _OF_ROWS

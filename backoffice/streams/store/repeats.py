@@ -1,11 +1,12 @@
 """A message whose key is stored already: the same event told again, or another one under its id.
 
 A repeat has the event id, the record and the body of what is there; it is noted and changes nothing. Anything else is a
-clash: taking it for a repeat would lose what it says, so it becomes a dead letter.
+clash: taking it for a repeat would lose what it says, so it becomes a dead letter. A fact that was stored before there
+were digests has no body to compare; what its row says of the event stands for it, the record among it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ from .projection import Stream
 from .rows import Shapes, fact_rows
 
 Key = tuple[str, ...]
+# Of the row and not of the event.
+_NOT_SAID = frozenset({"row", "digest", "source_partition", "source_offset"})
 
 
 def known(
@@ -43,20 +46,17 @@ def known(
 
 
 def _facts(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes) -> Iterator[tuple[str, Key, pa.Table]]:
-    """For each table of facts its key, and of the batch's rows for it the key, event id, digest and message."""
+    """For each table of facts its key, and the batch's rows for it with their messages."""
     rows: dict[tuple[str, Key], list[pa.Table]] = defaultdict(list)
     for fact, made in fact_rows(events, stream, shapes):
-        rows[fact.table, fact.key].append(made.select([*dict.fromkeys([*fact.key, "event_id", "digest"]), "row"]))
+        rows[fact.table, fact.key].append(made)
     for (table, key), parts in rows.items():
-        yield table, key, pa.concat_tables(parts)
+        yield table, key, pa.concat_tables(parts, promote_options="default")
 
 
 def _stored_already(connection: Connection, table: str, key: Key, rows: pa.Table) -> list[tuple[int, bool, bool]]:
-    """For each of the rows whose key is there already: its message, and whether it is that event, with that body.
-
-    Rows that were stored before there were digests have none; of those the event id alone is compared.
-    """
-    columns = rows.column_names[:-1]
+    """For each of the rows whose key is there already: its message, and whether it is that event, with that body."""
+    columns = [name for name in rows.column_names if name != "row"]
     connection.execute(
         sql.SQL(
             "CREATE TEMPORARY TABLE probe ON COMMIT DROP AS SELECT {}, 0::bigint AS row FROM {} WITH NO DATA"
@@ -66,12 +66,13 @@ def _stored_already(connection: Connection, table: str, key: Key, rows: pa.Table
     # LIMIT keeps the planner from joining with all of a large table: each key is looked up.
     found = connection.execute(
         sql.SQL(
-            "SELECT row, event_id = first_id, event_id = first_id AND digest = coalesce(first_digest, digest) FROM ("
-            " SELECT p.row, p.event_id, p.digest,"
+            "SELECT row, event_id = first_id, event_id = first_id AND coalesce(digest = first_digest, says_the_same)"
+            " FROM (SELECT p.row, p.event_id, p.digest, t.says_the_same,"
             "  CASE WHEN t.event_id IS NULL THEN first_value(p.event_id) OVER w ELSE t.event_id END AS first_id,"
             "  CASE WHEN t.event_id IS NULL THEN first_value(p.digest) OVER w ELSE t.digest END AS first_digest,"
             "  t.event_id IS NOT NULL OR row_number() OVER w > 1 AS is_known"
-            " FROM probe p LEFT JOIN LATERAL (SELECT event_id, digest FROM {table} f WHERE {same} LIMIT 1) t ON true"
+            " FROM probe p LEFT JOIN LATERAL (SELECT event_id, digest, ROW({theirs}) IS NOT DISTINCT FROM ROW({mine})"
+            "  AS says_the_same FROM {table} f WHERE {same} LIMIT 1) t ON true"
             " WINDOW w AS (PARTITION BY {keys} ORDER BY p.row)"
             ") AS looked WHERE is_known"
         ).format(
@@ -79,11 +80,21 @@ def _stored_already(connection: Connection, table: str, key: Key, rows: pa.Table
             same=sql.SQL(" AND ").join(
                 sql.SQL("{} = {}").format(sql.Identifier("f", name), sql.Identifier("p", name)) for name in key
             ),
-            keys=sql.SQL(", ").join(sql.Identifier("p", name) for name in key),
+            keys=_listed(key, "p"),
+            theirs=_listed(_said(columns), "f"),
+            mine=_listed(_said(columns), "p"),
         )
     ).fetchall()
     connection.execute("DROP TABLE probe")
     return [(cast(int, row), bool(is_event), bool(is_same)) for row, is_event, is_same in found]
+
+
+def _said(columns: Iterable[str]) -> list[str]:
+    return [name for name in columns if name not in _NOT_SAID]
+
+
+def _listed(columns: Iterable[str], table: str) -> sql.Composable:
+    return sql.SQL(", ").join(sql.Identifier(table, name) for name in columns)
 
 
 def _clash(key: Key, record: str, *, is_event: bool) -> str:

@@ -99,7 +99,7 @@ def fact_rows(events: Mapping[str, pa.Table], stream: Stream, shapes: Shapes) ->
         for name in ("event_id", "digest"):
             if name not in rows.column_names:
                 rows = rows.append_column(name, table[name])
-        found.append((fact, rows.append_column("row", table["row"])))
+        found.append((fact, _fitted(rows, shapes[fact.table]).append_column("row", table["row"])))
     return found
 
 

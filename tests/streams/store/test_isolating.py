@@ -1,7 +1,8 @@
 """Whatever error one message causes, of whatever class and wherever: it alone becomes a dead letter."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -124,6 +125,45 @@ def test_a_row_too_long_for_an_index_is_not_a_database_that_is_away(store: Store
     assert refused.value.sqlstate.startswith("54")
     with pytest.raises(Retryable), retryable():
         store.connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@contextmanager
+def refusing(store: Store, table: str, state: str, when: str = "true") -> Iterator[None]:
+    """Postgres says this SQLSTATE of rows of the table."""
+    store.connection.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF {when} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END IF; RETURN NEW; END $$;"
+        f" CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    try:
+        yield
+    finally:
+        store.connection.execute("DROP FUNCTION refuse() CASCADE")
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["25006", "XX001", "XX000", "26000", "42P05", "42P01", "42501", "3D000", "0A000", "F0001", "40001", "57014"],
+)
+def test_what_no_row_can_cause_is_waited_for(store: Store, state: str) -> None:
+    """Read-only after a fail-over, a damaged file, a pooler's lost statement, a table or a right that is not there."""
+    log = log_of_values((BETS, 0, value) for value in bets(3))
+    with refusing(store, "trading_leg", state), pytest.raises(Retryable):
+        store.take(log)
+
+    assert store.count("trading_bet") == 0
+    assert dead(store) == []
+    store.take(log)
+    assert store.count("trading_bet") == 3
+
+
+@pytest.mark.parametrize("state", ["21000", "22003", "23514", "44000", "54000", "P0001"])
+def test_what_a_row_can_cause_is_its_message_s(store: Store, state: str) -> None:
+    with refusing(store, "trading_bet", state, when="NEW.stake = 777"):
+        take(store, bets(5, stake={2: 777}))
+
+    assert store.count("trading_bet") == 4
+    assert [offset for offset, *_ in dead(store)] == [2]
 
 
 @pytest.mark.parametrize(

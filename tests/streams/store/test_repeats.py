@@ -1,5 +1,6 @@
 """The same event told twice changes nothing; another one under its id is never taken for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -90,16 +91,63 @@ def test_records_without_a_table_of_facts_clash_as_well(store: Store, at_once: b
     assert len(reasons(store)) == 1
 
 
-def test_a_row_from_before_there_were_digests_is_known_by_its_id(store: Store) -> None:
-    log = log_of_values([(WALLET, 0, taken()), (WALLET, 0, taken())])
-    store.take({WALLET: log[WALLET][:1]})
+def without_digests(store: Store, table: str) -> None:
+    """As rows are that were stored before there were digests."""
     with store.connection.transaction():
         store.connection.execute("SET LOCAL session_replication_role = replica")
-        store.connection.execute("UPDATE wallet_transaction SET digest = NULL")
+        store.connection.execute(f"UPDATE {table} SET digest = NULL")
 
-    store.take({WALLET: log[WALLET][1:]})
+
+def take_after(store: Store, table: str, topic: str, first: bytes, second: bytes) -> None:
+    log = log_of_values([(topic, 0, first), (topic, 0, second)])
+    store.take({topic: log[topic][:1]})
+    without_digests(store, table)
+    store.take({topic: log[topic][1:]})
+
+
+def test_a_row_from_before_there_were_digests_is_known_by_what_it_says(store: Store) -> None:
+    take_after(store, "wallet_transaction", WALLET, taken(), taken())
 
     assert store.count("streams_repeat") == 1
+    assert not reasons(store)
+
+
+@pytest.mark.parametrize("other", [paid, lambda **same: taken(2_000, **same), lambda **same: taken(brand="x", **same)])
+def test_another_event_under_the_id_of_a_row_without_a_digest_is_no_repeat(
+    store: Store, other: Callable[..., bytes]
+) -> None:
+    same = event_of("StakeTaken")["event_id"]
+    take_after(store, "wallet_transaction", WALLET, taken(event_id=same), other(event_id=same))
+
+    assert store.connection.execute("SELECT record, amount FROM wallet_transaction").fetchall() == [
+        ("StakeTaken", 1_000)
+    ]
+    assert store.count("streams_repeat") == 0
+    assert [reason.startswith(CLASH) for reason in reasons(store)] == [True]
+    assert store.count("streams_outbox") == 2, "the letter's copy and an alert"
+
+
+def test_another_record_under_an_id_without_a_digest_clashes_in_the_log_of_events_too(store: Store) -> None:
+    verified = event_of("PlayerVerified")
+    registered = event_of("PlayerRegistered", event_id=verified["event_id"], occurred_at=verified["occurred_at"])
+    take_after(store, "streams_event", "player-events", message("PlayerVerified", verified),
+               message("PlayerRegistered", registered))  # fmt: skip
+
+    assert store.connection.execute("SELECT record FROM streams_event").fetchall() == [("PlayerVerified",)]
+    assert store.count("streams_repeat") == 0
+    assert len(reasons(store)) == 1
+
+
+def test_facts_of_several_records_without_digests_are_held_against_their_own_columns(store: Store) -> None:
+    values = [message(record, event_of(record)) for record in ("BetSettled", "BetVoided", "BetResettled")]
+    log = log_of_values(("bet-events", 0, value) for value in [*values, *values])
+    store.take({"bet-events": log["bet-events"][:3]})
+    without_digests(store, "trading_settlement")
+
+    store.take({"bet-events": log["bet-events"][3:]})
+
+    assert (store.count("trading_settlement"), store.count("streams_repeat")) == (3, 3)
+    assert not reasons(store)
 
 
 def test_a_clash_raises_one_alert_for_its_batch(store: Store) -> None:
