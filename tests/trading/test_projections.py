@@ -89,9 +89,11 @@ DECLARED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Effect, tuple[str, 
 
 
 def test_which_rows_meet_and_which_of_them_stays() -> None:
-    found = {(p.record, p.table): (p.key, (p.effect, p.by, p.fact)) for p in trading.trading.projections}
+    declared = [(p.record, p.table, p.key, (p.effect, p.by, p.fact)) for p in trading.trading.projections]
 
-    assert found == DECLARED
+    assert {(record, table) for record, table, *_ in declared} == DECLARED.keys()
+    for record, table, *merging in declared:
+        assert tuple(merging) == DECLARED[record, table], (record, table)
     assert STREAMS["trading"] is trading.trading
     windows_of = Counter(p.record for p in trading.trading.projections if p.table == "metrics_window")
     assert windows_of == {
