@@ -240,3 +240,20 @@ def test_the_octets_of_the_longest_text_in_a_slice() -> None:
 def test_what_is_no_record_has_no_frame() -> None:
     with pytest.raises(Poison, match=r"Schema Kind is no Avro record\."):
         framed({"type": "enum", "name": "Kind", "symbols": ["a"]})
+
+
+class PanicException(BaseException):
+    """What a panic of the decoder arrives as; its class cannot be imported."""
+
+
+@pytest.mark.parametrize(("raised", "told"), [(PanicException, Poison), (KeyboardInterrupt, KeyboardInterrupt)])
+def test_a_panic_of_the_decoder_is_the_fault_of_a_body_and_an_interrupt_is_not(
+    monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], told: type[BaseException]
+) -> None:
+    def panics(*_: Any) -> None:
+        raise raised("called `Option::unwrap()` on a `None` value")
+
+    monkeypatch.setattr("pyruhvro.deserialize_array", panics)
+
+    with pytest.raises(told):
+        decode_bodies([encode("BetPlaced", event_of("BetPlaced"))], canonical(schema("BetPlaced")))
