@@ -14,7 +14,15 @@ from uuid import uuid4
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 from django.conf import settings
 from django.test import override_settings
 
@@ -108,6 +116,14 @@ class Spine:
         for value in values:
             produce(sender, f"{self.prefix}{topic}", key, value, partition)
         assert sender.flush(PATIENCE_SECONDS) == 0
+
+    def set_topic(self, topic: str, **settings_of_it: str) -> None:
+        """Change settings of a topic that is there."""
+        entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                   for name, value in settings_of_it.items()]  # fmt: skip
+        resource = ConfigResource(ResourceType.TOPIC, f"{self.prefix}{topic}", incremental_configs=entries)
+        admin = AdminClient({**settings.KAFKA})
+        admin.incremental_alter_configs([resource])[resource].result(30)
 
     @contextmanager
     def streaming(self, *names: str) -> Iterator[None]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from django.db.models import Sum
 
 from backoffice.streams.tables.partitions import missing_partitions
 
 from .figures import FIGURES, read_figures
-from .lag import ask_lag, judged
+from .lag import read_lag
 from .models import Window
 from .outbox import Outbox, read_outbox
 from .progress import StreamTopic, TopicProgress, read_topics
@@ -70,14 +72,13 @@ class Status(Health):
     figures: dict[str, Any]
 
 
-def read_health(now: datetime) -> Health:
+def read_health(now: datetime, admin: AdminClient, prefix: str) -> Health:
     """Raises django.db.Error when Postgres is away; while Kafka is, all but the lag is read."""
-    lag = ask_lag(now)
-    topics = judged(read_topics(), lag)
+    topics = tuple(read_topics())
     return Health(
         at=now,
         topics=topics,
-        lag_by_topic=None if lag is None else lag.waiting,
+        lag_by_topic=_lag(admin, prefix),
         sources=tuple(read_sources(now)),
         events_per_second=_events_in_minute(now) / 60,
         missing_partitions=tuple(missing_partitions(now)),
@@ -86,9 +87,9 @@ def read_health(now: datetime) -> Health:
     )
 
 
-def read_status(now: datetime) -> Status:
+def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
     """Raises django.db.Error as `read_health`."""
-    health = read_health(now)
+    health = read_health(now, admin, prefix)
     return Status(**{field.name: getattr(health, field.name) for field in fields(health)}, figures=read_figures(now))
 
 
@@ -100,6 +101,13 @@ def _events_in_minute(now: datetime) -> int:
 
 def _this_minute(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0)
+
+
+def _lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int] | None:
+    try:
+        return read_lag(admin, prefix)
+    except KafkaException:
+        return None
 
 
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:

@@ -135,7 +135,8 @@ class Log:
                 offset, message = following
                 chunk.messages[offset] = (message.key(), message.value())
                 logged = max(logged, _logged(message))
-                chunk.standings[offset] = standing_of(message.headers()) or (logged, offset)  # type: ignore[arg-type]
+                own = (logged, offset)
+                chunk.standings[offset] = standing_of(message.headers(), own) or own  # type: ignore[arg-type]
                 following = next(messages, None)
             chunk.logged = logged
             yield chunk

@@ -73,7 +73,11 @@ class Repeat(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A message that no projection can store, with the reason in words."""
+    """A message that no projection can store, with the reason in words.
+
+    ``standing_logged`` (milliseconds, 0 where the log has no times) and ``standing_offset`` say how old it is: its own
+    place, or where it stood at first if it is a dead letter that was sent again.
+    """
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -91,6 +95,8 @@ class DeadLetter(models.Model):
     key = models.BinaryField(null=True)
     value = models.BinaryField(null=True)
     logged = models.BigIntegerField(default=0, db_default=0)
+    standing_logged = models.BigIntegerField(default=0, db_default=0)
+    standing_offset = models.BigIntegerField()
     died_at = models.DateTimeField()
     state = models.TextField(choices=State, default=State.OPEN)
     resolved_at = models.DateTimeField(null=True)

@@ -31,6 +31,11 @@ STALLED = Gauge(
     "pitboss_stream_stalled_seconds", "For how long a lane has had work and stored nothing; 0 while it goes on.",
     _LABELS, multiprocess_mode="max",
 )  # fmt: skip
+UNBELIEVED = Counter(
+    "pitboss_stream_unbelieved_places_total",
+    "Messages read whose headers claim a place that is none before their own; they stand where they are.",
+    ("topic",),
+)
 UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
 

@@ -103,6 +103,11 @@ class Batch:
         found = [self.replayed.get((partition, offset), (logged, offset)) for partition, offset, logged in own]
         return [logged for logged, _ in found], [offset for _, offset in found]
 
+    def standing(self, row: int) -> Standing:
+        """The same for one message."""
+        own = self.logged[row], self.offsets[row]
+        return self.replayed.get((self.partitions[row], self.offsets[row]), own)
+
     def newest_logged(self) -> dict[int, int]:
         """When the log of each partition had come to the last of its messages."""
         return dict(zip(self.partitions, self.logged, strict=True))

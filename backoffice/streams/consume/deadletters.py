@@ -11,7 +11,8 @@ from .batch import Batch, DeadLetter
 
 _LETTER = (
     'INSERT INTO streams_deadletter (stream, topic, generation, partition, "offset", record, schema_id, reason,'
-    " key, value, logged, died_at, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
+    " key, value, logged, standing_logged, standing_offset, died_at, state)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
     ' ON CONFLICT (stream, topic, generation, partition, "offset") DO NOTHING'
 )
 _THE_SAME = (
@@ -44,7 +45,8 @@ def store_dead(connection: Connection, stream: str, batch: Batch, now: datetime)
 def _is_new(connection: Connection, stream: str, batch: Batch, row: int, dead: DeadLetter, now: datetime) -> bool:
     place = [stream, batch.topic, batch.generation, batch.partitions[row], batch.offsets[row]]
     key, value = batch.keys[row], batch.values[row]
-    told = [_storable(dead.record), dead.schema_id, _storable(dead.reason), key, value, batch.logged[row], now]
+    told = [_storable(dead.record), dead.schema_id, _storable(dead.reason), key, value, batch.logged[row],
+            *batch.standing(row), now]  # fmt: skip
     if connection.execute(_LETTER, [*place, *told]).rowcount:
         return True
     if not connection.execute(_THE_SAME, [*place, value]).fetchall():

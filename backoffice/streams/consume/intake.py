@@ -7,7 +7,8 @@ import numpy as np
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
-from ..deadletters.standing import Standing, standing_of
+from .. import telemetry
+from ..deadletters.standing import Standing, claims_standing, standing_of
 from .batch import Batch, Span
 from .gaps import Gaps
 from .logtimes import LogTimes, appended
@@ -80,8 +81,20 @@ class Intake:
                 times[partitions == partition] = self._times.of(partition, times[partitions == partition])
             values, keys = list(map(Message.value, messages)), list(map(Message.key, messages))
             places = partitions.tolist(), numbers.tolist(), times.tolist()
-            taken.batch = Batch(self._topic, values, keys, *places, _replayed(messages), spans)
+            taken.batch = Batch(self._topic, values, keys, *places, self._replayed(messages, places[2]), spans)
         return taken
+
+    def _replayed(self, messages: Sequence[Message], times: Sequence[int]) -> dict[Span, Standing]:
+        """Where those stood that were dead letters and are sent again; what cannot be is counted, and not believed."""
+        found = {}
+        for message, headers, logged in zip(messages, map(Message.headers, messages), times, strict=True):
+            if headers:
+                partition, offset = message.partition() or 0, message.offset() or 0
+                if standing := standing_of(headers, (logged, offset)):  # type: ignore[arg-type]
+                    found[partition, offset] = standing
+                elif claims_standing(headers):  # type: ignore[arg-type]
+                    telemetry.UNBELIEVED.labels(self._topic).inc()
+        return found
 
     def _is_next(self, partitions: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         if not len(numbers):
@@ -100,12 +113,3 @@ class Intake:
         if not len(numbers) or self._gaps.trusted(partition, position, numbers):
             return position, following
         return None
-
-
-def _replayed(messages: Sequence[Message]) -> dict[Span, Standing]:
-    """Where those stood that were dead letters and are sent again."""
-    found = {}
-    for message, headers in zip(messages, map(Message.headers, messages), strict=True):
-        if headers and (standing := standing_of(headers)):  # type: ignore[arg-type]
-            found[message.partition() or 0, message.offset() or 0] = standing
-    return found

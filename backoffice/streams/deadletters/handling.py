@@ -59,7 +59,7 @@ def replay(number: int, *, actor: Actor, reason: str, now: datetime, event: Mapp
     with transaction.atomic():
         _claim(letter, DeadLetter.State.REPLAYED, actor, reason, now)
         who = {"replay_of": str(number), "replayed_by": actor.id}
-        Outgoing.objects.create(**row | {"headers": who | headers_of(letter.offset, letter.logged)})
+        Outgoing.objects.create(**row | {"headers": who | headers_of(letter.standing_logged, letter.standing_offset)})
 
 
 def discard(number: int, *, actor: Actor, reason: str, now: datetime) -> None:

@@ -1,6 +1,9 @@
 """Where a dead letter stood in its log, carried along when it is sent again.
 
-Sent again it comes last, and would win over all that was told meanwhile; what it says is as old as it was at first.
+Sent again it comes last, and would win over all that was told meanwhile; what it says is as old as it was at first,
+however often it died. Whoever may write to a topic can put any headers there: a place is believed only where it lies
+before the message's own, so that nothing gets newer by them. That follows from the log alone, and so it is the same for
+the streams, for a rebuild and for reconciliation, also over a database that knows nothing of the dead letter.
 """
 
 from collections.abc import Iterable
@@ -14,13 +17,22 @@ _MOST = 2**63 - 1
 Headers = Iterable[tuple[str, bytes | str | None]] | None
 
 
-def headers_of(offset: int, logged: int) -> dict[str, str]:
-    """The headers of a message sent again: its offset at first, and when it was logged (ms); 0 where nobody knows."""
+def headers_of(logged: int, offset: int) -> dict[str, str]:
+    """The headers of a message sent again: when it was logged at first (ms; 0 where nobody knows), and its offset."""
     return {_OFFSET: str(offset), _LOGGED: str(logged)}
 
 
-def standing_of(headers: Headers) -> Standing | None:
-    """What ``headers_of`` put into a message's headers; None where they say nothing of the kind."""
+def claims_standing(headers: Headers) -> bool:
+    """Whether the headers speak of another place at all."""
+    return any(name in (_OFFSET, _LOGGED) for name, _ in headers or ())
+
+
+def standing_of(headers: Headers, own: Standing) -> Standing | None:
+    """What ``headers_of`` put into the headers of a message that stands at ``own``.
+
+    None where they say nothing of the kind, or a place that is not before its own. Without a time a place is before all
+    that have one.
+    """
     found = {name: value for name, value in headers or () if name in (_OFFSET, _LOGGED)}
     if len(found) < 2:
         return None
@@ -28,4 +40,4 @@ def standing_of(headers: Headers) -> Standing | None:
         logged, offset = int(found[_LOGGED] or ""), int(found[_OFFSET] or "")
     except ValueError:
         return None
-    return (logged, offset) if 0 < logged <= _MOST // 1_000 and 0 <= offset <= _MOST else None
+    return (logged, offset) if logged >= 0 and 0 <= offset <= _MOST and (logged, offset) < own else None

@@ -212,7 +212,7 @@ class Rebuild:
             start=start,
             logged=logged,
         )
-        if standing := standing_of(message.headers()):  # type: ignore[arg-type]
+        if standing := standing_of(message.headers(), (logged, offset)):  # type: ignore[arg-type]
             batch.replayed[place[2], offset] = standing
 
     def _reached(self, message: Message, place: Place, end: int) -> int:

@@ -2,10 +2,12 @@
 
 import json
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from confluent_kafka import Producer
@@ -16,8 +18,11 @@ from django.core.management.base import CommandError
 from backoffice.contracts.codec import encode, frame
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
+from backoffice.streams import telemetry
+from backoffice.streams.kafka.clients import producer
 from tests.faults.checks import reconciled
 from tests.spine import PATIENCE_SECONDS, Spine, produce
+from tests.streams.arriving import event_of
 from tests.streams.outbox.relaying import relaying
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -151,6 +156,66 @@ def test_one_that_is_too_large_to_be_sent_again_is_refused(spine: Spine) -> None
         said("replay", str(letter), "--reason", "the rule was mended")
 
     assert state(spine, letter) == ("open", "", "")
+
+
+@pytest.fixture
+def standing(spine: Spine) -> Iterator[None]:
+    """Reads as a player's status is decided: live, checked a second time, and made anew."""
+    yield
+    reconciled()
+    before = spine.rows("SELECT status, status_logged_at, status_offset FROM players_player")
+    call_command("rebuild", "players_player", stdout=StringIO())
+    assert spine.rows("SELECT status, status_logged_at, status_offset FROM players_player") == before
+    reconciled()
+
+
+def status(spine: Spine, number: int, value: str) -> bytes:
+    body = event_of(
+        "PlayerStatusChanged", event_id=str(UUID(int=number)), player_id=str(UUID(int=9)), status=value
+    )  # fmt: skip
+    return frame(spine.registry.register("PlayerStatusChanged"), encode("PlayerStatusChanged", body))
+
+
+@pytest.mark.parametrize("times", ["LogAppendTime", "CreateTime"])
+@pytest.mark.usefixtures("standing")
+def test_a_dead_letter_that_dies_again_is_still_as_old_as_it_was(spine: Spine, times: str, tmp_path: Path) -> None:
+    """Sent again as it is, and then mended, it does not undo what was told after it."""
+    spine.set_topic("player-events", **{"message.timestamp.type": times})
+    spine.send_bytes("player-events", [status(spine, 1, "active") + b"\0", status(spine, 2, "frozen")], partition=0)
+    spine.drain("players")
+    said("replay", str(spine.value("SELECT id FROM streams_deadletter")), "--reason", "perhaps it passes now")
+    relay(spine)
+    spine.drain("players")
+    first, second = spine.rows('SELECT standing_logged, standing_offset, "offset" FROM streams_deadletter ORDER BY id')
+    assert (first[:2], second[2]) == (second[:2], 2)
+
+    mended = tmp_path / "status.json"
+    body = event_of("PlayerStatusChanged", event_id=str(UUID(int=1)), player_id=str(UUID(int=9)), status="active")
+    mended.write_text(json.dumps(body, default=lambda at: int(at.timestamp() * 1_000_000)))
+    number = spine.value("SELECT max(id) FROM streams_deadletter")
+    said("replay", str(number), "--reason", "mended", "--event", str(mended))
+    relay(spine)
+    spine.drain("players")
+
+    assert spine.rows("SELECT status, status_offset FROM players_player") == [("frozen", 1)]
+    assert spine.value("SELECT count(*) FROM streams_event WHERE stream = 'players'") == 2
+
+
+@pytest.mark.usefixtures("standing")
+def test_a_header_that_claims_a_place_in_the_future_is_not_believed(spine: Spine) -> None:
+    sender, before = producer(settings.KAFKA), telemetry.UNBELIEVED.labels("player-events")._value.get()
+    far: dict[str, str | bytes | None] = {
+        "replay_offset": "5",
+        "replay_logged": str(int(datetime(2099, 1, 1, tzinfo=UTC).timestamp() * 1_000)),
+    }
+    sender.produce(f"{spine.prefix}player-events", status(spine, 1, "active"), b"k", partition=0, headers=far)
+    assert sender.flush(PATIENCE_SECONDS) == 0
+    spine.send_bytes("player-events", [status(spine, 2, "frozen")], partition=0)
+
+    spine.drain("players")
+
+    assert spine.rows("SELECT status, status_offset FROM players_player") == [("frozen", 1)]
+    assert telemetry.UNBELIEVED.labels("player-events")._value.get() > before
 
 
 def said(*arguments: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -13,7 +13,7 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.examples import MOMENT
 from backoffice.kernel.ids import derived_id
 from backoffice.streams.consume.logtimes import LogTimes
-from backoffice.streams.deadletters.standing import headers_of, standing_of
+from backoffice.streams.deadletters.standing import Standing, claims_standing, headers_of, standing_of
 from tests.streams.arriving import event_of, message
 from tests.streams.stored import Logged, Store
 
@@ -172,21 +172,55 @@ def test_the_time_of_a_log_never_goes_back() -> None:
     assert times.of(0, np.array([], np.int64)).tolist() == []
 
 
+OWN = (NOW_MS, 9)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         None, [], [("replay_offset", b"1")], [("replay_logged", b"1")],
         [("replay_offset", b"x"), ("replay_logged", b"1")], [("replay_offset", b"-1"), ("replay_logged", b"1")],
-        [("replay_offset", b"1"), ("replay_logged", b"0")], [("replay_offset", b"1"), ("replay_logged", None)],
+        [("replay_offset", b"1"), ("replay_logged", b"-1")], [("replay_offset", b"1"), ("replay_logged", None)],
         [("replay_offset", b"1"), ("replay_logged", str(2**63).encode())],
+        [("replay_offset", str(2**63).encode()), ("replay_logged", b"1")],
     ],
 )  # fmt: skip
 def test_headers_that_tell_no_place_are_none(headers: Any) -> None:
-    assert standing_of(headers) is None
+    assert standing_of(headers, OWN) is None
 
 
-def test_a_place_goes_with_the_message_and_comes_back() -> None:
-    headers = [(name, value.encode()) for name, value in headers_of(7, NOW_MS).items()]
+@pytest.mark.parametrize(
+    ("told", "own", "believed"),
+    [
+        ((NOW_MS, 7), OWN, True), ((NOW_MS - 1, 70), OWN, True), ((0, 7), OWN, True), ((0, 7), (0, 9), True),
+        (OWN, OWN, False), ((NOW_MS, 10), OWN, False), ((NOW_MS + 1, 7), OWN, False), ((NOW_MS, 7), (0, 9), False),
+        ((0, 9), (0, 9), False),
+    ],
+)  # fmt: skip
+def test_a_place_is_believed_where_it_lies_before_that_of_the_message(
+    told: Standing, own: Standing, believed: bool
+) -> None:
+    """One without a time stands before all that has one, and among its like by its offset."""
+    headers = [(name, value.encode()) for name, value in headers_of(*told).items()]
 
-    assert standing_of([("other", b"1"), *headers]) == (NOW_MS, 7)
-    assert datetime.fromtimestamp(NOW_MS / 1_000, UTC) == MOMENT
+    assert standing_of([("other", b"1"), *headers], own) == (told if believed else None)
+    assert claims_standing(headers)
+
+
+def test_a_dead_letter_without_a_time_is_older_than_what_has_one(store: Store, batches: bool) -> None:
+    now = Said("PlayerStatusChanged", {"status": "frozen"}, 60)
+    replayed = Said("PlayerStatusChanged", {"status": "active"}, 3_600, stood=(0, 0))
+
+    tell(store, now, replayed, batches=batches)
+
+    assert one(store, "status", "players_player") == ("frozen",)
+
+
+def test_a_dead_letter_keeps_the_place_that_it_came_with(store: Store) -> None:
+    value = message("PlayerStatusChanged", event_of("PlayerStatusChanged")) + b"junk"
+    store.take({"player-events": [Logged(0, 0, value, logged=5), Logged(0, 1, value, logged=9, stood=(5, 0))]})
+
+    found = store.connection.execute(
+        "SELECT logged, standing_logged, standing_offset FROM streams_deadletter WHERE stream = 'players' ORDER BY id"
+    ).fetchall()
+    assert found == [(5, 5, 0), (9, 5, 0)]
