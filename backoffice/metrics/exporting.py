@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.tables.partitions import missing_partitions
 
+from .lag import Lag, ask_lag, judged
 from .outbox import read_outbox
 from .progress import TopicProgress, read_topics
 from .silence import Source, read_sources
@@ -36,7 +37,15 @@ class StandingNumbers(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         try:
             now = SystemClock().now()
-            found = [*_of_topics(read_topics()), *_of_sources(read_sources(now)), _of_partitions(now), *_of_outbox(now)]
+            lag = ask_lag(now)
+            topics = judged(read_topics(), lag)
+            found = [
+                *_of_topics(topics),
+                *_of_lag(lag),
+                *_of_sources(read_sources(now)),
+                _of_partitions(now),
+                *_of_outbox(now),
+            ]
         except Error:
             found = []
         readable = GaugeMetricFamily("pitboss_facts_readable", "1 where Postgres answers; else there are no facts.")
@@ -64,7 +73,7 @@ def _of_outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
     yield keys
 
 
-def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
+def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:
     newest, dead, halted, diverted, stalled, ahead = (
         GaugeMetricFamily(f"pitboss_stream_{name}", told, labels=("stream", "topic"))
         for name, told in (
@@ -72,7 +81,10 @@ def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
             ("open_dead_letters", "Dead letters that wait for a person; of the oldest 10,000."),
             ("halted_partitions", "Partitions that wait for a person."),
             ("diverted_partitions", "Partitions whose bad messages are diverted."),
-            ("stalled_partitions", "Partitions that stand still although there is work."),
+            (
+                "stalled_partitions",
+                "Partitions that stand still although there is work, by a worker's word or by Kafka's.",
+            ),
             ("events_ahead", "Events that happened after the log took them, by a producer's clock that is ahead."),
         )
     )
@@ -87,6 +99,17 @@ def _of_topics(topics: list[TopicProgress]) -> Iterator[GaugeMetricFamily]:
             family.add_metric(labels, len(partitions))
         ahead.add_metric(labels, progress.lead.events)
     yield from (newest, dead, halted, diverted, stalled, ahead)
+
+
+def _of_lag(lag: Lag | None) -> Iterator[GaugeMetricFamily]:
+    """Beside the workers' own gauge, for it is gone with them."""
+    told = "1 where Kafka says how long its logs are; else no stream can be seen to stand still."
+    yield GaugeMetricFamily("pitboss_lag_readable", told, value=float(lag is not None))
+    told = "Messages of the topic that the stream has not stored, whether a worker lives or not."
+    waiting = GaugeMetricFamily("pitboss_stream_waiting_messages", told, labels=("stream", "topic"))
+    for labels, messages in (lag.waiting if lag else {}).items():
+        waiting.add_metric(labels, messages)
+    yield waiting
 
 
 def _of_sources(sources: list[Source]) -> Iterator[GaugeMetricFamily]:

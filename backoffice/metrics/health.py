@@ -1,6 +1,8 @@
 """Whether the web process lives, and whether all it needs answers."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import cache
 
 import redis
@@ -17,8 +19,9 @@ from backoffice.live.conditions import HERE
 from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
+from .lag import Lag, ask_lag, judged
 from .outbox import read_outbox
-from .progress import read_topics
+from .progress import TopicProgress, read_topics
 from .silence import read_sources
 
 TIMEOUT = 2.0
@@ -31,18 +34,21 @@ def live(_: HttpRequest) -> JsonResponse:
 def ready(_: HttpRequest) -> JsonResponse:
     """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why.
 
-    It also tells of streams that stand still although there is work; pages can be served all the same.
+    It also tells of streams that stand still although there is work, are halted or diverted. Pages can be served all
+    the same, and a balancer that took every web process away would hide from people what they have to mend.
     """
     said = answers() | {"live": _joined(HERE.grave()) or "ok"}
     status = 200 if all(answer == "ok" for answer in said.values()) else 503
-    return JsonResponse(said | {"streams": _streams()}, status=status)
+    return JsonResponse(said | {"streams": _streams_of(SystemClock().now())}, status=status)
 
 
 def facts(_: HttpRequest) -> JsonResponse:
     """What is fresh, dead, halted, silent, missing or held, how this process' live service is; 503 without Postgres."""
     now = SystemClock().now()
     try:
-        topics = [machine.topic(found, now) for found in read_topics()]
+        lag = ask_lag(now)
+        topics = judged(read_topics(), lag)
+        told = [machine.topic(each, now, lag.waiting if lag else None) for each in topics]
         feeds = [machine.source(found, now) for found in read_sources(now)]
         missing = missing_partitions(now)
         outbox = machine.outbox(read_outbox(), now)
@@ -50,7 +56,8 @@ def facts(_: HttpRequest) -> JsonResponse:
         return JsonResponse({"postgres": f"away: {type(error).__name__}", "live": HERE.rows()}, status=503)
     return JsonResponse(
         {
-            "at": now.isoformat(), "topics": topics, "feeds": feeds, "missing_partitions": missing, "outbox": outbox,
+            "at": now.isoformat(), "streams": _said(topics, lag), "topics": told,
+            "feeds": feeds, "missing_partitions": missing, "outbox": outbox,
             "live": HERE.rows(),
         }
     )  # fmt: skip
@@ -73,12 +80,22 @@ def _answer(probe: Callable[[], object]) -> str:
     return "ok"
 
 
-def _streams() -> str:
+def _streams_of(now: datetime) -> str:
     try:
-        stalled = [f"{each.stream}: {each.topic}" for each in read_topics() if each.stalled]
+        lag = ask_lag(now)
+        return _said(judged(read_topics(), lag), lag)
     except Error:
         return "unknown without Postgres"
-    return f"stand still: {', '.join(stalled)}" if stalled else "ok"
+
+
+def _said(topics: Iterable[TopicProgress], lag: Lag | None) -> str:
+    """Which streams do not go on as usual; without Kafka nobody can say that all do."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for progress in topics:
+        for how in progress.stopped:
+            found[how].append(f"{progress.stream}: {progress.topic}")
+    told = "; ".join(f"{how}: {', '.join(places)}" for how, places in found.items())
+    return told or ("unknown without Kafka" if lag is None else "ok")
 
 
 def _postgres() -> None:

@@ -3,12 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import takewhile
 from typing import Any
-
-from confluent_kafka.admin import AdminClient
-from django.conf import settings
 
 from backoffice.access.roles import ROLES, grant
 from backoffice.kernel.clock import SystemClock
@@ -23,14 +19,13 @@ from .status import read_health
 
 SEE = "metrics.view_window"
 # What is worked out from others.
-_WORKED_OUT = ("lag", "dead_letters", "halted")
+_WORKED_OUT = ("lag", "dead_letters", "halted", "diverted", "stalled")
 _SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
 
 
 def health(_: str) -> Rows:
     """All that is told of the platform's health, whatever fields it has."""
-    kafka = tuple(sorted(settings.KAFKA.items()))
-    return health_rows(read_health(SystemClock().now(), _admin(kafka), settings.KAFKA_TOPIC_PREFIX))
+    return health_rows(read_health(SystemClock().now()))
 
 
 def health_rows(health: Any) -> Rows:
@@ -82,11 +77,6 @@ def figures(_: str) -> Rows:
 
 def figure_rows(found: Mapping[str, Any]) -> Rows:
     return {key: row for name, number in found.items() for key, row in FIGURES[name].rows(number).items()}
-
-
-@cache
-def _admin(kafka: tuple[tuple[str, str], ...]) -> AdminClient:
-    return AdminClient(dict(kafka))
 
 
 def register_publications() -> None:

@@ -1,11 +1,12 @@
 """The status for machines: moments in ISO 8601, ages in seconds, amounts in minor units, null for what is not known."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from .figures import FIGURES
 from .outbox import Outbox
-from .progress import TopicProgress
+from .progress import StreamTopic, TopicProgress
 from .silence import Source
 from .status import Status
 
@@ -16,7 +17,7 @@ def as_document(status: Status) -> dict[str, Any]:
     return {
         "at": status.at.isoformat(),
         "events_per_second": status.events_per_second,
-        "topics": [topic(progress, status.at) | {"lag": _lag(progress, status)} for progress in status.topics],
+        "topics": [topic(progress, status.at, lag) for progress in status.topics],
         "lag": None if lag is None else status.lag,
         "dead_letters": status.dead_letters,
         "halted": status.halted,
@@ -30,7 +31,7 @@ def as_document(status: Status) -> dict[str, Any]:
     }
 
 
-def topic(progress: TopicProgress, now: datetime) -> dict[str, Any]:
+def topic(progress: TopicProgress, now: datetime, lag: Mapping[StreamTopic, int] | None) -> dict[str, Any]:
     return {
         "stream": progress.stream,
         "topic": progress.topic,
@@ -41,6 +42,7 @@ def topic(progress: TopicProgress, now: datetime) -> dict[str, Any]:
         "halted": list(progress.halted),
         "diverted": list(progress.diverted),
         "stalled": list(progress.stalled),
+        "lag": None if lag is None else lag.get((progress.stream, progress.topic)),
         "events_ahead": progress.lead.events,
         "ahead_most_seconds": progress.lead.most.total_seconds(),
         "ahead_seconds_ago": _seconds(progress.lead.last_at, now),
@@ -74,10 +76,6 @@ def source(found: Source, now: datetime) -> dict[str, Any]:
         "markets_silent": found.silent,
         "longest_silent": longest,
     }
-
-
-def _lag(progress: TopicProgress, status: Status) -> int | None:
-    return None if status.lag_by_topic is None else status.lag_by_topic.get((progress.stream, progress.topic))
 
 
 def _seconds(at: datetime | None, now: datetime) -> float | None:

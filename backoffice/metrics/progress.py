@@ -41,7 +41,7 @@ class TopicProgress:
     ``newest_at`` is when the event happened that is the latest of those stored, ``stored_at`` when the stream last
     stored anything of the topic; None before the first. ``dead_letters`` are those that are open (of the oldest 10,000
     of all), ``halted`` the partitions that wait for a person, ``diverted`` those whose bad messages are diverted,
-    ``stalled`` those that stand still although there is work.
+    ``stalled`` those that stand still although there is work, as a worker says of itself or Kafka shows (`lag.py`).
     """
 
     stream: str
@@ -53,6 +53,12 @@ class TopicProgress:
     lead: Lead = Lead()
     diverted: tuple[int, ...] = ()
     stalled: tuple[int, ...] = ()
+
+    @property
+    def stopped(self) -> dict[str, tuple[int, ...]]:
+        """In which ways it does not go on as usual, in words, and which partitions."""
+        found = {"stand still": self.stalled, "are halted": self.halted, "are diverted": self.diverted}
+        return {how: partitions for how, partitions in found.items() if partitions}
 
     def freshness(self, now: datetime) -> timedelta | None:
         """How long ago the newest event happened that people can see."""

@@ -114,7 +114,7 @@ def _lead(progress: TopicProgress, now: datetime) -> str:
 def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:
     lag = None if status.lag_by_topic is None else status.lag_by_topic.get((progress.stream, progress.topic))
     return (
-        "!" if progress.halted or progress.stalled or progress.dead_letters else "",
+        "!" if progress.stopped or progress.dead_letters else "",
         progress.stream,
         progress.topic,
         age(progress.newest_at, status.at),

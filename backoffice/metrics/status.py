@@ -5,14 +5,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from django.db.models import Sum
 
 from backoffice.streams.tables.partitions import missing_partitions
 
 from .figures import FIGURES, read_figures
-from .lag import read_lag
+from .lag import ask_lag, judged
 from .models import Window
 from .outbox import Outbox, read_outbox
 from .progress import StreamTopic, TopicProgress, read_topics
@@ -72,13 +70,14 @@ class Status(Health):
     figures: dict[str, Any]
 
 
-def read_health(now: datetime, admin: AdminClient, prefix: str) -> Health:
+def read_health(now: datetime) -> Health:
     """Raises django.db.Error when Postgres is away; while Kafka is, all but the lag is read."""
-    topics = tuple(read_topics())
+    lag = ask_lag(now)
+    topics = judged(read_topics(), lag)
     return Health(
         at=now,
         topics=topics,
-        lag_by_topic=_lag(admin, prefix),
+        lag_by_topic=None if lag is None else lag.waiting,
         sources=tuple(read_sources(now)),
         events_per_second=_events_in_minute(now) / 60,
         missing_partitions=tuple(missing_partitions(now)),
@@ -87,9 +86,9 @@ def read_health(now: datetime, admin: AdminClient, prefix: str) -> Health:
     )
 
 
-def read_status(now: datetime, admin: AdminClient, prefix: str) -> Status:
+def read_status(now: datetime) -> Status:
     """Raises django.db.Error as `read_health`."""
-    health = read_health(now, admin, prefix)
+    health = read_health(now)
     return Status(**{field.name: getattr(health, field.name) for field in fields(health)}, figures=read_figures(now))
 
 
@@ -101,13 +100,6 @@ def _events_in_minute(now: datetime) -> int:
 
 def _this_minute(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0)
-
-
-def _lag(admin: AdminClient, prefix: str) -> dict[StreamTopic, int] | None:
-    try:
-        return read_lag(admin, prefix)
-    except KafkaException:
-        return None
 
 
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:

@@ -40,6 +40,8 @@ class Health:
     lag: dict[str, int]
     dead_letters: int
     halted: list[str]
+    diverted: list[str]
+    stalled: list[str]
     topics: tuple[Facts, ...]
     lag_by_topic: dict[tuple[str, str], int] | None
     silent: tuple[Silent, ...]
@@ -52,6 +54,8 @@ def test_every_fact_is_a_row_and_figures_are_left_to_their_own_topic() -> None:
         lag={"trading": 7},
         dead_letters=2,
         halted=["wallet: game-rounds[1]"],
+        diverted=[],
+        stalled=["players: player-events"],
         topics=(Facts("players", "player-events", AT, (3,)), Facts("wallet", "game-rounds", None, ())),
         lag_by_topic={("players", "player-events"): 4},
         silent=(Silent("Match result", timedelta(seconds=90)),),
@@ -64,6 +68,7 @@ def test_every_fact_is_a_row_and_figures_are_left_to_their_own_topic() -> None:
         "lag/trading": {"value": 7},
         "dead_letters": {"value": 2},
         "halted/wallet: game-rounds[1]": {"value": "wallet: game-rounds[1]"},
+        "stalled/players: player-events": {"value": "players: player-events"},
         "topics/players/player-events": {
             "stream": "players", "topic": "player-events", "newest_at": 1_767_225_600_000,
         },

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka.admin import AdminClient
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 
@@ -48,10 +46,10 @@ class Command(BaseCommand):
                 self.stdout.write(_SHOW_CURSOR, ending="")
 
     def _tell(self, form: Form, every: float | None, write: Callable[[str], object]) -> None:
-        admin, clock = AdminClient({**settings.KAFKA, "log_level": 0}), SystemClock()
+        clock = SystemClock()
         while True:
             parts = answers()
-            status = _read(admin, clock.now())
+            status = _read(clock.now())
             write(form(status, parts))
             if every is None:
                 break
@@ -70,10 +68,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _read(admin: AdminClient, now: datetime) -> Status | None:
+def _read(now: datetime) -> Status | None:
     """None while Postgres does not answer; the next one asks on a new connection."""
     try:
-        return read_status(now, admin, settings.KAFKA_TOPIC_PREFIX)
+        return read_status(now)
     except Error:
         connection.close()
         return None
@@ -89,6 +87,7 @@ def as_line(status: Status | None, parts: Parts) -> str:
         return f"no numbers without Postgres{away}"
     figures = "".join(f"  {each.brief(status.figures[name])}" for name, each in FIGURES.items() if each.brief)
     halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
+    halted += f"  DIVERTED {', '.join(status.diverted)}" if status.diverted else ""
     halted += f"  STALLED {', '.join(status.stalled)}" if status.stalled else ""
     silent = sum(source.silent for source in status.sources)
     return (
