@@ -6,7 +6,12 @@ class MetricsConfig(AppConfig):
     label = "metrics"
 
     def ready(self) -> None:
-        from .live import register_panels, register_publications
+        from backoffice.streams.tables import tidying
 
+        from . import rollup
+        from .live import register_panels, register_publications
+        from .windows import WINDOW
+
+        tidying.register(WINDOW, rollup.roll_successor)
         register_publications()
         register_panels()

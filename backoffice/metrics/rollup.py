@@ -11,12 +11,14 @@ Metrics that the streams themselves keep by hour and day (`BY_HOUR_AND_DAY`) onl
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from backoffice.streams.database import Connection
 from backoffice.streams.tables.partitions import months_before
 
 from .models import Rolled
@@ -61,6 +63,19 @@ def roll(before: datetime) -> int:
     return gone
 
 
+def roll_successor(connection: Connection, successor: str) -> None:
+    """Roll up the minutes of a table that is to take the windows' place as far as theirs are.
+
+    Until the open transaction ends they are rolled up no further.
+    """
+    with connection.transaction(), connection.cursor() as opened:
+        cursor = cast(CursorWrapper, opened)
+        cursor.execute(f"SELECT before FROM {Rolled._meta.db_table} FOR UPDATE")  # noqa: S608 - of a model's name
+        before: datetime = cursor.fetchone()[0]
+        while (day := _oldest_day(cursor, [successor], before)) is not None:
+            _roll_table(cursor, successor, day)
+
+
 def late_minutes(cursor: CursorWrapper, table: str, before: datetime) -> dict[str, datetime]:
     """Metrics that have minutes before a moment, and the first of each. Looked up by index: few rows are read."""
     cursor.execute(
@@ -92,7 +107,11 @@ def give_back(before: datetime) -> list[str]:
 
 def _next_day(before: datetime) -> datetime | None:
     with connection.cursor() as cursor:
-        oldest = [at for table in _TABLES for at in late_minutes(cursor, table, before).values()]
+        return _oldest_day(cursor, _TABLES, before)
+
+
+def _oldest_day(cursor: CursorWrapper, tables: Sequence[str], before: datetime) -> datetime | None:
+    oldest = [at for table in tables for at in late_minutes(cursor, table, before).values()]
     return min(oldest).astimezone(UTC).replace(hour=0, minute=0) if oldest else None
 
 
@@ -100,13 +119,15 @@ def _roll_day(day: datetime) -> int:
     """One day in all tables at once: nobody may ever see one rolled up and the other not."""
     with transaction.atomic(), connection.cursor() as cursor:
         Rolled.objects.select_for_update().get()
-        gone = 0
-        for table in _TABLES:
-            metrics = sorted(late_minutes(cursor, table, day + DAY))
-            cursor.execute(_moved(cursor, table), [metrics, day, day + DAY, sorted(BY_HOUR_AND_DAY)])
-            gone += cursor.fetchone()[0]
+        gone = sum(_roll_table(cursor, table, day) for table in _TABLES)
         Rolled.objects.filter(before__lt=day + DAY).update(before=day + DAY)
     return gone
+
+
+def _roll_table(cursor: CursorWrapper, table: str, day: datetime) -> int:
+    metrics = sorted(late_minutes(cursor, table, day + DAY))
+    cursor.execute(_moved(cursor, table), [metrics, day, day + DAY, sorted(BY_HOUR_AND_DAY)])
+    return int(cursor.fetchone()[0])
 
 
 def _moved(cursor: CursorWrapper, table: str) -> sql.Composed:

@@ -9,7 +9,7 @@ from backoffice.kernel.errors import Rejected
 from ..database import Connection
 from ..kafka import topicids
 from ..kafka.logs import read_log
-from ..store.projection import STREAMS, Stream
+from ..store.projection import STREAMS, Effect, Stream
 
 # A stream, its topic and one of its partitions.
 Place = tuple[str, str, int]
@@ -38,6 +38,7 @@ class Source:
 class Origin:
     """The topic that a stream's offsets belong to; ``is_cut`` where its log ended once before what is stored."""
 
+    stream: str
     topic: str
     topic_id: str
     generation: int
@@ -62,6 +63,14 @@ def sources_of(table: str) -> list[Source]:
     return found
 
 
+def operations_on(table: str) -> set[str]:
+    """What projections do to the rows of a table: INSERT, UPDATE, DELETE."""
+    effects = {p.effect for stream in STREAMS.values() for p in stream.projections if p.table == table}
+    is_merged = bool(effects & {Effect.NEWEST, Effect.ADD})
+    is_deleted = any(table in deletion.tables for stream in STREAMS.values() for deletion in stream.deletions)
+    return {"INSERT"} | ({"UPDATE"} if is_merged else set()) | ({"DELETE"} if is_deleted else set())
+
+
 def origins_of(connection: Connection, sources: list[Source], kafka: dict[str, str], prefix: str) -> list[Origin]:
     """Where each source comes from by now.
 
@@ -73,7 +82,7 @@ def origins_of(connection: Connection, sources: list[Source], kafka: dict[str, s
     for stream, topic in sorted((source.stream.name, source.topic) for source in sources):
         present = topicids.answer(topicids.ask(kafka, f"{prefix}{topic}"))
         reading = connection.execute(_READING, [stream, topic]).fetchone()
-        origin = Origin(topic, *reading) if reading else Origin(topic, present or "", 0, False)  # type: ignore[arg-type]
+        origin = Origin(stream, topic, *reading) if reading else Origin(stream, topic, present or "", 0, False)  # type: ignore[arg-type]
         if present is None or origin.topic_id != present:
             raise Rejected(
                 f"{topic} was deleted or made anew, and {stream} still stands in the former one; `streams status` shows"

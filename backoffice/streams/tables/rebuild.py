@@ -30,7 +30,9 @@ from ..store.copying import table_shape
 from ..store.rows import project, with_digests
 from ..store.storing import store
 from . import shadow
-from .origins import Origin, Place, Source, incomplete, origins_of, sources_of, stretches
+from .origins import Origin, Place, Source, incomplete, operations_on, origins_of, sources_of, stretches
+from .refusing import refuse_deciding_triggers
+from .tidying import tidy
 from .turn import held
 
 BATCH = 20_000
@@ -79,10 +81,12 @@ class Rebuild:
         """
         with retryable(), held(self.connection, self.table):
             shadow.refuse(self.connection, self.table)
+            self._refuse_deciding_triggers()
             try:
                 shadow.create(self.connection, self.table)
                 self._rehearse()
                 self._approach(progress)
+                tidy(self.connection, self.table, shadow.name_of(self.table))
                 self._analyse(shadow.name_of(self.table))
                 self._when_free(lambda: self._swap(progress))
             finally:
@@ -169,13 +173,16 @@ class Rebuild:
         start, end = batch.spans[place[2]]
         found = self.connection.execute(
             'SELECT "offset" FROM streams_deadletter WHERE stream = %(s)s AND topic = %(t)s AND partition = %(p)s'
-            ' AND "offset" >= %(a)s AND "offset" < %(b)s'
+            ' AND "offset" >= %(a)s AND "offset" < %(b)s AND generation = %(g)s'
             ' UNION ALL SELECT "offset" FROM streams_repeat WHERE stream = %(s)s AND topic = %(t)s'
             ' AND partition = %(p)s AND "offset" >= %(a)s AND "offset" < %(b)s',
-            {"s": place[0], "t": place[1], "p": place[2], "a": start, "b": end},
+            {"s": place[0], "t": place[1], "p": place[2], "a": start, "b": end, "g": self._generation(place)},
         ).fetchall()
         gone = {int(str(offset)) for (offset,) in found}
         return {row: DeadLetter("left out") for row, offset in enumerate(batch.offsets) if offset in gone}
+
+    def _generation(self, place: Place) -> int:
+        return next(o.generation for o in self.origins if (o.stream, o.topic) == place[:2])
 
     def _read(self, place: Place, start: int, end: int) -> Iterator[Batch]:
         """The messages of one partition in [start, end) that the live stream has read too, in batches.
@@ -244,9 +251,11 @@ class Rebuild:
         try:
             with self.connection.transaction():
                 self._be_patient()
-                self._catch_up(self._live(lock=True), progress)
+                live = self._live(lock=True)
+                self._catch_up(live, progress)
                 self._compare_origins()
-                return self._put_in_place()
+                tidy(self.connection, self.table, shadow.name_of(self.table))
+                return self._put_in_place(live)
         except _IN_USE:
             self.done, self.logged = done, logged
             return False
@@ -260,15 +269,26 @@ class Rebuild:
             self._be_patient()
             return self._put_in_place()
 
-    def _put_in_place(self) -> bool:
-        try:
-            with self.connection.transaction():
-                for topic in sorted(self.kept):
-                    shadow.keep_rows(self.connection, self.table, topic)
-                shadow.swap(self.connection, self.table)
-        except _IN_USE:
-            return False
-        return True
+    def _put_in_place(self, live: dict[Place, int] | None = None) -> bool:
+        """False where the table is being read for long, or more is stored by now than ``live`` has.
+
+        That is of a partition which was added: its offset was not there to be locked with the others. Once the table is
+        locked, nothing more comes into it.
+        """
+        is_done = False
+        with suppress(*_IN_USE), self.connection.transaction():
+            for topic in sorted(self.kept):
+                shadow.keep_rows(self.connection, self.table, topic)
+            shadow.lock(self.connection, self.table)
+            if live is not None and self._live() != live:
+                raise psycopg.Rollback
+            self._refuse_deciding_triggers()
+            shadow.swap(self.connection, self.table)
+            is_done = True
+        return is_done
+
+    def _refuse_deciding_triggers(self) -> None:
+        refuse_deciding_triggers(self.connection, self.table, operations_on(self.table))
 
     def _be_patient(self) -> None:
         self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(SWAP_PATIENCE)))

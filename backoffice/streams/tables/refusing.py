@@ -4,7 +4,11 @@ Whatever the catalogue knows of the table, and is neither a part of it nor kept 
 lost because nobody thought of it.
 """
 
+from collections.abc import Iterable
+
 from psycopg import sql
+
+from backoffice.kernel.errors import Rejected
 
 from ..database import Connection
 from .keeping import RELATIONS
@@ -49,8 +53,27 @@ _UNKNOWN = """
     ORDER BY told
 """
 
+# Before a row is written: there it can be changed or left out. The bits of tgtype are those of pg_trigger.h.
+_DECIDING = """
+    SELECT DISTINCT t.tgname FROM pg_trigger t JOIN tree ON tree.oid = t.tgrelid
+    WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 3 = 3 AND t.tgtype & {operations} <> 0
+    ORDER BY t.tgname
+"""
+_BITS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16}
+
 
 def not_kept(connection: Connection, table: str) -> list[str]:
     """In Postgres' own words: ``materialized view sums``, ``publication of table trading_bet in publication all``."""
     asked = sql.SQL(RELATIONS + _UNKNOWN).format(table=sql.Literal(f'"{table}"'))
     return [str(told) for (told,) in connection.execute(asked).fetchall()]
+
+
+def refuse_deciding_triggers(connection: Connection, table: str, operations: Iterable[str]) -> None:
+    """Raises Rejected where triggers have a say in what is stored: what they go by is not what it was at the time."""
+    bits = sum(_BITS[operation] for operation in operations)
+    asked = sql.SQL(RELATIONS + _DECIDING).format(table=sql.Literal(f'"{table}"'), operations=sql.Literal(bits))
+    if found := ", ".join(str(name) for (name,) in connection.execute(asked).fetchall()):
+        raise Rejected(
+            f"{table} cannot be made anew from Kafka alone: triggers ({found}) decide on its rows while they are"
+            " stored, by what the tables hold at that moment. It is as it was; keep it."
+        )

@@ -53,13 +53,18 @@ def refuse(connection: Connection, table: str) -> None:
         )
 
 
+def lock(connection: Connection, table: str) -> None:
+    """Whoever writes the table has come to the end of its transaction; until that of ours nobody reads or writes it."""
+    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+
+
 def swap(connection: Connection, table: str) -> None:
     """Put the shadow in the table's place, under the table's names; within the open transaction.
 
     Raises:
         Rejected: something hangs on the table that would not survive it, or the table was changed meanwhile.
     """
-    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+    lock(connection, table)
     refuse(connection, table)
     _follow_partitions(connection, table)
     _compare(connection, table)
