@@ -16,6 +16,7 @@ from backoffice.contracts.codec import decode, encode, frame
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.ids import derived_id
 from backoffice.reconcile.known import known_gaps
+from backoffice.streams.kafka import logs
 from tests.faults.checks import reconciled
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
@@ -264,3 +265,79 @@ def _sent(spine: Spine) -> bool:
     except KafkaException:
         return False
     return True
+
+
+def cut_off(spine: Spine, lost: int) -> None:
+    """Kafka's log ends ``lost`` messages earlier than it did, and all that was stored stays: as after a lost disk.
+
+    No broker does that when asked to, so the topic is made anew with the first messages of the old one, under its id.
+    """
+    kept = [value for _, value, _ in spine.read(TOPIC)][:-lost]
+    made_anew(spine, 2)
+    spine.send_bytes(TOPIC, kept, partition=0)
+    present = logs.read_log(settings.KAFKA, f"{spine.prefix}{TOPIC}").topic_id
+    spine.rows("UPDATE streams_reading SET topic_id = %s WHERE topic = %s RETURNING 1", present, TOPIC)
+
+
+LETTERS = 'SELECT generation, "offset", value FROM streams_deadletter ORDER BY "offset", generation'
+REPEATS = 'SELECT "offset" FROM streams_repeat ORDER BY 1'
+
+
+def test_offsets_that_come_again_after_a_log_was_cut_off_are_told_apart(spine: Spine) -> None:
+    send(spine, "first", 3)
+    for junk in (b"junk 0", b"junk 1"):
+        spine.send_bytes(TOPIC, [b"junk that stays", junk], partition=0)
+        send(spine, "first", 1)  # a repeat
+        spine.drain(STREAM)
+        streams("resume", STREAM, TOPIC, "--all", "--accept-bad", "--reason", "a test")
+        cut_off(spine, 2)
+        with spine.streaming(STREAM):
+            assert halt(spine)[0] == "lost log"
+        streams("skip", STREAM, TOPIC, "0", "--to", "end", "--reason", "a lost disk")
+    end = stored(spine)
+    assert (end, spine.rows(REPEATS)) == (5, [])
+    assert spine.value("SELECT max(until) FROM streams_acceptance") == end
+
+    send(spine, "first", 1)
+    spine.send_bytes(TOPIC, [b"junk 2"], partition=0)
+    spine.drain(STREAM)
+
+    assert (stored(spine), spine.rows(HALTS, 0), spine.rows(REPEATS)) == (7, [], [(5,)])
+    assert [(generation, offset, bytes(value)) for generation, offset, value in spine.rows(LETTERS)] == [
+        (0, 3, b"junk that stays"), (-1, 4, b"junk 0"), (0, 4, b"junk that stays"), (-2, 5, b"junk 1"),
+        (0, 6, b"junk 2"),
+    ]  # fmt: skip
+
+
+def test_a_partition_that_came_to_offsets_of_before_goes_on_when_it_is_resumed(spine: Spine) -> None:
+    send(spine, "first", 3)
+    spine.send_bytes(TOPIC, [b"junk 0"], partition=0)
+    send(spine, "first", 1)
+    spine.drain(STREAM)
+    # As a skip to the end of a cut off log left it before what stood behind that end was put aside.
+    spine_update(spine, f"UPDATE streams_offset SET next = 3 WHERE topic = '{TOPIC}' AND partition = 0")
+    cut_off(spine, 2)
+    spine.send_bytes(TOPIC, [b"junk 1"], partition=0)
+    send(spine, "first", 1)
+    with spine.streaming(STREAM):
+        assert halt(spine)[:2] == ("unstorable", 3)
+
+    streams("resume", STREAM, TOPIC, "0")
+    spine.drain(STREAM)
+
+    assert (stored(spine), spine.rows(HALTS, 0), spine.rows(REPEATS)) == (5, [], [(4,)])
+    assert [(g, o, bytes(v)) for g, o, v in spine.rows(LETTERS)] == [(-1, 3, b"junk 0"), (0, 3, b"junk 1")]
+
+
+def test_what_was_accepted_of_a_former_topic_is_not_accepted_of_the_one_made_anew(spine: Spine) -> None:
+    spine.send_bytes(TOPIC, [b"junk"] * 30, partition=0)
+    with spine.streaming(STREAM):
+        halt(spine)
+        streams("resume", STREAM, TOPIC, "0", "--accept-bad", "--reason", "a test")
+        until(lambda: stored(spine) == 30, "what is bad is taken")
+    made_anew(spine, 2)
+    spine.send_bytes(TOPIC, [b"junk"] * 30, partition=0)
+    streams("adopt", STREAM, TOPIC, "--reason", "a test")
+
+    with spine.streaming(STREAM):
+        assert halt(spine)[0] == "bad messages"

@@ -11,7 +11,7 @@ from backoffice.kernel.errors import Rejected
 from ..database import connect, retryable
 from ..kafka.logs import Log
 from ..models import Acceptance, Diversion, Halt, Offset, Reading
-from . import diverting
+from . import diverting, reused
 from .halts import end
 
 
@@ -53,6 +53,7 @@ def resume(
             raise Rejected(f"{_named(stream, topic, partition)} is not halted; `streams status` shows what is.")
         if partition in found.refused:
             raise Rejected(found.refused[partition])
+        _put_aside(stream, topic, found.going_on)
         if accepting:
             _accept(
                 stream,
@@ -68,6 +69,13 @@ def resume(
             diverting.end(connection, stream=stream, topic=topic, partitions=numbers, by=actor.id, now=now)
     found.going_on = sorted({*found.going_on, *numbers})
     return found
+
+
+def _put_aside(stream: str, topic: str, partitions: list[int]) -> None:
+    """Where offsets come again and the first messages stand in the way, it would only halt there anew."""
+    offsets = Offset.objects.select_for_update().filter(stream=stream, topic=topic, partition__in=partitions)
+    for partition, following in offsets.order_by("partition").values_list("partition", "next"):
+        reused.put_aside(stream, topic, partition, following=following)
 
 
 def _judged(stream: str, topic: str, halts: list[Halt], log: Log, unreadable: dict[int, str]) -> Resumed:

@@ -14,6 +14,7 @@ from backoffice.kernel.errors import Rejected
 
 from ..kafka.logs import Log
 from ..models import Gap, Halt, Offset, Reading, Repeat
+from . import reused
 from .halts import end
 
 BEGINNING, END = "beginning", "end"
@@ -24,8 +25,9 @@ def skip(
 ) -> Gap:
     """Store the partition from another offset on; what lies before it is a gap that is known.
 
-    ``to`` is an offset, or where the log begins or ends now. A worker that has the partition notices by its next batch,
-    which is refused and read again from there. A halt of the partition is over.
+    ``to`` is an offset, or where the log begins or ends now. Of a log that was cut off, what stood behind its end is
+    put aside, because its offsets come again. A worker that has the partition notices by its next batch, which is
+    refused and read again from there. A halt of the partition is over.
 
     Raises:
         Rejected: it is not known where the partition stands; it would store again what is stored, or go on where the
@@ -49,6 +51,10 @@ def skip(
             **one, generation=reading.generation if reading else 0, start=min(following, target), end=target,
             followed=partition in stored, reason=reason, accepted_at=now, accepted_by=actor.id,
         )  # fmt: skip
+        if target < following or partition in stored:
+            reused.put_aside(stream, topic, partition, following=target)
+        if target < following:
+            reused.begin_again(stream, topic, partition, following=target)
         Offset.objects.filter(**one).update(next=target, updated_at=now)
         end(Halt.objects.filter(**one), actor=actor, now=now, offset=target)
     return gap
@@ -149,4 +155,6 @@ def _begin_anew(stream: str, topic: str, log: Log, stored: Collection[int], now:
     for partition in log.begins.keys() & stored:
         of_the_stream.filter(partition=partition).update(next=log.begins[partition], updated_at=now)
     of_the_stream.exclude(partition__in=list(log.begins)).delete()
+    for partition, begin in log.begins.items():
+        reused.begin_again(stream, topic, partition, following=begin)
     Repeat.objects.filter(stream=stream, topic=topic).delete()
