@@ -1,7 +1,9 @@
 """Players and what is known of them. Written by projections only; rows follow from the events in Kafka.
 
 A group of columns that one kind of event sets carries when it happened and where it stands in the log (``status_at``,
-``status_logged_at``, ``status_offset``): the later in the log wins, in whatever batches they come.
+``status_logged_at``, ``status_offset``): the later in the log wins, in whatever batches they come. What several kinds
+of events tell of a thing is such a group as well (``whose_…``). It may be null only while a transaction writes the
+groups of a new row, one after the other.
 """
 
 from django.db import models
@@ -13,8 +15,11 @@ class Player(models.Model):
     """A player under a pseudonymous id. Personal fields stand here and nowhere else."""
 
     id = models.UUIDField(primary_key=True)
-    brand = models.TextField()
-    jurisdiction = models.TextField()
+    brand = models.TextField(null=True)
+    jurisdiction = models.TextField(null=True)
+    whose_at = models.DateTimeField(null=True)
+    whose_logged_at = models.DateTimeField(null=True)
+    whose_offset = models.BigIntegerField(null=True)
     country = models.TextField(null=True)
     currency = models.TextField(null=True)
     birth_year_band = models.TextField(null=True)
@@ -70,9 +75,12 @@ class Session(models.Model):
     """A session and where it was started from; one whose start has not arrived yet has no more than its end."""
 
     id = models.UUIDField(primary_key=True)
-    player_id = models.UUIDField()
-    brand = models.TextField()
-    jurisdiction = models.TextField()
+    player_id = models.UUIDField(null=True)
+    brand = models.TextField(null=True)
+    jurisdiction = models.TextField(null=True)
+    whose_at = models.DateTimeField(null=True)
+    whose_logged_at = models.DateTimeField(null=True)
+    whose_offset = models.BigIntegerField(null=True)
     channel = models.TextField(null=True)
     country = models.TextField(null=True)
     device_id = models.TextField(null=True)
@@ -191,10 +199,13 @@ class Bonus(models.Model):
     """A bonus from its grant to its end (completed or expired). Amounts in minor units."""
 
     id = models.UUIDField(primary_key=True)
-    player_id = models.UUIDField(db_index=True)
-    brand = models.TextField()
-    jurisdiction = models.TextField()
-    currency = models.TextField()
+    player_id = models.UUIDField(null=True, db_index=True)
+    brand = models.TextField(null=True)
+    jurisdiction = models.TextField(null=True)
+    currency = models.TextField(null=True)
+    whose_at = models.DateTimeField(null=True)
+    whose_logged_at = models.DateTimeField(null=True)
+    whose_offset = models.BigIntegerField(null=True)
     campaign = models.TextField(null=True)
     kind = models.TextField(null=True)
     amount = models.BigIntegerField(null=True)

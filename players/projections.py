@@ -16,7 +16,7 @@ players = Stream("players")
 def registrations(events: pa.Table) -> pa.Table:
     """What a player gave at registration, personal fields included."""
     known = (
-        "brand", "jurisdiction", "country", "currency", "birth_year_band", "channel", "language", "affiliate",
+        "country", "currency", "birth_year_band", "channel", "language", "affiliate",
         "marketing_consent", "email", "phone", "first_name", "last_name", "birth_date", "street", "city", "postcode",
     )  # fmt: skip
     return stamped(renamed(events, id="player_id", **{name: name for name in known}), events, "registered")
@@ -24,16 +24,21 @@ def registrations(events: pa.Table) -> pa.Table:
 
 @players.project("PlayerStatusChanged", into="players_player", key="id", newest_by=standing("status"))
 def statuses(events: pa.Table) -> pa.Table:
-    rows = renamed(
-        events, id="player_id", brand="brand", jurisdiction="jurisdiction", status="status", status_reason="reason"
-    )
-    return stamped(rows, events, "status")
+    return stamped(renamed(events, id="player_id", status="status", status_reason="reason"), events, "status")
 
 
 @players.project("PlayerVerified", into="players_player", key="id", newest_by=standing("verification"))
 def verifications(events: pa.Table) -> pa.Table:
-    rows = renamed(events, id="player_id", brand="brand", jurisdiction="jurisdiction", verification="verification")
-    return stamped(rows, events, "verification")
+    return stamped(renamed(events, id="player_id", verification="verification"), events, "verification")
+
+
+@players.project(
+    "PlayerRegistered", "PlayerStatusChanged", "PlayerVerified", into="players_player", key="id",
+    newest_by=standing("whose"),
+)  # fmt: skip
+def whose_players(events: pa.Table) -> pa.Table:
+    """What each of these tells has a standing of its own, or an old event of one kind would undo a later of another."""
+    return stamped(renamed(events, id="player_id", brand="brand", jurisdiction="jurisdiction"), events, "whose")
 
 
 @players.project("LoginSucceeded", into="players_login", key="event_id", fact=True)
@@ -48,15 +53,19 @@ def failed_logins(events: pa.Table) -> pa.Table:
 
 @players.project("SessionStarted", into="players_session", key="id", newest_by=standing("started"))
 def session_starts(events: pa.Table) -> pa.Table:
-    known = (*WHOSE, "channel", "country", "device_id", "ip")
+    known = ("channel", "country", "device_id", "ip")
     return stamped(renamed(events, id="session_id", **{name: name for name in known}), events, "started")
 
 
 @players.project("SessionEnded", into="players_session", key="id", newest_by=standing("ended"))
 def session_ends(events: pa.Table) -> pa.Table:
     """Only the end: where the session was started from must not depend on which of the two events came first."""
-    rows = renamed(events, id="session_id", end_reason="reason", **{name: name for name in WHOSE})
-    return stamped(rows, events, "ended")
+    return stamped(renamed(events, id="session_id", end_reason="reason"), events, "ended")
+
+
+@players.project("SessionStarted", "SessionEnded", into="players_session", key="id", newest_by=standing("whose"))
+def whose_sessions(events: pa.Table) -> pa.Table:
+    return stamped(renamed(events, id="session_id", **{name: name for name in WHOSE}), events, "whose")
 
 
 @players.project("LimitChanged", into="players_limitchange", key="event_id", fact=True)
@@ -84,7 +93,7 @@ def documents(events: pa.Table) -> pa.Table:
 
 @players.project("BonusGranted", into="players_bonus", key="id", newest_by=standing("granted"))
 def bonus_grants(events: pa.Table) -> pa.Table:
-    known = (*WHOSE, "currency", "campaign", "kind", "amount", "spins", "wagering_thousandths", "expires_at")
+    known = ("campaign", "kind", "amount", "spins", "wagering_thousandths", "expires_at")
     return stamped(renamed(events, id="bonus_id", **{name: name for name in known}), events, "granted")
 
 
@@ -99,8 +108,16 @@ def bonus_expiries(events: pa.Table) -> pa.Table:
 
 
 def _bonus_ends(events: pa.Table, how: str) -> pa.Table:
-    rows = renamed(events, id="bonus_id", ended_amount="amount", **{name: name for name in (*WHOSE, "currency")})
+    rows = renamed(events, id="bonus_id", ended_amount="amount")
     return stamped(rows.append_column("ended_as", constant(events, how)), events, "ended")
+
+
+@players.project(
+    "BonusGranted", "BonusCompleted", "BonusExpired", into="players_bonus", key="id", newest_by=standing("whose")
+)
+def whose_bonuses(events: pa.Table) -> pa.Table:
+    rows = renamed(events, id="bonus_id", **{name: name for name in (*WHOSE, "currency")})
+    return stamped(rows, events, "whose")
 
 
 @players.project("BonusUsed", into="players_bonususe", key="event_id", fact=True)

@@ -172,6 +172,30 @@ def test_the_time_of_a_log_never_goes_back() -> None:
     assert times.of(0, np.array([], np.int64)).tolist() == []
 
 
+WHOSE = "brand, jurisdiction"
+
+
+@pytest.mark.parametrize(
+    ("later", "older", "table", "key"),
+    [
+        ("PlayerStatusChanged", "PlayerRegistered", "players_player", "player_id"),
+        ("PlayerRegistered", "PlayerVerified", "players_player", "player_id"),
+        ("SessionEnded", "SessionStarted", "players_session", "session_id"),
+        ("BonusCompleted", "BonusGranted", "players_bonus", "bonus_id"),
+        ("BonusGranted", "BonusExpired", "players_bonus", "bonus_id"),
+    ],
+)
+def test_whose_a_thing_is_the_latest_event_of_any_kind_says(
+    store: Store, batches: bool, later: str, older: str, table: str, key: str
+) -> None:
+    now = Said(later, {key: ID, "brand": "new", "jurisdiction": "DE"}, 60)
+    replayed = Said(older, {key: ID, "brand": "old", "jurisdiction": "SE"}, 3_600, stood=(NOW_MS, 0))
+
+    tell(store, now, replayed, batches=batches)
+
+    assert one(store, WHOSE, table) == ("new", "DE")
+
+
 OWN = (NOW_MS, 9)
 
 
