@@ -20,7 +20,7 @@ from backoffice.contracts import strict
 from backoffice.contracts.codec import encode
 from backoffice.contracts.columns import FRAME, align, decode_bodies, empty
 from backoffice.contracts.definitions import schema, schema_text
-from backoffice.contracts.rules import checked
+from backoffice.contracts.rules import Latest, checked
 from backoffice.contracts.sizes import encoded_sizes
 from backoffice.contracts.writers import Writer
 from backoffice.kernel.errors import Poison
@@ -65,8 +65,11 @@ def read(values: Sequence[bytes | None], lengths: Rows, rows: Rows, writer: Writ
     return pieces, faults
 
 
-def held(pieces: list[Piece], record: str, latest: datetime) -> Held:
-    """The events that keep the rules of their contract, in order of arrival; none may be of after ``latest``."""
+def held(pieces: list[Piece], record: str, latest: Latest) -> Held:
+    """The events that keep the rules of their contract, in order of arrival.
+
+    None may be of after ``latest``: one moment for all, or by the place of its message for each its own.
+    """
     whole = _together(pieces, record)
     faults: Faults = {}
     tables, kept = [], []
@@ -74,7 +77,7 @@ def held(pieces: list[Piece], record: str, latest: datetime) -> Held:
     def take(some: Rows) -> None:
         is_all = len(some) == len(whole.rows)
         part, places = (whole.events, whole.rows) if is_all else (whole.events.take(pa.array(some)), whole.rows[some])
-        table, broken = checked(part, schema(record), latest)
+        table, broken = checked(part, schema(record), latest if isinstance(latest, datetime) else latest[places])
         if broken:
             faults.update({int(places[row]): told for row, told in broken.items()})
             good = np.ones(len(some), bool)

@@ -26,14 +26,17 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 # Which rows of a column break a rule.
 Rows = npt.NDArray[np.bool_]
+# One moment for all rows, or for each row its own (microseconds since 1970).
+Latest = datetime | npt.NDArray[np.int64]
 _EPOCH, _DAY_ONE = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
 _NO_TWICE = np.zeros(0, np.int64)
+_NEVER = np.iinfo(np.int64).max
 
 
-def checked(batch: pa.RecordBatch, schema: dict[str, Any], latest: datetime) -> tuple[pa.Table, dict[int, str]]:
+def checked(batch: pa.RecordBatch, schema: dict[str, Any], latest: Latest) -> tuple[pa.Table, dict[int, str]]:
     """The batch with its ids as 16 bytes each, and for each row that breaks a rule the first reason, in words.
 
-    No event may have happened after ``latest``, which is now and what a producer's clock may be ahead of ours.
+    No event may have happened after ``latest``: when its message was taken, and what a producer's clock may be ahead.
     Rows with a fault are still in the table (an unreadable id as null); the caller drops them.
     """
     columns: list[pa.Array] = []
@@ -53,13 +56,14 @@ def checked(batch: pa.RecordBatch, schema: dict[str, Any], latest: datetime) -> 
     return pa.Table.from_arrays(columns, names=batch.schema.names), faults
 
 
-def _check_list(faults: dict[int, str], lists: pa.Array, field: dict[str, Any], where: str, latest: datetime) -> None:
+def _check_list(faults: dict[int, str], lists: pa.Array, field: dict[str, Any], where: str, latest: Latest) -> None:
     """The rules of a list and of the records inside; a fault of an element is one of the row that holds it."""
     elements = pc.list_flatten(lists)
     parents = pc.list_parent_indices(lists).to_numpy()
+    until = latest if isinstance(latest, datetime) else latest[parents]
     for child in field["type"]["items"]["fields"]:
         column = pc.struct_field(elements, child["name"])
-        for bad, complaint in _broken(column, child, latest):
+        for bad, complaint in _broken(column, child, until):
             for index in np.flatnonzero(bad):
                 told = _told(child, column[int(index)], complaint, f"{where}[].{child['name']}")
                 faults.setdefault(int(parents[index]), told)
@@ -119,7 +123,7 @@ def _shown(value: pa.Scalar) -> str:
     return str(found).replace("-", "−", 1) if isinstance(found, int | float) else repr(found)
 
 
-def _broken(column: pa.Array, field: dict[str, Any], latest: datetime) -> Iterator[tuple[Rows, str]]:
+def _broken(column: pa.Array, field: dict[str, Any], latest: Latest) -> Iterator[tuple[Rows, str]]:
     """For each rule of the field that some row breaks: which rows, and the complaint about them.
 
     The least and greatest values, the longest text and the distinct texts say cheaply that all rows are right, which
@@ -135,16 +139,17 @@ def _broken(column: pa.Array, field: dict[str, Any], latest: datetime) -> Iterat
         yield from _broken_number(column, field)
 
 
-def _broken_time(column: pa.Array, field: dict[str, Any], latest: datetime) -> Iterator[tuple[Rows, str]]:
+def _broken_time(column: pa.Array, field: dict[str, Any], latest: Latest) -> Iterator[tuple[Rows, str]]:
     if field.get("rule") != "event_time":
         first, last = bounds.EARLIEST, bounds.LATEST
         yield from _beyond(column, _micros(first), _micros(last), _unholdable(field, first, last))
         return
-    if _within(column, _micros(EARLIEST), _micros(latest)):
+    ends = np.full(len(column), _micros(latest)) if isinstance(latest, datetime) else latest
+    if _within(column, _micros(EARLIEST), int(ends.min(initial=_NEVER))):
         return
     why = "an event has the time at which it happened"
     yield from _if_any(pc.less(column, _micros(EARLIEST)), f"is before {EARLIEST:%Y-%m-%d}; {why}")
-    yield from _if_any(pc.greater(column, _micros(latest)), f"lies in the future; {why}")
+    yield from _if_any(pc.greater(column, pa.array(ends)), f"lies in the future; {why}")
 
 
 def _broken_date(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:

@@ -46,6 +46,7 @@ def topic(progress: TopicProgress, now: datetime, lag: Mapping[StreamTopic, int]
         "events_ahead": progress.lead.events,
         "ahead_most_seconds": progress.lead.most.total_seconds(),
         "ahead_seconds_ago": _seconds(progress.lead.last_at, now),
+        "clock_behind_seconds": progress.behind.total_seconds(),
     }
 
 

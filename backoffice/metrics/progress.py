@@ -4,8 +4,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import Max, Sum
+from django.db.models import ExpressionWrapper, F, FloatField, Max, Q, Sum
+from django.db.models.functions import Extract, Now
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.models import Offset
@@ -23,6 +25,13 @@ _STOPPED = (
 )
 
 StreamTopic = tuple[str, str]
+
+# By how many ms the clock of who stored is behind the broker's time of what it stored, where that was not long ago.
+_HOUR_MS = 3_600_000
+_LACKS = Max(
+    ExpressionWrapper(F("logged") - Extract("updated_at", "epoch") * 1_000, output_field=FloatField()),
+    filter=Q(logged__gt=Extract(Now(), "epoch") * 1_000 - _HOUR_MS),
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class TopicProgress:
     stored anything of the topic; None before the first. ``dead_letters`` are those that are open (of the oldest 10,000
     of all), ``halted`` the partitions that wait for a person, ``diverted`` those whose bad messages are diverted,
     ``stalled`` those that stand still although there is work, as a worker says of itself or Kafka shows (`lag.py`).
+    ``behind`` is by how much the clock of who stored of it within the last hour was behind the broker's; nothing where
+    that may be.
     """
 
     stream: str
@@ -53,6 +64,7 @@ class TopicProgress:
     lead: Lead = Lead()
     diverted: tuple[int, ...] = ()
     stalled: tuple[int, ...] = ()
+    behind: timedelta = timedelta()
 
     @property
     def stopped(self) -> dict[str, tuple[int, ...]]:
@@ -68,18 +80,23 @@ class TopicProgress:
 def read_topics() -> list[TopicProgress]:
     """All of the catalogue that some stream stores, in its order. Three statements."""
     stored = {
-        (stream, topic): (newest, updated, Lead(events, timedelta(milliseconds=most), last))
-        for stream, topic, newest, updated, events, most, last in Offset.objects.values_list(
+        (stream, topic): (newest, updated, Lead(events, timedelta(milliseconds=most), last), _behind(lacks))
+        for stream, topic, newest, updated, events, most, last, lacks in Offset.objects.values_list(
             "stream", "topic"
-        ).annotate(Max("newest_at"), Max("updated_at"), Sum("ahead"), Max("ahead_most"), Max("ahead_at"))
+        ).annotate(Max("newest_at"), Max("updated_at"), Sum("ahead"), Max("ahead_most"), Max("ahead_at"), lacks=_LACKS)
     }
     dead, stopped = _open_dead_letters(), _stopped()
     found = []
     for place in stream_topics():
-        newest, updated, lead = stored.get(place, (None, None, Lead()))
+        newest, updated, lead, behind = stored.get(place, (None, None, Lead(), timedelta()))
         halted, diverted, stalled = (stopped[kind, *place] for kind in ("halted", "diverted", "stalled"))
-        found.append(TopicProgress(*place, newest, updated, dead[place], halted, lead, diverted, stalled))
+        found.append(TopicProgress(*place, newest, updated, dead[place], halted, lead, diverted, stalled, behind))
     return found
+
+
+def _behind(lacks: float | None) -> timedelta:
+    found = timedelta(milliseconds=lacks or 0.0)
+    return found if found > settings.CLOCK_BEHIND else timedelta()
 
 
 def stream_topics() -> list[StreamTopic]:

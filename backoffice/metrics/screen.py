@@ -100,7 +100,18 @@ def _topics(status: Status) -> list[str]:
     head = ("", "Stream", "Topic", "Newest", "Stored", "Lag now", "Dead now")
     rows = [head, *(_topic(progress, status) for progress in status.topics)]
     lines = [f"{m:<2}{s:<11}{t:<19}{n:>8}{o:>8}{lag:>9}{d:>9}" for m, s, t, n, o, lag, d in rows]
-    return lines + [_lead(progress, status.at) for progress in status.topics if progress.lead.events]
+    lines += [_lead(progress, status.at) for progress in status.topics if progress.lead.events]
+    return lines + _slow_clocks(status.topics)
+
+
+def _slow_clocks(topics: Iterable[TopicProgress]) -> list[str]:
+    """Of each stream whose worker's clock is behind that of Kafka's brokers."""
+    most: dict[str, timedelta] = {}
+    for progress in topics:
+        most[progress.stream] = max(progress.behind, most.get(progress.stream, timedelta()))
+    return [
+        f"! {stream}: the clock of its worker is {_lasting(by)} behind Kafka's" for stream, by in most.items() if by
+    ]
 
 
 def _lead(progress: TopicProgress, now: datetime) -> str:

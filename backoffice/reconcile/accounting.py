@@ -2,9 +2,10 @@
 letter, a tombstone, a gap that a person has accepted, a record that is not the stream's, or a hole in the log."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
@@ -17,6 +18,7 @@ from .reading import Event, Events, Readers, by_record
 
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
+TOO_EARLY = "The message tells of a time that had not come when the log took it, and no dead letter tells of it."
 BOTH = "The message is told of as a dead letter and as a repeat; it can be only one of them."
 NO_REPEAT = "A repeat is noted of a message that is none: {}."
 
@@ -78,6 +80,7 @@ class _Accounting:
     def __post_init__(self) -> None:
         topic = TOPICS[self.chunk.place.topic]
         self._of_topic, self._forgets = frozenset(topic.records), topic.compacted
+        self._ahead = timedelta(minutes=settings.CLOCK_AHEAD_MINUTES) // timedelta(microseconds=1)
         self._mine = frozenset(self.chunk.place.stream.records())
         self._read: list[tuple[int, str, Event]] = []
         self._repeated: list[tuple[int, str, Event]] = []
@@ -105,10 +108,17 @@ class _Accounting:
             self._tell("messages", ELSEWHERE.format(record), offset, record)
         elif record not in self._mine:
             self._no_repeat(offset, f"the stream takes no {record}")
+        elif self._is_too_early(offset, event):
+            self._tell("messages", TOO_EARLY, offset, record)
         elif offset in self.found.noted:
             self._repeated.append((offset, record, event))
         else:
             self._read.append((offset, record, _placed(event, *self.chunk.standings[offset])))
+
+    def _is_too_early(self, offset: int, event: Event) -> bool:
+        """Further ahead of its log than a clock may be; in a log without times that was judged when it came."""
+        lead = event["occurred_at"] - self.chunk.standings[offset][0] * 1_000
+        return offset not in self.chunk.undated and lead > self._ahead
 
     def _no_repeat(self, offset: int, why: str) -> None:
         if offset in self.found.noted:

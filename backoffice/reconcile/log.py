@@ -63,7 +63,8 @@ class Chunk:
     """A part of a slice with its messages, keyed by offset: (key, value).
 
     ``standings`` have for each when it was logged (milliseconds, never less than the one before) and at which offset; a
-    dead letter that was sent again stands where it stood at first. ``logged`` is that of the last message.
+    dead letter that was sent again stands where it stood at first. ``logged`` is that of the last message. ``undated``
+    are the offsets of those that stand at a time which is not the broker's for them: it keeps none, or not any more.
     """
 
     place: Slice
@@ -71,6 +72,7 @@ class Chunk:
     end: int
     messages: dict[int, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     standings: dict[int, tuple[int, int]] = field(default_factory=dict)
+    undated: set[int] = field(default_factory=set)
     logged: int = 0
 
 
@@ -134,9 +136,13 @@ class Log:
             while following is not None and following[0] < chunk.end:
                 offset, message = following
                 chunk.messages[offset] = (message.key(), message.value())
-                logged = max(logged, _logged(message))
+                appended = _logged(message)
+                logged = max(logged, appended)
                 own = (logged, offset)
-                chunk.standings[offset] = standing_of(message.headers(), own) or own  # type: ignore[arg-type]
+                first = standing_of(message.headers(), own)  # type: ignore[arg-type]
+                chunk.standings[offset] = first or own
+                if not (first[0] if first else appended):
+                    chunk.undated.add(offset)
                 following = next(messages, None)
             chunk.logged = logged
             yield chunk

@@ -1,7 +1,7 @@
 """The rules of a contract for one event at a time, in plain Python: nothing of what the streams check with is used.
 
-What the contracts say is shared (`schemas`, `contracts.bounds`), how it is checked is not. One rule is laxer here: how
-far an event may be ahead of the clock was judged when it came.
+What the contracts say is shared (`schemas`, `contracts.bounds`), how it is checked is not. How far an event may be
+ahead of its log is asked where messages are accounted for (accounting.py).
 """
 
 import re

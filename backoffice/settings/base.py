@@ -189,8 +189,10 @@ STREAMS = {
 }
 # For how many days windows are kept by the minute; after that by the hour and by the day.
 WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
-# How far a producer's clock may be ahead of ours: an event of after that is a dead letter.
+# How far a producer's clock may be ahead of the broker's: an event of after that is a dead letter.
 CLOCK_AHEAD_MINUTES = env.float("CLOCK_AHEAD_MINUTES", default=15.0)
+# A worker whose own clock is further behind the brokers' than this says that it is wrong.
+CLOCK_BEHIND = timedelta(seconds=env.float("CLOCK_BEHIND_SECONDS", default=30.0))
 # A producer's clock that is further ahead of the broker's than this is counted and shown.
 CLOCK_TOLERANCE = timedelta(seconds=env.float("CLOCK_TOLERANCE_SECONDS", default=1.0))
 # A message of the outbox that cannot be sent: tried again after so many seconds at first, at most; stuck after so many.

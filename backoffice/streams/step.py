@@ -17,6 +17,7 @@ from . import telemetry
 from .consume.lane import Lane, Limits
 from .consume.reader import Reader
 from .consume.sink import P, Sink
+from .consume.skew import Skew
 from .consume.state import LaneState
 from .consume.watchdog import Watchdog
 from .kafka.clients import group_consumer
@@ -47,10 +48,10 @@ def lanes_of(names: list[str]) -> list[tuple[Lane, TableSink]]:
             f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}."
         )
     registry = our_registry()
-    clock, limits = SystemClock(), Limits(**settings.STREAMS)
+    clock, skew, limits = SystemClock(), Skew(), Limits(**settings.STREAMS)
     return [
         (
-            Lane(name, topic, settings.KAFKA_TOPIC_PREFIX, settings.KAFKA, limits, clock),
+            Lane(name, topic, settings.KAFKA_TOPIC_PREFIX, settings.KAFKA, limits, clock, skew),
             TableSink(STREAMS[name], topic, registry, clock),
         )
         for name in names

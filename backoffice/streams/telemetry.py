@@ -36,6 +36,10 @@ UNBELIEVED = Counter(
     "Messages read whose headers claim a place that is none before their own; they stand where they are.",
     ("topic",),
 )
+CLOCK_BEHIND = Gauge(
+    "pitboss_stream_clock_behind_seconds", "How far this worker's clock is behind the brokers'; 0 while it is right.",
+    multiprocess_mode="max",
+)  # fmt: skip
 UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
 

@@ -7,14 +7,11 @@ import copy
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-from django.conf import settings
 
-from backoffice.contracts import bounds
 from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import frame
 from backoffice.contracts.definitions import released, schema
@@ -98,9 +95,8 @@ def _stored(topic: str, values: list[bytes], writers: AllWriters) -> list[dict[s
     batch = Batch(topic)
     for offset, value in enumerate(values):
         batch.add(partition=0, offset=offset, key=b"k", value=value, start=0)
-    # Reconcile does not ask how far a producer's clock was ahead.
-    now = bounds.LATEST - timedelta(minutes=settings.CLOCK_AHEAD_MINUTES)
-    decoded = decode(batch, records=TOPICS[topic].records, writers=writers, now=now)
+    # How far a producer's clock was ahead is no question of one message alone: reconcile asks it where it accounts.
+    decoded = decode(batch, records=TOPICS[topic].records, writers=writers, now=None)
     found: dict[int, dict[str, Any] | str] = {row: f"dead: {dead.reason}" for row, dead in decoded.dead.items()}
     found |= dict(_rows(decoded))
     return [found.get(row, "neither stored nor dead") for row in range(len(values))]

@@ -1,7 +1,8 @@
 """Messages of one topic as they came from Kafka, in parallel lists: no object per message."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from ..deadletters.standing import Standing
 
@@ -30,6 +31,8 @@ class Batch:
     ``passed`` those of records that the stream does not take. ``logged`` says for each message when its partition's log
     had come to it (milliseconds since 1970): the broker's time, and never less than that of the message before; 0 where
     the log has none of the broker's.
+    ``undated`` are those of which the log does not tell when it took them, though it did so before: their ``logged`` is
+    that of an earlier one. ``behind`` is what our own clock lacks, where it is known to be wrong.
     ``replayed`` has for a dead letter that was sent again, by partition and offset, where it stood at first.
     ``newest`` says for each partition when the latest of the events that make rows happened, ``ahead`` how many of them
     happened after they were logged, and by how much (milliseconds) at the most: their producer's clock is wrong.
@@ -45,6 +48,8 @@ class Batch:
     logged: list[int] = field(default_factory=list)
     replayed: dict[Span, Standing] = field(default_factory=dict)
     spans: dict[int, Span] = field(default_factory=dict)
+    undated: frozenset[Span] = frozenset()
+    behind: timedelta = timedelta()
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     repeats: dict[int, str] = field(default_factory=dict)
     passed: set[int] = field(default_factory=set)
@@ -80,7 +85,7 @@ class Batch:
 
     def until(self, partition: int, offset: int) -> "Batch":
         """The same without the messages of ``partition`` from ``offset`` on, and without any verdict on the others."""
-        kept = Batch(self.topic, replayed=self.replayed, generation=self.generation)
+        kept = Batch(self.topic, generation=self.generation, **self._told_of_places())
         for row, (key, value) in enumerate(zip(self.keys, self.values, strict=True)):
             p, at = self.partitions[row], self.offsets[row]
             if p != partition or at < offset:
@@ -116,6 +121,10 @@ class Batch:
         """The messages of one partition, in order."""
         return [row for row, at in enumerate(self.partitions) if at == partition]
 
+    def _told_of_places(self) -> dict[str, Any]:
+        """What holds for a part as for the whole."""
+        return {"replayed": self.replayed, "undated": self.undated, "behind": self.behind}
+
     def _part(self, first: int, last: int, starts: dict[int, int]) -> "Batch":
         part = Batch(
             self.topic,
@@ -124,8 +133,8 @@ class Batch:
             self.partitions[first:last],
             self.offsets[first:last],
             self.logged[first:last],
-            self.replayed,
             generation=self.generation,
+            **self._told_of_places(),
         )
         for partition, offset in zip(part.partitions, part.offsets, strict=True):
             begins = starts.get(partition, self.spans[partition][0])

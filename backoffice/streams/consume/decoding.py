@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from django.conf import settings
 
+from backoffice.contracts import bounds
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import unframe
 from backoffice.contracts.columns import FRAME
@@ -24,7 +25,7 @@ from .tombstones import Tombstones, take
 Places = npt.NDArray[np.int64]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NEVER = np.iinfo(np.int64).min
+_NEVER, _ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass
@@ -69,8 +70,11 @@ class Decoded:
         return found
 
 
-def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: datetime) -> Decoded:
+def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: datetime | None) -> Decoded:
     """Read all messages of the batch that are not dead or repeats already, and are one of the ``records``.
+
+    When an event happened is held against when its message was logged, and only where the log does not tell against
+    ``now``, our own clock; None where that was judged when the messages came.
 
     Raises:
         Retryable: a schema has to be looked up and the registry is away.
@@ -93,8 +97,8 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
             continue
         decoded.dead |= {row: DeadLetter(told, schema_id, record) for row, told in faults.items()}
         pieces[record] += found
-    latest = now + timedelta(minutes=settings.CLOCK_AHEAD_MINUTES)
     origins = _origins(batch)
+    latest = bounds.LATEST if now is None else _latest(batch, origins["logged_at"].astype(np.int64), now + batch.behind)
     for record, parts in pieces.items():
         kept = held(parts, record, latest)
         for row, told in kept.faults.items():
@@ -115,6 +119,17 @@ def _origins(batch: Batch) -> dict[str, npt.NDArray[np.generic]]:
         "logged_at": np.array(logged, "datetime64[ms]").astype("datetime64[us]"),
         "logged_offset": np.array(standing, np.int64),
     }
+
+
+def _latest(batch: Batch, logged: Places, now: datetime) -> Places:
+    """Of each message the time (microseconds since 1970) after which its event cannot have happened."""
+    is_untold = logged == 0
+    if batch.undated:
+        places = zip(batch.partitions, batch.offsets, strict=True)
+        is_untold |= [place in batch.undated and place not in batch.replayed for place in places]
+    ahead = timedelta(minutes=settings.CLOCK_AHEAD_MINUTES) // _MICROSECOND
+    found: Places = np.where(is_untold, (now - _EPOCH) // _MICROSECOND, np.minimum(logged, _ALWAYS - ahead)) + ahead
+    return found
 
 
 def _by_schema(

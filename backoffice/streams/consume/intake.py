@@ -16,9 +16,13 @@ from .logtimes import LogTimes, appended
 
 @dataclass
 class Taken:
-    """A batch, if there is anything new, and from where some partitions have to be read again to be sure."""
+    """A batch, if there is anything new, and from where some partitions have to be read again to be sure.
+
+    ``appended`` is the newest time of a broker in it (milliseconds since 1970), 0 where there is none.
+    """
 
     batch: Batch | None = None
+    appended: int = 0
     again: dict[int, int] = field(default_factory=dict)
 
 
@@ -76,12 +80,16 @@ class Intake:
             if not wanted.all():
                 messages = [message for message, kept in zip(messages, wanted, strict=True) if kept]
                 partitions, numbers = partitions[wanted], numbers[wanted]
-            times = appended(messages)
+            told = appended(messages)
+            times = told.copy()
             for partition in spans:
-                times[partitions == partition] = self._times.of(partition, times[partitions == partition])
+                times[partitions == partition] = self._times.of(partition, told[partitions == partition])
             values, keys = list(map(Message.value, messages)), list(map(Message.key, messages))
             places = partitions.tolist(), numbers.tolist(), times.tolist()
             taken.batch = Batch(self._topic, values, keys, *places, self._replayed(messages, places[2]), spans)
+            undated = (told == 0) & (times > 0)
+            taken.batch.undated = frozenset(zip(partitions[undated].tolist(), numbers[undated].tolist(), strict=True))
+            taken.appended = int(told.max(initial=0))
         return taken
 
     def _replayed(self, messages: Sequence[Message], times: Sequence[int]) -> dict[Span, Standing]:

@@ -5,9 +5,11 @@ the next. Between them stands a queue of one, so that memory stays bounded. What
 hold and start again from the stored offsets: those, not Kafka's, say what is done.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backoffice.kernel.clock import Clock
+
+from .skew import Skew
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Lane:
     kafka: dict[str, str]
     limits: Limits
     clock: Clock
+    skew: Skew = field(default_factory=Skew)
 
     @property
     def group(self) -> str:

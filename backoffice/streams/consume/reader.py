@@ -114,6 +114,8 @@ class Reader(Generic[P]):
             self._seek(partition, position)
         if taken.batch is not None:
             taken.batch.generation = self._generation
+            self._lane.skew.hear(taken.appended)
+            taken.batch.behind = self._lane.skew.behind(self._lane.clock.now())
         return taken.batch
 
     def _hear_all(self, told: list[Message], ends: dict[int, int], coming: set[int | None]) -> set[int]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from confluent_kafka import KafkaException
 
@@ -99,6 +100,7 @@ class Watchdog(threading.Thread):
         self._watched = [_Watched(lane, state) for lane, state in lanes]
         self._stopping = stopping
         self._asked: _Question | None = None
+        self._is_behind = False
 
     def run(self) -> None:
         shortest = min((watched.lane.limits.stall for watched in self._watched), default=LOOK_SECONDS)
@@ -111,6 +113,7 @@ class Watchdog(threading.Thread):
             self._asked.join(ANSWER_SECONDS)
 
     def look(self) -> None:
+        self._look_at_clock()
         ends, stored = self._ends(), self._stored()
         now = time.monotonic()
         for watched in self._watched:
@@ -124,6 +127,20 @@ class Watchdog(threading.Thread):
                 self._tell(watched, standing, longest, stored)
             elif stored is not None:
                 self._close(watched, stored)
+
+    def _look_at_clock(self) -> None:
+        lanes = [watched.lane for watched in self._watched]
+        behind = max((lane.skew.behind(lane.clock.now()) for lane in lanes), default=timedelta())
+        telemetry.CLOCK_BEHIND.set(behind.total_seconds())
+        if behind and not self._is_behind:
+            log.error(
+                "the clock of %s is %.0f s behind that of Kafka's brokers: set it right; until then no event is taken"
+                " for one of the future by it, and what it dates (dead letters, halts, alerts) is too early",
+                socket.gethostname(), behind.total_seconds(),
+            )  # fmt: skip
+        elif self._is_behind and not behind:
+            log.info("the clock of %s is right again", socket.gethostname())
+        self._is_behind = bool(behind)
 
     def _measure(self, watched: _Watched) -> None:
         for partition in watched.state.owned & watched.ends.keys():

@@ -17,7 +17,6 @@ from psycopg import sql
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from backoffice.contracts.writers import Writers
-from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Rejected, Retryable
 
 from ..consume.batch import Batch, DeadLetter
@@ -63,7 +62,6 @@ class Rebuild:
     connection: Connection
     consumer: Consumer
     writers: Writers
-    clock: Clock
     kafka: dict[str, str]
     prefix: str
     origins: list[Origin]
@@ -151,7 +149,7 @@ class Rebuild:
                 batch,
                 records=source.stream.records_of(source.topic),
                 writers=self.writers,
-                now=self.clock.now(),
+                now=None,
             )
             if decoded.dead:
                 row, dead = min(decoded.dead.items())
@@ -294,9 +292,7 @@ class Rebuild:
         self.connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(SWAP_PATIENCE)))
 
 
-def rebuild(
-    table: str, *, kafka: dict[str, str], prefix: str, writers: Writers, clock: Clock, progress: Progress
-) -> int:
+def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers, progress: Progress) -> int:
     """Make ``table`` anew from Kafka and swap it in; returns how many messages were read.
 
     Raises:
@@ -314,9 +310,7 @@ def rebuild(
                 f"{'; '.join(f'{topic}: {why}' for topic, why in sorted(gone.items()))}. {table} cannot be made from"
                 " what is left. Restore the topic, or keep the table as it is."
             )
-        return Rebuild(table, sources, connection, consumer, writers, clock, kafka, prefix, origins, set(gone)).run(
-            progress
-        )
+        return Rebuild(table, sources, connection, consumer, writers, kafka, prefix, origins, set(gone)).run(progress)
     except KafkaException as error:
         raise Retryable(f"Kafka: {error}. {table} is as it was.") from error
     finally:

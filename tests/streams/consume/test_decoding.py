@@ -4,6 +4,7 @@ import copy
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,6 +110,53 @@ def test_a_producers_clock_may_be_ahead_by_what_is_configured(settings: Any) -> 
     assert not decoded(batch_of("bet-events", [BET]), now=MOMENT - timedelta(minutes=2)).dead
 
 
+AHEAD = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("ours", [timedelta(minutes=-20), timedelta(), timedelta(days=2)])
+@pytest.mark.parametrize(("early", "is_dead"), [(AHEAD, False), (AHEAD + timedelta(milliseconds=1), True)])
+def test_how_early_an_event_is_tells_the_log_and_not_our_clock(
+    ours: timedelta, early: timedelta, is_dead: bool
+) -> None:
+    batch = batch_of("bet-events", [SETTLED, BET])
+    batch.logged = [int(MOMENT.timestamp() * 1_000), int((MOMENT - early).timestamp() * 1_000)]
+
+    result = decoded(batch, now=MOMENT + ours)
+
+    assert sorted(result.dead) == ([1] if is_dead else [])
+
+
+def test_what_is_sent_again_is_as_early_as_it_was_at_first() -> None:
+    hour = int(timedelta(hours=1).total_seconds() * 1_000)
+    logged = int(MOMENT.timestamp() * 1_000)
+    batch = batch_of("bet-events", [BET, BET, BET])
+    batch.logged = [logged + hour, logged - hour, logged + hour]
+    batch.replayed = {(0, 0): (logged - hour, 7), (0, 1): (logged, 8), (0, 2): ((2**63 - 1) // 1_000, 9)}
+    batch.undated = frozenset({(0, 1)})
+
+    assert sorted(decoded(batch, now=MOMENT - timedelta(hours=1)).dead) == [0]
+
+
+def test_a_message_that_the_log_has_ceased_to_date_is_held_against_our_clock_and_what_that_is_known_to_lack() -> None:
+    batch = batch_of("bet-events", [BET, BET])
+    batch.logged = [int((MOMENT - timedelta(hours=1)).timestamp() * 1_000)] * 2
+    batch.undated = frozenset({(0, 1)})
+    slow = MOMENT - timedelta(minutes=20)
+
+    assert sorted(decoded(batch, now=MOMENT).dead) == [0]
+    assert sorted(decoded(batch, now=slow).dead) == [0, 1]
+    batch.behind = timedelta(minutes=20)
+    assert sorted(decoded(batch, now=slow).dead) == [0]
+    assert sorted(decoded(batch.halves()[1], now=slow).dead) == []
+
+
+def test_what_was_stored_once_is_not_judged_again() -> None:
+    batch = at(0, "BetPlaced", happened=timedelta(days=400))
+
+    assert decoded(batch).dead
+    assert not decode(batch, records=["BetPlaced"], writers=KnownWriters(), now=None).dead
+
+
 def at(partition: int, record: str, *, happened: timedelta, logged: timedelta | None = timedelta()) -> Batch:
     """A batch of one event of a moment, logged at another; None where the broker does not keep its time."""
     batch = Batch(topic_of(record))
@@ -163,13 +211,13 @@ def test_rows_say_when_the_log_had_come_to_them() -> None:
 
 def test_what_was_sent_again_stands_where_it_stood_at_first() -> None:
     batch = batch_of("bet-events", [BET, BET], start=100)
-    batch.replayed[0, 101] = (1_000, 42)
+    batch.replayed[0, 101] = (int(MOMENT.timestamp() * 1_000), 42)
 
     table = decoded(batch).tables["BetPlaced"]
 
     assert table["source_offset"].to_pylist() == [100, 101]
     assert table["logged_offset"].to_pylist() == [100, 42]
-    assert [moment.timestamp() for moment in table["logged_at"].to_pylist()] == [0, 1]
+    assert [moment.timestamp() for moment in table["logged_at"].to_pylist()] == [0, MOMENT.timestamp()]
 
 
 def test_records_that_the_stream_does_not_want_are_passed_by() -> None:

@@ -18,7 +18,7 @@ from tests.streams.arriving import event_of, message
 from tests.streams.stored import Logged, Store
 
 NOW_MS = int(MOMENT.timestamp() * 1_000)
-HOUR = timedelta(hours=1)
+EARLY = timedelta(minutes=10)
 # What all messages of a test are about.
 ID, SAME = str(derived_id("which state wins")), {"player_id", "payment_id"}
 
@@ -88,7 +88,7 @@ def test_between_equals_the_later_in_the_log_is_true(store: Store, first: str, t
 
 def test_a_clock_that_is_ahead_does_not_keep_a_player_active(store: Store, batches: bool) -> None:
     ahead, on_time = (
-        {"status": "active", "occurred_at": MOMENT + HOUR},
+        {"status": "active", "occurred_at": MOMENT + EARLY},
         {"status": "frozen", "occurred_at": MOMENT},
     )
 
@@ -98,10 +98,10 @@ def test_a_clock_that_is_ahead_does_not_keep_a_player_active(store: Store, batch
 
 
 def test_nothing_happened_after_it_was_logged(store: Store) -> None:
-    tell(store, Said("PlayerStatusChanged", {"status": "active", "occurred_at": MOMENT + HOUR}, 5))
+    tell(store, Said("PlayerStatusChanged", {"status": "active", "occurred_at": MOMENT + EARLY}, 5))
 
     assert one(store, "status_at", "players_player") == (MOMENT + timedelta(seconds=5),)
-    assert one(store, "ahead, ahead_most", "streams_offset WHERE ahead > 0") == (1, 3_595_000)
+    assert one(store, "ahead, ahead_most", "streams_offset WHERE ahead > 0") == (1, 595_000)
 
 
 def test_a_log_without_times_of_the_broker_is_ordered_by_offset(store: Store, batches: bool) -> None:

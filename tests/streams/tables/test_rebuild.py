@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from backoffice.kernel.clock import SystemClock
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams.schemas import our_registry
@@ -152,6 +151,5 @@ def rebuilt(table: str, progress: Progress = ignore) -> int:
         kafka=settings.KAFKA,
         prefix=settings.KAFKA_TOPIC_PREFIX,
         writers=our_registry(),
-        clock=SystemClock(),
         progress=progress,
     )

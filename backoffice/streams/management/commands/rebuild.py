@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 from backoffice.streams.schemas import our_registry
 from backoffice.streams.tables.rebuild import rebuild
@@ -37,7 +36,6 @@ class Command(BaseCommand):
                     kafka=settings.KAFKA,
                     prefix=settings.KAFKA_TOPIC_PREFIX,
                     writers=our_registry(),
-                    clock=SystemClock(),
                     progress=self._progress,
                 )
         except (Rejected, Retryable) as refused:

@@ -1,0 +1,128 @@
+"""Clocks that are wrong: a worker's, which must cost no event, and a producer's, which all readers judge alike."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from prometheus_client import REGISTRY
+
+from backoffice.kernel.clock import SystemClock
+from backoffice.reconcile.accounting import TOO_EARLY
+from backoffice.reconcile.run import reconcile as run_once
+from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.simulator.generator import generate
+from tests.faults.checks import nothing_lost_or_doubled, reconciled
+from tests.spine import Spine, until
+from tests.streams.arriving import event_of
+from tests.streams.outbox.test_relay import limit
+
+SLOW = timedelta(minutes=20)
+MINUTE = timedelta(minutes=1)
+TOPIC = "bet-events"
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[timedelta]]:
+    """By how much the clock of this process is wrong; the list can be changed while it runs."""
+    by, right = [timedelta()], SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda self: right(self) + by[0])
+    yield by
+    connection.close()
+
+
+def bets(*leads: timedelta) -> list[Event]:
+    """Bets that happen so long after now."""
+    now = datetime.now(UTC)
+    bodies = [
+        event_of("BetPlaced", event_id=str(uuid4()), bet_id=str(uuid4()), occurred_at=microseconds(now + lead))
+        for lead in leads
+    ]
+    return [Event("BetPlaced", str(body["player_id"]), body) for body in bodies]
+
+
+def dead(spine: Spine) -> list[str]:
+    return [str(reason) for (reason,) in spine.rows("SELECT reason FROM streams_deadletter ORDER BY id")]
+
+
+def behind() -> float:
+    return REGISTRY.get_sample_value("pitboss_stream_clock_behind_seconds") or 0.0
+
+
+def status() -> str:
+    told = StringIO()
+    call_command("status", stdout=told)
+    return told.getvalue()
+
+
+def test_a_worker_whose_clock_is_slow_loses_nothing_and_says_so(
+    spine: Spine, wrong: list[timedelta], caplog: pytest.LogCaptureFixture
+) -> None:
+    start = datetime.now(UTC) - timedelta(seconds=20)
+    events = list(generate(seed=3, start=start, events=1_500, step=timedelta(milliseconds=10), players=40))
+    spine.send(events)
+    wrong[0] = -SLOW
+
+    with caplog.at_level(logging.INFO), spine.streaming():
+        spine.wait_drained()
+        until(lambda: behind() > 19 * 60, "the gauge tells how slow it is")
+        until(lambda: "behind that of Kafka's brokers" in caplog.text, "the log says so")
+        wrong[0] = timedelta()
+        until(lambda: behind() == 0.0, "the gauge tells that it is right")
+        until(lambda: "is right again" in caplog.text, "the log says so")
+
+    assert spine.rows("SELECT stream, topic FROM streams_halt") == []
+    assert spine.rows("SELECT topic FROM streams_diversion") == []
+    assert spine.rows("SELECT provider FROM trading_providersuspension") == []
+    assert dead(spine) == []
+    assert "! trading: the clock of its worker is 20 min behind Kafka's" in status()
+    nothing_lost_or_doubled(spine, events)
+
+
+def test_what_is_early_is_dead_whatever_the_worker_takes_the_time_to_be(spine: Spine, wrong: list[timedelta]) -> None:
+    for minutes, many in zip((-60, 0, 600), count(1)):
+        wrong[0] = minutes * MINUTE
+        spine.send(bets(14 * MINUTE, 16 * MINUTE))
+        spine.drain("trading")
+        assert len(dead(spine)) == many
+        assert spine.value("SELECT count(*) FROM trading_bet") == many
+
+    wrong[0] = timedelta()
+    assert all("lies in the future" in reason for reason in dead(spine))
+    reconciled()
+    call_command("rebuild", "trading_bet", stdout=StringIO())
+    assert spine.value("SELECT count(*) FROM trading_bet") == many
+    reconciled()
+
+
+def test_a_row_of_what_had_to_be_a_dead_letter_is_found(spine: Spine, settings: Any) -> None:
+    settings.CLOCK_AHEAD_MINUTES = 30.0
+    spine.send(bets(14 * MINUTE, 16 * MINUTE))
+    spine.drain("trading")
+    assert run_once(full=True, clock=SystemClock()).clean
+
+    settings.CLOCK_AHEAD_MINUTES = 15.0
+    report = run_once(full=True, anew=True, clock=SystemClock())
+
+    assert [difference["says"] for difference in report.differences if difference["check"] == "messages"] == [TOO_EARLY]
+
+
+def test_a_log_that_has_ceased_to_keep_times_is_held_against_the_clock(spine: Spine, wrong: list[timedelta]) -> None:
+    """Its messages stand at the last time it kept; by that all that comes later would be early."""
+    spine.send(bets(timedelta()))
+    spine.drain("trading")
+    limit(spine, TOPIC, "message.timestamp.type", "CreateTime")
+    wrong[0] = 60 * MINUTE
+
+    spine.send(bets(70 * MINUTE, 80 * MINUTE))
+    spine.drain("trading")
+
+    assert len(dead(spine)) == 1
+    assert spine.value("SELECT count(*) FROM trading_bet") == 2
+    reconciled()
