@@ -16,7 +16,7 @@ from backoffice.contracts.codec import decode, encode, frame
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.ids import derived_id
 from backoffice.reconcile.known import known_gaps
-from backoffice.streams.kafka import logs
+from backoffice.streams.kafka import logs, topicids
 from tests.faults.checks import reconciled
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
@@ -78,8 +78,11 @@ def streams(*arguments: str) -> str:
 
 
 def made_anew(spine: Spine, partitions: int) -> None:
-    """The topic is deleted and made again under its name."""
+    """The topic is deleted and made again under its name, and its broker knows: until then it takes messages for the
+    former one.
+    """
     name, admin = f"{spine.prefix}{TOPIC}", AdminClient({**settings.KAFKA})
+    former = topicids.answer(topicids.ask(settings.KAFKA, name))
     admin.delete_topics([name])[name].result(30)
 
     def is_made() -> bool:
@@ -90,6 +93,9 @@ def made_anew(spine: Spine, partitions: int) -> None:
         return True
 
     until(is_made, "the topic is there again")
+    until(
+        lambda: topicids.answer(topicids.ask(settings.KAFKA, name)) not in (None, former), "the broker has the new one"
+    )
 
 
 @contextmanager

@@ -109,9 +109,9 @@ def test_a_partition_goes_on_from_what_it_has_behind_it(store: Store) -> None:
     offsets.begin(store.connection, "a stream", MONEY, {0: 100}, NOW)
     for offset in (20, 60, 70, 80, 90):
         store.connection.execute(
-            'INSERT INTO streams_deadletter (stream, topic, partition, "offset", record, reason, died_at, state)'
-            " VALUES ('a stream', %s, 0, %s, '', 'bad', %s, 'open')",
-            [MONEY, offset, NOW],
+            'INSERT INTO streams_deadletter (stream, topic, partition, "offset", standing_offset, record, reason,'
+            " died_at, state) VALUES ('a stream', %s, 0, %s, %s, '', 'bad', %s, 'open')",
+            [MONEY, offset, offset, NOW],
         )
 
     (past,) = halts.pasts(store.connection, "a stream", MONEY, {0: 100}, 50).values()
