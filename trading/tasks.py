@@ -3,18 +3,18 @@
 import logging
 from datetime import datetime
 
-from celery import shared_task
 from django.conf import settings
 
 from backoffice.kernel.clock import SystemClock
+from backoffice.streams.jobs import clocked
 
-from . import services
+from . import services, suspending
 from .models import StatusChange
 
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="trading.purge_status_changes")
+@clocked("trading.purge_status_changes")
 def purge_status_changes() -> None:
     """Delete changes of status that nobody follows any more; the markets keep the status they have."""
     if deleted := purge_changed(SystemClock().now() - settings.STATUS_CHANGES_KEPT):
@@ -27,7 +27,7 @@ def purge_changed(before: datetime) -> int:
     return deleted
 
 
-@shared_task(name="trading.forget_closed_offers")
+@clocked("trading.forget_closed_offers")
 def forget_closed_offers() -> None:
     """Have the prices of offers forgotten that closed long ago."""
     forgotten = services.forget_closed_offers(SystemClock().now())

@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.tables.partitions import missing_partitions
 
+from .differences import read_differences
+from .jobs import read_jobs
 from .lag import Lag, ask_lag, judged
 from .outbox import read_outbox
 from .progress import TopicProgress, read_topics
@@ -32,7 +34,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class StandingNumbers(Collector):
-    """Newest event, open dead letters and halted partitions of each topic; feeds; months that tables lack."""
+    """Newest event, open dead letters and halted partitions of each topic; feeds; months that tables lack; jobs."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         try:
@@ -45,6 +47,8 @@ class StandingNumbers(Collector):
                 *_of_sources(read_sources(now)),
                 _of_partitions(now),
                 *_of_outbox(now),
+                *_of_jobs(now),
+                _of_differences(),
             ]
         except Error:
             found = []
@@ -99,6 +103,26 @@ def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:
             family.add_metric(labels, len(partitions))
         ahead.add_metric(labels, progress.lead.events)
     yield from (newest, dead, halted, diverted, stalled, ahead)
+
+
+def _of_jobs(now: datetime) -> Iterator[GaugeMetricFamily]:
+    succeeded = GaugeMetricFamily(
+        "pitboss_job_succeeded_timestamp_seconds", "When the job last did its work.", labels=("job",)
+    )
+    overdue = GaugeMetricFamily("pitboss_job_overdue", "1 where the job ought to have been done.", labels=("job",))
+    for job in read_jobs():
+        if job.succeeded_at is not None:
+            succeeded.add_metric((job.name,), job.succeeded_at.timestamp())
+        overdue.add_metric((job.name,), float(job.is_overdue(now)))
+    yield from (succeeded, overdue)
+
+
+def _of_differences() -> GaugeMetricFamily:
+    told = "Differences that were found and neither mended nor explained since."
+    open_ones = GaugeMetricFamily("pitboss_open_differences", told, labels=("kind",))
+    for found in read_differences():
+        open_ones.add_metric((found.kind,), found.count)
+    return open_ones
 
 
 def _of_lag(lag: Lag | None) -> Iterator[GaugeMetricFamily]:

@@ -19,6 +19,8 @@ from backoffice.live.conditions import HERE
 from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
+from .differences import read_differences
+from .jobs import read_jobs
 from .lag import Lag, ask_lag, judged
 from .outbox import read_outbox
 from .progress import TopicProgress, read_topics
@@ -51,6 +53,8 @@ def facts(_: HttpRequest) -> JsonResponse:
         told = [machine.topic(each, now, lag.waiting if lag else None) for each in topics]
         feeds = [machine.source(found, now) for found in read_sources(now)]
         missing = missing_partitions(now)
+        jobs = [machine.job(found, now) for found in read_jobs()]
+        differences = [machine.differences(found, now) for found in read_differences()]
         outbox = machine.outbox(read_outbox(), now)
     except Error as error:
         return JsonResponse({"postgres": f"away: {type(error).__name__}", "live": HERE.rows()}, status=503)
@@ -58,6 +62,7 @@ def facts(_: HttpRequest) -> JsonResponse:
         {
             "at": now.isoformat(), "streams": _said(topics, lag), "topics": told,
             "feeds": feeds, "missing_partitions": missing, "outbox": outbox,
+            "jobs": jobs, "differences": differences,
             "live": HERE.rows(),
         }
     )  # fmt: skip

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from .differences import Differences
 from .figures import FIGURES
+from .jobs import Job
 from .outbox import Outbox
 from .progress import StreamTopic, TopicProgress
 from .silence import Source
@@ -25,6 +27,8 @@ def as_document(status: Status) -> dict[str, Any]:
         "stalled": status.stalled,
         "missing_partitions": list(status.missing_partitions),
         "outbox": outbox(status.outbox, status.at),
+        "jobs": [job(each, status.at) for each in status.jobs],
+        "differences": [differences(each, status.at) for each in status.differences],
         "feeds": [source(each, status.at) for each in status.sources],
         **{name: figure.document(status.figures[name]) for name, figure in FIGURES.items()},
         "age_seconds": {name: _seconds(at, status.at) for name, at in status.as_of.items()},
@@ -61,6 +65,19 @@ def outbox(found: Outbox, now: datetime) -> dict[str, Any]:
         "held": found.held,
         "held_topics": held,
     }
+
+
+def job(found: Job, now: datetime) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "succeeded_seconds_ago": _seconds(found.succeeded_at, now),
+        "due_at": found.due_at.isoformat(),
+        "is_overdue": found.is_overdue(now),
+    }
+
+
+def differences(found: Differences, now: datetime) -> dict[str, Any]:
+    return {"kind": found.kind, "open": found.count, "oldest_seconds": _seconds(found.since, now)}
 
 
 def source(found: Source, now: datetime) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from textwrap import wrap
 
+from .differences import Differences
 from .figures import FIGURES, Column
+from .jobs import Job
 from .outbox import Outbox
 from .progress import TopicProgress
 from .silence import Silent, Source
@@ -66,9 +68,12 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
         lines += _line(label, text, age(status.as_of[name], status.at), width)
     halted = ", ".join(status.halted)
     lines += _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
-    rest = {
+    rest: dict[str, Iterable[str]] = {
         "! DIVERTED": status.diverted, "! STALLED": status.stalled, "! No partition": status.missing_partitions,
     }  # fmt: skip
+    rest["! OVERDUE"] = [_overdue(job, status.at) for job in status.jobs if job.is_overdue(status.at)]
+    for each in status.differences:
+        rest[f"! {each.kind}"] = [_differing(each, status.at)] if each.count else []
     for label, found in rest.items():
         lines += _line(label, ", ".join(found), "now", width) if found else []
     return lines + _outbox(status.outbox, status.at, width)
@@ -94,6 +99,15 @@ def _line(label: str, text: str, old: str, width: int) -> list[str]:
     room = width - _LABEL - _AGE - 1
     first, *rest = wrap(text, room) or [""]
     return [f"{label:<{_LABEL}}{first:<{room + 1}}{old:>{_AGE}}", *(" " * _LABEL + line for line in rest)]
+
+
+def _overdue(job: Job, now: datetime) -> str:
+    last = f"last done {age(job.succeeded_at, now)} ago" if job.succeeded_at else "never done"
+    return f"{job.name} ({last})"
+
+
+def _differing(found: Differences, now: datetime) -> str:
+    return f"differences open: {found.count:,}, the first for {age(found.since, now)}"
 
 
 def _topics(status: Status) -> list[str]:

@@ -9,7 +9,9 @@ from django.db.models import Sum
 
 from backoffice.streams.tables.partitions import missing_partitions
 
+from .differences import Differences, read_differences
 from .figures import FIGURES, read_figures
+from .jobs import Job, read_jobs
 from .lag import ask_lag, judged
 from .models import Window
 from .outbox import Outbox, read_outbox
@@ -34,6 +36,8 @@ class Health:
     events_per_second: float
     missing_partitions: tuple[str, ...]
     outbox: Outbox
+    jobs: tuple[Job, ...]
+    differences: tuple[Differences, ...]
     as_of: dict[str, datetime | None]
 
     @property
@@ -59,6 +63,10 @@ class Health:
         return [f"{progress.stream}: {progress.topic}" for progress in self.topics if progress.diverted]
 
     @property
+    def overdue(self) -> list[str]:
+        return [job.name for job in self.jobs if job.is_overdue(self.at)]
+
+    @property
     def stalled(self) -> list[str]:
         return [f"{progress.stream}: {progress.topic}" for progress in self.topics if progress.stalled]
 
@@ -82,6 +90,8 @@ def read_health(now: datetime) -> Health:
         events_per_second=_events_in_minute(now) / 60,
         missing_partitions=tuple(missing_partitions(now)),
         outbox=read_outbox(),
+        jobs=tuple(read_jobs()),
+        differences=tuple(read_differences()),
         as_of=_as_of(now, topics),
     )
 
@@ -104,7 +114,10 @@ def _this_minute(now: datetime) -> datetime:
 
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:
     newest = {progress.topic: progress.newest_at for progress in topics}
-    asked = dict.fromkeys(("topics", "lag", "dead_letters", "halted", "missing_partitions", "outbox", "sources"), now)
+    asked = dict.fromkeys(
+        ("topics", "lag", "dead_letters", "halted", "missing_partitions", "outbox", "sources", "jobs", "differences"),
+        now,
+    )
     rolling = {
         name: _furthest_behind([newest.get(topic) for topic in figure.made_of]) for name, figure in FIGURES.items()
     }

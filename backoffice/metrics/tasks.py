@@ -2,16 +2,15 @@
 
 import logging
 
-from celery import shared_task
-
 from backoffice.kernel.clock import SystemClock
+from backoffice.streams.jobs import clocked
 
 from . import rollup
 
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="metrics.roll_windows")
+@clocked("metrics.roll_windows")
 def roll_windows() -> None:
     """Minutes that are long past become hours and days."""
     before = rollup.border(SystemClock().now())

@@ -6,10 +6,12 @@ class ReconcileConfig(AppConfig):
     label = "reconcile"
 
     def ready(self) -> None:
-        from backoffice.metrics import rollup
+        from backoffice.metrics import differences, rollup
 
         from .books import OF_EVERYTHING, STANDING
+        from .telling import standing
 
+        differences.register("reconcile", standing)
         # What is expected of the windows is added up to hours and days with them.
         for books in (STANDING, OF_EVERYTHING):
             rollup.register(books.windows)

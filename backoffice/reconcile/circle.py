@@ -4,7 +4,7 @@ What a run reads again follows from how much history there is and how long ago t
 behind in its round comes first. A bound keeps a run short. Where it keeps a round from ending in time, that is told.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -131,6 +131,19 @@ def again(rounds: list[Round], budget: int) -> list[Slice]:
             )
         )
     return slices
+
+
+def at_offsets(position: Position, places: Iterable[tuple[str, str, int, int, int]]) -> list[Slice]:
+    """Slices of those of the places (stream, topic, partition, first, last offset) that were checked and are there."""
+    checked = position.checked.next if position.checked else 0
+    return [
+        Slice(
+            position.stream, position.topic, position.partition, first, last + 1, is_new=False,
+            generation=position.generation,
+        )
+        for *place, first, last in sorted(places)
+        if tuple(place) == position.key and position.low <= first and last < min(checked, position.stored)
+    ]  # fmt: skip
 
 
 def move_on(rounds: list[Round], slices: list[Slice], now: datetime) -> None:

@@ -105,3 +105,8 @@ class Findings:
     @property
     def total(self) -> int:
         return self.by_check.total()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more than are kept."""
+        return self.total > len(self.listed) or self.named_by_check.total() > len(self.named)

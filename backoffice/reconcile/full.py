@@ -37,6 +37,7 @@ def in_full(clock: Clock, step: int, *, anew: bool, say: Say) -> Run:
         progress = _Progress(log, say, sum(run.checked.values()))
         _read(running, Plan(step), progress)
         _walk(running, step, clock, progress)
+        running.end()
     return _finished(run, clock)
 
 

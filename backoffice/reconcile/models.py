@@ -163,12 +163,22 @@ class Run(models.Model):
 
 
 class Finding(models.Model):
-    """A finding that was told once; however often a run meets it again, there is one alert."""
+    """A finding and the alert that tells of it: one, however often a run meets it again before it ends.
+
+    It ends when a run looks where it was and does not find it; found once more, it has another alert. ``rounds`` are
+    how many rounds through history each partition and table had behind it when it was last found.
+    """
 
     id = models.UUIDField(primary_key=True)
     difference = models.JSONField()
+    alert_id = models.UUIDField()
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    rounds = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+
+    class Meta:
+        indexes = [models.Index(fields=["first_seen_at"], condition=models.Q(ended_at=None), name="open_findings")]
 
     def __str__(self) -> str:
         return str(self.difference.get("says", self.id))

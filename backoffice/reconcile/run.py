@@ -92,7 +92,9 @@ def reconcile(
 def _by_the_clock(clock: Clock, step: int) -> Run:
     run, since_last = _begun(clock)
     with _log() as log:
-        _through(Running(log, clock, run, STANDING), since_last, step, clock)
+        running = Running(log, clock, run, STANDING)
+        _through(running, since_last, step, clock)
+        running.end()
     return run
 
 
@@ -109,6 +111,7 @@ def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -
         running.read_new(plan, partial(go_on, books=STANDING, now=clock.now(), since_last=since_last))
         roll_again()
     running.read_again(since_last, step)
+    running.read_open_again()
 
 
 def _news() -> int:
@@ -134,6 +137,7 @@ def _in_two(clock: Clock, step: int) -> Run:
             running = Running(log, clock, run, STANDING, topics=frozenset(TOPICS) - ledger, is_beside=True)
             _through(running, since_last, step, clock)
         running.take_in(*result())
+        running.end()
     return run
 
 

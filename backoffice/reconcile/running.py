@@ -22,7 +22,7 @@ from .log import Log, Slice
 from .models import Run
 from .plan import Plan, Position, missing, positions
 from .reading import Readers
-from .telling import tell
+from .telling import end_all, end_gone_round, end_read_again, keep_open, open_findings, stands_at, tell
 from .transactions import advance, forget_unchecked, snapshot
 from .walks import Walker
 
@@ -72,6 +72,7 @@ class Running:
             now = self._clock.now()
             advance(self._books, mine, ends, logged, now)
             self.keep()
+            self._end_unmet(slices)
 
     def read_again(self, since_last: timedelta, step: int) -> None:
         """A part of what was checked before, so that all of it has its turn in time."""
@@ -92,7 +93,38 @@ class Running:
                 checker.finish()
                 circle.move_on(rounds, slices, self._clock.now())
                 self.keep()
+                self._end_unmet(slices)
             budget = max(0, budget - sum(part.end - part.start for part in slices)) if slices else 0
+
+    def read_open_again(self) -> None:
+        """The places of findings that stand open, so that one that was mended ends with the next run."""
+        at = {place for place in map(stands_at, open_findings(self._run.started_at)) if place}
+        if not at:
+            return
+        with snapshot(is_beside=self._is_beside) as cursor:
+            gaps = known_gaps(cursor)
+            read = [p for p in positions(cursor, self._log, self._books, gaps) if p.topic in self._topics]
+            slices = [part for position in read for part in circle.at_offsets(position, at)]
+            checker = self._checker(cursor, gaps, is_new=False)
+            self._examine(checker, read, slices)
+            checker.finish()
+            self.keep()
+            self._end_unmet(slices)
+
+    def _end_unmet(self, slices: list[Slice]) -> None:
+        if not self.findings.is_cut:
+            end_read_again(slices, self._run.started_at, self._clock.now())
+
+    def end(self) -> None:
+        """Of all that was looked for: findings that were not met again end."""
+        now, since = self._clock.now(), self._run.started_at
+        with snapshot():
+            if self.findings.is_cut:
+                keep_open(now)
+            elif self._run.full:
+                end_all(since, now)
+            else:
+                end_gone_round(since, now)
 
     def take_in(self, findings: Findings, checked: Counter[str]) -> None:
         """What a process beside this one found and told."""

@@ -1,39 +1,133 @@
-"""An alert for each finding that was never told before."""
+"""An alert for each finding, which is closed when a run looks where the finding was and it is not there any more."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from backoffice.streams.outbox.alerts import raise_alert
+from django.db.models import Count, F, Min
 
-from .differences import Difference
+from backoffice.kernel.ids import derived_id
+from backoffice.metrics.differences import Differences
+from backoffice.streams.outbox.alerts import close_alert, raise_alert
+
+from .books import STANDING
+from .differences import Difference, Weight
+from .log import Slice
 from .models import Finding
+
+KIND = "reconcile_difference"
+# Found by whoever passes the beginning or the end of a log, and not by reading what stands at the offsets again.
+_OF_LOGS = ("log_begins_later", "log_ends_early", "known_gap")
+# Nobody comes to the place again: it is told once, as the run that passes it has it.
+_IN_PASSING = "log_begins_later"
+# A round that had begun when the finding was last met says nothing of it; the one after that does.
+_ROUNDS = 2
+
+Rounds = Mapping[str, int]
 
 
 def tell(differences: Sequence[Difference], now: datetime) -> None:
     """Note the findings; within the caller's transaction."""
+    if not differences:
+        return
+    rounds = rounds_done()
+    known = Finding.objects.in_bulk([difference.fingerprint() for difference in differences])
     for difference in differences:
-        found, is_new = Finding.objects.get_or_create(
-            id=difference.fingerprint(),
-            defaults={
-                "difference": json.loads(json.dumps(difference.as_json(), default=str)),
-                "first_seen_at": now,
-                "last_seen_at": now,
-            },
-        )
-        if is_new:
-            _alert(difference, now)
-        else:
-            Finding.objects.filter(pk=found.pk).update(last_seen_at=now)
+        finding = known.get(difference.fingerprint())
+        is_open = finding is not None and finding.ended_at is None
+        if finding is None:
+            finding = Finding(id=difference.fingerprint(), first_seen_at=now)
+        if not is_open:
+            finding.alert_id = derived_id("reconcile alert", str(finding.id), now.isoformat())
+            finding.ended_at = None
+            finding.difference = json.loads(json.dumps(difference.as_json(), default=str))
+            _alert(finding, difference, now)
+        finding.last_seen_at, finding.rounds = now, rounds
+        finding.save()
+        known[finding.id] = finding
 
 
-def _alert(difference: Difference, now: datetime) -> None:
+def rounds_done() -> dict[str, int]:
+    """How many rounds each partition that holds anything and each table has behind it, of the runs by the clock."""
+    held = STANDING.checked._default_manager.filter(next__gt=F("since"))
+    places = held.values_list("stream", "topic", "partition", "generation", "rounds")
+    found = {"/".join(map(str, place)): rounds for *place, rounds in places}
+    return found | dict(STANDING.walks._default_manager.values_list("name", "rounds"))
+
+
+def open_findings(since: datetime) -> list[Finding]:
+    """Those that stand open and were not met since a moment: when a run began."""
+    return list(Finding.objects.filter(ended_at=None, last_seen_at__lt=since))
+
+
+def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime) -> None:
+    """End what is not met any more where it stood: the offsets were read, since the run began at ``since``."""
+    read = list(slices)
+    _end(open_findings(since), lambda finding: any(_lies_in(finding, part) for part in read), now)
+
+
+def end_gone_round(since: datetime, now: datetime) -> None:
+    """End what stands at no offset and was not met although all of history and of the tables was gone through."""
+    rounds = rounds_done()
+    Finding.objects.filter(ended_at=None, rounds={}).update(rounds=rounds)
+    _end(open_findings(since), lambda finding: _is_gone_round(finding, rounds), now)
+
+
+def end_all(since: datetime, now: datetime) -> None:
+    """End what a run over everything has not met since it began."""
+    _end(open_findings(since), lambda _: True, now)
+
+
+def keep_open(now: datetime) -> None:
+    """A run found more than it lists: nobody can say of any finding that it was not met."""
+    Finding.objects.filter(ended_at=None).update(last_seen_at=now, rounds=rounds_done())
+
+
+def stands_at(finding: Finding) -> tuple[str, str, int, int, int] | None:
+    """Stream, topic, partition, first and last offset of what is found by reading these again; None of all else."""
+    found = finding.difference
+    if not found["offsets"] or not found["topic"] or found["check"] in _OF_LOGS:
+        return None
+    return found["stream"], found["topic"], found["partition"], *found["offsets"]
+
+
+def standing() -> Differences:
+    """The differences, not the warnings, that stand open."""
+    found = Finding.objects.filter(ended_at=None, difference__weight=Weight.DIFFERENCE)
+    told = found.aggregate(count=Count("id"), since=Min("first_seen_at"))
+    return Differences("reconcile", told["count"], told["since"])
+
+
+def _lies_in(finding: Finding, part: Slice) -> bool:
+    match stands_at(finding):
+        case stream, topic, partition, first, last:
+            return (stream, topic, partition) == part.key and part.start <= first and last < part.end
+    return False
+
+
+def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
+    before: Rounds = finding.rounds
+    return (
+        finding.difference["check"] != _IN_PASSING
+        and bool(before)
+        and all(rounds[name] >= done + _ROUNDS for name, done in before.items() if name in rounds)
+    )
+
+
+def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: datetime) -> None:
+    for finding in findings:
+        if is_over(finding):
+            close_alert(finding.alert_id, KIND, "It is not found any more where it was.", now=now)
+            Finding.objects.filter(pk=finding.pk).update(ended_at=now)
+
+
+def _alert(finding: Finding, difference: Difference, now: datetime) -> None:
     at = f"{difference.topic}[{difference.partition}] {difference.record} {difference.offsets or difference.where}"
     raise_alert(
-        "reconcile_difference",
+        KIND,
         f"{at}: {difference.says}",
         rule=f"reconcile_{difference.check}",
         evidence=difference.as_json(),
-        alert_id=difference.fingerprint(),
+        alert_id=finding.alert_id,
         now=now,
     )

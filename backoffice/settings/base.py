@@ -172,6 +172,15 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+# A job by the clock that has not succeeded so many seconds after it was due is overdue. One that finds Postgres away is
+# tried again after so many seconds at first, at most, and so many times.
+JOBS = {
+    "late": env.float("JOB_LATE_AFTER", default=900.0),
+    "first_retry": env.int("JOB_FIRST_RETRY", default=10),
+    "longest_retry": env.int("JOB_LONGEST_RETRY", default=600),
+    "retries": env.int("JOB_RETRIES", default=20),
+}
+
 # For how long each change of a market's status is kept, for those who follow them.
 STATUS_CHANGES_KEPT = timedelta(days=7)
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class StreamsConfig(AppConfig):
@@ -10,3 +11,6 @@ class StreamsConfig(AppConfig):
         from backoffice import celery  # noqa: F401
 
         from . import checks  # noqa: F401
+        from .jobs import note_known
+
+        post_migrate.connect(note_known, sender=self)

@@ -265,6 +265,20 @@ class Stall(models.Model):
         return f"{self.stream}: {self.topic} stands still: {self.told}"
 
 
+class ClockedJob(models.Model):
+    """When a job by the clock last did its work; ``known_since`` is when it was first to be waited for."""
+
+    name = models.TextField(primary_key=True)
+    known_since = models.DateTimeField()
+    succeeded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "streams_clocked_job"
+
+    def __str__(self) -> str:
+        return f"{self.name}, last done {self.succeeded_at or 'never'}"
+
+
 class Outgoing(models.Model):
     """A message to Kafka, written in the transaction of the change that it tells of; the relay sends it.
 

@@ -3,11 +3,11 @@
 import logging
 from datetime import datetime, timedelta
 
-from celery import shared_task
 from django.db import connection
 
 from backoffice.kernel.clock import SystemClock
 
+from .jobs import Undone, clocked
 from .outbox.alerts import raise_alert
 from .tables.partitions import NotMade, ensure_partitions
 
@@ -17,25 +17,24 @@ OUTBOX_DAYS = timedelta(days=7)
 CHUNK = 5_000
 
 
-@shared_task(name="streams.make_partitions")
+@clocked("streams.make_partitions")
 def make_partitions() -> None:
     """The monthly partitions of the months to come, and any that is missing; an alert where that fails."""
     now = SystemClock().now()
     try:
         made = ensure_partitions(now)
     except NotMade as reason:
-        log.error("partitions could not be made: %s", reason)
         raise_alert(
             "partitions_not_made",
             f"Months could not be made ({reason}). Their rows lie in the default partition until they are; it is tried"
             " again tomorrow, or at once with `manage.py partitions`.",
             now=now,
         )
-    else:
-        log.info("made partitions: %s", ", ".join(made) or "none is missing")
+        raise Undone(f"partitions could not be made: {reason}") from reason
+    log.info("made partitions: %s", ", ".join(made) or "none is missing")
 
 
-@shared_task(name="streams.purge_outbox")
+@clocked("streams.purge_outbox")
 def purge_outbox() -> None:
     """Delete what was sent more than a week ago; what is not sent stays, however old."""
     if deleted := purge_sent(SystemClock().now() - OUTBOX_DAYS):

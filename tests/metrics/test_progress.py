@@ -131,7 +131,17 @@ def test_health_tells_facts_and_no_money(told: Spine) -> None:
     assert (topics["bet-events"]["dead_letters"], topics["game-rounds"]["halted"]) == (1, [1])
     assert {feed["provider"] for feed in shown["feeds"]} <= {"northfeed", "courtline", "exchange-one"}
     assert any(feed["markets_watched"] for feed in shown["feeds"])
-    assert set(shown) == {"at", "topics", "feeds", "missing_partitions", "outbox", "live", "streams"}
+    assert set(shown) == {
+        "at",
+        "topics",
+        "feeds",
+        "missing_partitions",
+        "outbox",
+        "live",
+        "streams",
+        "jobs",
+        "differences",
+    }
 
 
 def test_a_month_that_was_not_made_is_told_everywhere(database: str) -> None:

@@ -43,6 +43,8 @@ def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) ->
         },
         missing_partitions=(),
         outbox=Outbox(3, ago(seconds=2), 0, (), timedelta(minutes=5)),
+        jobs=(),
+        differences=(),
         as_of={
             **dict.fromkeys(FIGURES, ago(seconds=45)),
             "events_per_second": ago(seconds=30),

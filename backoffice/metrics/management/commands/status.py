@@ -89,6 +89,9 @@ def as_line(status: Status | None, parts: Parts) -> str:
     halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
     halted += f"  DIVERTED {', '.join(status.diverted)}" if status.diverted else ""
     halted += f"  STALLED {', '.join(status.stalled)}" if status.stalled else ""
+    halted += f"  OVERDUE {', '.join(status.overdue)}" if status.overdue else ""
+    open_differences = sum(each.count for each in status.differences)
+    halted += f"  DIFFERENCES {open_differences:,}" if open_differences else ""
     silent = sum(source.silent for source in status.sources)
     return (
         f"{status.events_per_second:,.0f} events/s  lag {_lag(status)}"

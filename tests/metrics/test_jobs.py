@@ -1,0 +1,123 @@
+"""Jobs by the clock that are not done are missed, whoever it is that does not do them."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from celery.schedules import crontab
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import OperationalError
+from django.test import Client
+
+from backoffice.celery import app
+from backoffice.kernel.errors import Retryable
+from backoffice.metrics.jobs import read_jobs
+from backoffice.reconcile import tasks as reconciling
+from backoffice.streams import tasks
+from backoffice.streams.jobs import due_after, note_known
+from backoffice.streams.models import ClockedJob
+from backoffice.streams.tables.partitions import NotMade
+from backoffice.streams.tasks import make_partitions
+
+NAMES = sorted(entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values())
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def overdue() -> list[str]:
+    return [job.name for job in read_jobs() if job.is_overdue(datetime.now(UTC))]
+
+
+def succeeded(name: str) -> datetime | None:
+    return ClockedJob.objects.get(name=name).succeeded_at
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        (300.0, NOON + timedelta(minutes=5)),
+        (crontab(hour="2", minute="10"), datetime(2026, 3, 2, 2, 10, tzinfo=UTC)),
+        (crontab(minute="40"), NOON + timedelta(minutes=40)),
+    ],
+)
+def test_a_job_is_due_as_it_is_scheduled(schedule: float | crontab, due: datetime) -> None:
+    assert due_after(schedule, NOON) == due
+
+
+@pytest.mark.usefixtures("database")
+def test_all_that_is_scheduled_is_waited_for_from_the_migration_on() -> None:
+    assert [(job.name, job.succeeded_at) for job in read_jobs()] == [(name, None) for name in NAMES]
+    ClockedJob.objects.filter(name=NAMES[0]).delete()
+    before = ClockedJob.objects.get(name=NAMES[1]).known_since
+
+    note_known(apps)
+
+    assert [job.name for job in read_jobs()] == NAMES
+    assert ClockedJob.objects.get(name=NAMES[1]).known_since == before
+
+
+@pytest.mark.usefixtures("spine")
+@pytest.mark.parametrize("name", NAMES)
+def test_every_job_leaves_when_it_was_done(name: str) -> None:
+    app.loader.import_default_modules()
+
+    app.tasks[name]()
+
+    at = succeeded(name)
+    assert at is not None
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+
+
+@pytest.mark.usefixtures("spine")
+def test_a_job_that_is_overdue_is_told_wherever_one_asks() -> None:
+    ClockedJob.objects.update(known_since=datetime.now(UTC), succeeded_at=datetime.now(UTC))
+    assert overdue() == []
+    ClockedJob.objects.filter(name="reconcile.newest").update(succeeded_at=datetime.now(UTC) - timedelta(hours=3))
+    shown, line = StringIO(), StringIO()
+
+    call_command("status", stdout=shown)
+    call_command("status", "--line", stdout=line)
+
+    jobs = {job["name"]: job["is_overdue"] for job in Client().get("/health/facts").json()["jobs"]}
+    page = Client().get("/metrics").content.decode()
+    assert jobs == {name: name == "reconcile.newest" for name in NAMES}
+    assert "! OVERDUE        reconcile.newest (last done 3 h ago)" in shown.getvalue()
+    assert "OVERDUE reconcile.newest" in line.getvalue()
+    assert '\npitboss_job_overdue{job="reconcile.newest"} 1.0\n' in page
+    assert '\npitboss_job_overdue{job="streams.make_partitions"} 0.0\n' in page
+
+
+@pytest.mark.usefixtures("database")
+def test_a_job_that_could_not_do_its_work_has_not_succeeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotMade("metrics_window_202603: locked")
+
+    def wait(*_: object, **__: object) -> None:
+        raise Retryable("Kafka is away")
+
+    monkeypatch.setattr(tasks, "ensure_partitions", refuse)
+    monkeypatch.setattr(reconciling, "reconcile", wait)
+
+    make_partitions()
+    reconciling.reconcile_newest()
+
+    assert (succeeded("streams.make_partitions"), succeeded("reconcile.newest")) == (None, None)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_job_that_finds_postgres_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def first_away(_: datetime) -> list[str]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError("the server closed the connection")
+        return []
+
+    monkeypatch.setattr(tasks, "ensure_partitions", first_away)
+
+    make_partitions.apply()
+
+    assert len(tries) == 2
+    assert succeeded("streams.make_partitions") is not None

@@ -1,0 +1,102 @@
+"""A difference is told while it stands: an alert when it is found, closed when it is mended; another if it returns."""
+
+import io
+from functools import partial
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client, override_settings
+
+from backoffice.contracts.codec import decode
+from backoffice.contracts.definitions import schema
+from backoffice.reconcile import differences
+from backoffice.reconcile.models import Finding, Walk
+from tests.reconcile.conftest import Reconcile, Tamper, changed
+from tests.spine import Spine
+
+ALERTS = "SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id"
+OLDEST = "(SELECT id FROM trading_bet ORDER BY source_partition, source_offset LIMIT 1)"
+ALTER = f"UPDATE trading_bet SET stake = stake + 1 WHERE id = {OLDEST}"
+MEND = f"UPDATE trading_bet SET stake = stake - 1 WHERE id = {OLDEST}"
+
+
+@pytest.fixture
+def meddle(continued: Spine) -> Tamper:
+    return partial(changed, continued)
+
+
+def told(spine: Spine) -> list[tuple[str, str]]:
+    alerts = [decode(bytes(value), schema("ComplianceAlert")) for (value,) in spine.rows(ALERTS)]
+    return [(alert["alert_id"], alert["status"]) for alert in alerts]
+
+
+@pytest.mark.parametrize("arguments", [("--full",), ()])
+def test_a_difference_is_closed_when_it_is_mended_and_told_again_when_it_returns(
+    arguments: tuple[str, ...], meddle: Tamper, continued: Spine, reconcile: Reconcile
+) -> None:
+    """By the clock, too: what was found is looked at by each run until it ends."""
+    meddle(ALTER)
+    assert reconcile("--full")[0] == 1
+    assert reconcile(*arguments)[0] == 1
+    (first,) = [alert for alert, _ in told(continued)]
+
+    meddle(MEND)
+    assert reconcile(*arguments)[0] == 0
+    assert told(continued) == [(first, "opened"), (first, "closed")]
+    meddle(ALTER)
+    assert reconcile("--full")[0] == 1
+
+    (_, _, (second, status)) = told(continued)
+    assert (status, second != first) == ("opened", True)
+    assert Finding.objects.get().ended_at is None
+
+
+@override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000})
+def test_what_stands_at_no_offset_ends_when_all_was_gone_through_since(
+    meddle: Tamper, continued: Spine, reconcile: Reconcile
+) -> None:
+    one = "(SELECT account_id FROM wallet_balance ORDER BY 1 LIMIT 1)"
+    meddle(f"UPDATE wallet_balance SET debits = debits + 1 WHERE account_id = {one}")
+    assert reconcile("--full")[0] == 1
+    meddle(f"UPDATE wallet_balance SET debits = debits - 1 WHERE account_id = {one}")
+
+    runs = 0
+    while Finding.objects.filter(ended_at=None).exists():
+        assert {status for _, status in told(continued)} == {"opened"}
+        assert reconcile()[0] == 0
+        runs += 1
+        assert runs < 9, Walk.objects.values_list("name", "rounds")
+
+    assert runs > 1
+    assert sorted(status for _, status in told(continued)) == sorted(["opened", "closed"] * Finding.objects.count())
+
+
+def test_while_more_is_found_than_is_listed_nothing_ends(
+    meddle: Tamper, continued: Spine, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meddle(ALTER)
+    assert reconcile("--full")[0] == 1
+    meddle(MEND)
+    monkeypatch.setattr(differences, "LISTED", 2)
+    meddle("UPDATE wallet_round SET win = win + 1 WHERE event_id IN (SELECT event_id FROM wallet_round LIMIT 5)")
+
+    assert reconcile("--full")[0] == 1
+
+    assert {status for _, status in told(continued)} == {"opened"}
+
+
+def test_an_open_difference_is_told_wherever_one_asks_how_all_is(
+    meddle: Tamper, continued: Spine, reconcile: Reconcile
+) -> None:
+    meddle(ALTER)
+    reconcile("--full")
+
+    shown, line, facts = io.StringIO(), io.StringIO(), Client().get("/health/facts").json()
+    call_command("status", stdout=shown)
+    call_command("status", "--line", stdout=line)
+
+    assert [(each["kind"], each["open"]) for each in facts["differences"]] == [("reconcile", 1)]
+    assert "! reconcile      differences open: 1, the first for" in shown.getvalue()
+    assert "DIFFERENCES 1" in line.getvalue()
+    assert '\npitboss_open_differences{kind="reconcile"} 1.0\n' in Client().get("/metrics").content.decode()
