@@ -101,12 +101,19 @@ class OfferRetention(models.Model):
 
 
 class ProviderSuspension(models.Model):
-    """A provider whose markets are shown as suspended, because too many of its messages are bad; open until it ends.
+    """A provider whose markets are shown as suspended, for one cause or several; each is open until it ends.
 
-    Beside the markets, which are as their feed last told them and can be made anew from its log at any time.
+    Beside the markets, which are as their feed last told them and can be made anew from its log at any time. An alert
+    of its own tells of silence; bad messages are told of by whoever diverts them.
     """
 
+    class Cause(models.TextChoices):
+        BAD_MESSAGES = "bad messages"
+        SILENCE = "silence"
+
     provider = models.TextField()
+    cause = models.TextField(choices=Cause, default=Cause.BAD_MESSAGES, db_default=Cause.BAD_MESSAGES)
+    alert_id = models.UUIDField(null=True)
     reason = models.TextField()
     since = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -115,7 +122,7 @@ class ProviderSuspension(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["provider"], condition=models.Q(ended_at=None), name="one_open_provider_suspension"
+                fields=["provider", "cause"], condition=models.Q(ended_at=None), name="one_open_provider_suspension"
             )
         ]
 

@@ -3,6 +3,7 @@
 Amounts are minor units, odds thousandths.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ _SUSPENDED = ProviderSuspension.objects.filter(ended_at=None)
 # Feeds that tell of real matches; every other provider is the simulator's.
 REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
+_OPEN = Q(status="open")
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
 # So many silent markets are named; the rest is counted.
@@ -94,7 +96,7 @@ def markets_of(sport_event_id: str) -> list[MarketState]:
 
 
 def suspended_providers() -> frozenset[str]:
-    """The providers whose markets are suspended because too many of their messages are bad."""
+    """The providers whose markets are suspended: too many of their messages are bad, or nothing comes of them."""
     return frozenset(_SUSPENDED.values_list("provider", flat=True))
 
 
@@ -124,12 +126,52 @@ def feeds(now: datetime) -> list[Source]:
     Two statements, and one more for each provider with limits of its own or with silent markets. When a provider was
     heard is by its own time (``occurred_at``).
     """
-    limits = feed_limits(now)
+    found = [source for limit, live in _by_limit(now) for source in _heard(live, limit, now)]
+    return sorted(found, key=lambda source: source.name)
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """A provider of which nothing was stored for longer than ``limit``, although it has open markets."""
+
+    provider: str
+    heard_at: datetime
+    limit: timedelta
+    markets: int
+
+
+def unheard_providers(now: datetime) -> list[Unheard]:
+    """Judged by the limit for markets in play where one of its open markets is, else by that before the start.
+
+    Heard is when the log took the newest update of its undecided markets, whatever its own clock says. Open markets
+    that start later than ``soon`` are no reason to be heard. A statement for each dated limit that is valid.
+    """
     found = []
+    for limit, live in _by_limit(now):
+        starting = SportEvent.objects.filter(id=OuterRef("sport_event_id"), starts_at__lte=now + limit.soon)
+        playing = Q(status="open", is_in_play=True)
+        rows = live.values_list("provider").annotate(
+            heard_at=Max("version_logged_at"), in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
+            due=Count("id", filter=playing | (_OPEN & Q(Exists(starting)))),
+        )  # fmt: skip
+        for provider, heard_at, in_play, markets, due in rows:
+            span = limit.in_play if in_play else limit.before_start
+            if due and now - heard_at > span:
+                found.append(Unheard(provider, heard_at, span, markets))
+    return sorted(found, key=lambda unheard: unheard.provider)
+
+
+def _by_limit(now: datetime) -> Iterator[tuple[FeedLimit, QuerySet[Market]]]:
+    """Each limit that is valid, with the undecided markets of the providers that it is for."""
+    limits = feed_limits(now)
     for provider, limit in limits.items():
         own = Q(provider=provider) if provider else ~Q(provider__in=[name for name in limits if name])
-        found += _heard(Market.objects.filter(own, status__in=["open", "suspended"]), limit, now)
-    return sorted(found, key=lambda source: source.name)
+        yield limit, Market.objects.filter(own, status__in=TRADED)
+
+
+def heard_since(provider: str, moment: datetime) -> bool:
+    """Whether the log took anything of a provider after a moment, and it is stored."""
+    return Market.objects.filter(provider=provider, version_logged_at__gt=moment).exists()
 
 
 def feed_limits(now: datetime) -> dict[str, FeedLimit]:

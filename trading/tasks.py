@@ -32,3 +32,11 @@ def forget_closed_offers() -> None:
     """Have the prices of offers forgotten that closed long ago."""
     forgotten = services.forget_closed_offers(SystemClock().now())
     log.info("%s offers closed long ago; their prices are forgotten", forgotten)
+
+
+@clocked("trading.judge_silence")
+def judge_silence() -> None:
+    """Suspend providers that went silent with markets open; release those that are heard again."""
+    suspended, released = suspending.judge_silence(SystemClock().now())
+    if suspended or released:
+        log.warning("suspended for silence: %s; heard again: %s", suspended or "none", released or "none")

@@ -148,6 +148,9 @@ RECONCILE = {
     "topics_apart": env.float("RECONCILE_TOPICS_APART", default=600.0),
 }
 
+# How often (seconds) providers are judged by their limits of silence.
+SILENCE_JUDGED_EVERY = env.float("SILENCE_JUDGED_EVERY", default=10.0)
+
 _BROKER = servers.redis_broker(REDIS_URL)
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _BROKER.url, _BROKER.tls
 CELERY_TASK_DEFAULT_QUEUE = f"{KAFKA_TOPIC_PREFIX}celery"
@@ -164,6 +167,12 @@ CELERY_BEAT_SCHEDULE = {
     "purge changes of status": {"task": "trading.purge_status_changes", "schedule": crontab(minute="40")},
     "forget closed offers": {"task": "trading.forget_closed_offers", "schedule": crontab(hour="4", minute="20")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
+    # One that waited behind others for longer would find no more than the next one does.
+    "judge silent providers": {
+        "task": "trading.judge_silence",
+        "schedule": SILENCE_JUDGED_EVERY,
+        "options": {"expires": SILENCE_JUDGED_EVERY},
+    },
     # A run that is still waiting when the next is due would only do the same work.
     "reconcile": {
         "task": "reconcile.newest",

@@ -23,7 +23,7 @@ from trading.selectors import feeds
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-PLAYING = {"is_in_play": True, "starts_at": NOW - HOUR}
+PLAYING: dict[str, Any] = {"is_in_play": True, "starts_at": NOW - HOUR}
 
 
 def update(market: str, heard_ago: timedelta, **changes: Any) -> Event:

@@ -1,0 +1,141 @@
+"""A provider that goes silent with markets open is suspended by whoever stores its updates: its feed may be dead."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backoffice.contracts.codec import decode
+from backoffice.contracts.definitions import schema
+from tests.spine import Spine, until
+from tests.trading.feeds.messages import definition, image, mc, mcm, price
+from tests.trading.test_feeds import PLAYING, update
+from trading.models import FeedLimit, ProviderSuspension
+from trading.selectors import markets_of, suspended_providers
+from trading.suspending import judge_silence
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+NOT_YET = timedelta()
+ALERTS = "SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id"
+ACTIONS = "SELECT value FROM streams_outbox WHERE record = 'OperatorAction' ORDER BY id"
+
+
+def stored(spine: Spine, market: str = "Winner", **changes: Any) -> None:
+    spine.send([update(market, NOT_YET, **changes)])
+    spine.drain("trading")
+
+
+def after(passed: timedelta) -> datetime:
+    return datetime.now(UTC) + passed
+
+
+def shown(market: str = "Winner") -> str:
+    (found,) = markets_of(f"event of {market}")
+    return found.status
+
+
+def alerts(spine: Spine) -> list[tuple[str, str, str]]:
+    found = [decode(bytes(value), schema("ComplianceAlert")) for (value,) in spine.rows(ALERTS)]
+    return [(alert["kind"], alert["status"], alert["alert_id"]) for alert in found]
+
+
+def test_a_silent_provider_is_suspended_until_it_is_heard_again(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    assert judge_silence(after(MINUTE)) == ([], [])
+
+    assert judge_silence(after(3 * MINUTE)) == (["northfeed"], [])
+    assert judge_silence(after(4 * MINUTE)) == ([], [])
+    assert shown() == "suspended"
+    ((kind, status, alert),) = alerts(spine)
+    assert (kind, status) == ("provider_silent", "opened")
+
+    ProviderSuspension.objects.update(since=datetime.now(UTC))
+    stored(spine, **PLAYING)
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+    assert shown() == "open"
+    assert alerts(spine)[1:] == [("provider_silent", "closed", alert)]
+    told = [decode(bytes(value), schema("OperatorAction")) for (value,) in spine.rows(ACTIONS)]
+    assert [(act["action"], act["subject_id"]) for act in told] == [
+        ("provider_suspended", "northfeed"), ("provider_released", "northfeed"),
+    ]  # fmt: skip
+    assert judge_silence(after(3 * MINUTE)) == (["northfeed"], [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        PLAYING | {"status": "suspended"},
+        PLAYING | {"status": "closed"},
+        PLAYING | {"status": "settled"},
+        {"starts_at": datetime.now(UTC) + 40 * HOUR},
+    ],
+)
+def test_who_has_nothing_open_that_ought_to_be_heard_of_may_be_silent(spine: Spine, changes: dict[str, Any]) -> None:
+    stored(spine, **changes)
+
+    assert judge_silence(after(20 * HOUR)) == ([], [])
+    assert alerts(spine) == []
+
+
+def test_a_feed_before_its_matches_is_judged_by_the_limit_meant_for_that(spine: Spine) -> None:
+    stored(spine, starts_at=datetime.now(UTC) + HOUR / 2)
+
+    assert judge_silence(after(14 * MINUTE)) == ([], [])
+    assert judge_silence(after(16 * MINUTE)) == (["northfeed"], [])
+
+
+def test_a_slow_feed_has_a_limit_of_its_own_from_a_moment_on(spine: Spine) -> None:
+    slow = FeedLimit.objects.get(provider="")
+    slow.pk, slow.provider, slow.valid_from, slow.in_play = None, "northfeed", datetime.now(UTC), 10 * MINUTE
+    slow.save()
+    stored(spine, **PLAYING)
+    stored(spine, "Totals", provider="courtline", **PLAYING)
+
+    assert judge_silence(after(9 * MINUTE)) == (["courtline"], [])
+    assert judge_silence(after(11 * MINUTE)) == (["northfeed"], [])
+
+
+def test_one_market_that_is_heard_of_is_enough(spine: Spine) -> None:
+    """What is old by its own clock was heard of when the log took it."""
+    stored(spine, occurred_at=datetime.now(UTC) - 5 * HOUR, **PLAYING)
+
+    assert judge_silence(after(MINUTE)) == ([], [])
+
+
+def test_bad_messages_and_silence_are_ended_each_by_itself(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    ProviderSuspension.objects.create(provider="northfeed", reason="bad", since=datetime.now(UTC) - HOUR)
+
+    assert judge_silence(after(3 * MINUTE)) == (["northfeed"], [])
+    ProviderSuspension.objects.filter(cause="silence").update(since=datetime.now(UTC) - MINUTE)
+    stored(spine, **PLAYING)
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+
+    assert suspended_providers() == {"northfeed"}
+    assert shown() == "suspended"
+    told = [decode(bytes(value), schema("OperatorAction"))["action"] for (value,) in spine.rows(ACTIONS)]
+    assert told == ["provider_suspended"], "it is not told as released while the other cause stands"
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_only_a_feed_that_could_not_suspend_its_markets_is_missed(
+    spine: Spine, tmp_path: Path, is_killed: bool
+) -> None:
+    opened = image(mc(d=definition(status="OPEN", inPlay=True), rc=[price(11, 2.0, 2.1), price(12, 1.9, 2.0)]), at=0)
+    much_later = mcm(mc(rc=[price(11, 2.2, 2.3)]), at=3_600_000)
+    recording = tmp_path / "recording.ndjson"
+    recording.write_bytes(b"\n".join([opened, much_later] if is_killed else [opened]) + b"\n")
+    feed = subprocess.Popen(
+        [sys.executable, "manage.py", "feed", "betfair", str(recording)], env=spine.environ, stdout=subprocess.DEVNULL
+    )
+    with spine.streaming("trading"):
+        last = "open" if is_killed else "suspended"
+        until(lambda: spine.rows("SELECT status FROM trading_market") == [(last,)], f"its market is {last}")
+        if is_killed:
+            feed.kill()
+        assert feed.wait(60) == (-9 if is_killed else 0)
+
+    assert judge_silence(after(3 * MINUTE)) == (["betfair"] if is_killed else [], [])
