@@ -29,8 +29,8 @@ def events(count: int, seed: int) -> list[Event]:
 # What tells where in the log a message stood; it is all that may differ where keys come in another order.
 PLACES = (
     "source_offset",
-    *(f"{name}_offset" for name in ("status", "verification", "registered", "started", "ended", "granted")),
-    *(f"{name}_offset" for name in ("seen", "version")),
+    *(f"{name}_offset" for name in ("status", "verification", "registered", "whose")),
+    *(f"{name}_offset" for name in ("started", "ended", "granted", "seen", "version")),
 )
 
 
