@@ -183,7 +183,7 @@ def _versioned(rows: pa.Table) -> pa.Table:
     return stamped(rows.drop_columns(list(_WHEN)), rows, "version")
 
 
-trading.deletes(PRICES, by="market_id", tables=("trading_offer", "trading_price"))
+trading.deletes(PRICES, by="market_id", tables=("trading_offer", "trading_price"), standing=standing("version"))
 track_activity(trading, ["BetPlaced"])
 # Not those of a compacted topic: its log forgets, and nobody could count them again.
 count_events(trading, [*TOPICS[BETS].records, *TOPICS[ODDS].records])

@@ -14,7 +14,7 @@ from backoffice.kernel.errors import Poison
 from .differences import Difference
 from .known import Gap, Gaps, is_in_gap
 from .log import Chunk
-from .reading import Event, Events, Readers, by_record
+from .reading import NEVER, Event, Events, Gone, Readers, by_record
 
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
@@ -37,14 +37,15 @@ class Letter:
 @dataclass
 class Accounted:
     """A chunk's messages: the events that must have rows, the repeats with the record noted of each, the dead letters,
-    and the keys that tombstones name, with the offset of the last of each. ``differences`` are those of the accounts.
+    and the keys that tombstones name, with the place of the last of each in the log. ``differences`` are those of the
+    accounts.
     """
 
     events: dict[str, Events] = field(default_factory=dict)
     repeats: dict[str, Events] = field(default_factory=dict)
     noted: dict[int, str] = field(default_factory=dict)
     letters: dict[int, Letter] = field(default_factory=dict)
-    gone: dict[str, int] = field(default_factory=dict)
+    gone: Gone = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -91,7 +92,8 @@ class _Accounting:
             if offset in found.letters or is_in_gap(self.gaps, offset):
                 continue
             if value is None and self._forgets:
-                found.gone[(key or b"").decode("utf-8", "replace")] = offset
+                name, (logged, at) = (key or b"").decode("utf-8", "replace"), self.chunk.standings[offset]
+                found.gone[name] = max((logged * 1_000, at), found.gone.get(name, NEVER))
                 self._no_repeat(offset, "it is a tombstone")
             else:
                 self._take(offset, value)

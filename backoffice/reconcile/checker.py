@@ -149,10 +149,10 @@ class Checker:
         said = described(stream.name)
         states = self.states_of(stream.name, topic, stream.records())
         for state in states:
-            state.forget(self.cursor, set(found.gone))
+            state.forget(self.cursor, found.gone)
         for record, events in found.events.items():
             for state in states:
-                state.take(record, events, found.gone)
+                state.take(self.cursor, record, events)
                 state.flush(self.cursor)
             for book in said.books:
                 if book.topic == topic:

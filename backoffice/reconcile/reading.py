@@ -13,6 +13,9 @@ from backoffice.kernel.errors import Poison
 from .rules import broken
 
 Event = dict[str, Any]
+# Keys that are deleted, with when (microseconds) and at which offset the log says so.
+Gone = dict[str, tuple[int, int]]
+NEVER = (-1, -1)
 
 
 @dataclass

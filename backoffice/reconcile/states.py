@@ -4,7 +4,8 @@ Beside what the events of a step say, the newest version of each row is kept in 
 or that claims a version which no event has, is found as well.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import models
@@ -16,8 +17,8 @@ from backoffice.contracts.definitions import schema
 from .comparing import Differing, Stretch, asked, differing, shown, within
 from .declared import State
 from .differences import LISTED, Difference, Findings
-from .reading import Event, Events
-from .wants import FOLDED, Want, field_of, names
+from .reading import NEVER, Event, Events, Gone
+from .wants import FOLDED, Want, as_columns, field_of, names
 
 STALE = "the row is not as the newest event says."
 UNTOLD = "no event made this row, or none made it what it claims to be."
@@ -39,10 +40,10 @@ class StateCheck:
         name = f"{stream}_{state.name}_{topic.replace('-', '_')}"
         self.want = Want(name, state.table, key, (*state.columns, *constant), state.by)
         self._tally, self._is_new = sql.Identifier(tally), is_new
-        self._gone: set[str] = set()
+        self._gone: Gone = {}
 
-    def take(self, record: str, events: Events, gone: Mapping[str, int]) -> None:
-        """``gone`` are the keys that tombstones among these messages name, with the offset of the last of each."""
+    def take(self, cursor: CursorWrapper, record: str, events: Events) -> None:
+        """What a tombstone stands after makes no row, in whatever order and from whichever partitions they are read."""
         if record not in self.state.records:
             return
         constants = tuple(value for r, _, value in self.state.constants if r == record)
@@ -51,19 +52,34 @@ class StateCheck:
         ids = [known.get(key, {}).get("format") == "uuid" for key in keys]
         also, newest, of_parts = self._also, self.want.newest, bool(self.state.each)
         version = _version(self.state, record)
-        for offset, event in zip(events.offsets, events.bodies, strict=True):
-            if gone and offset < gone.get(event[keys[0]], -1):
+        gone = self._known_to_be_gone(cursor, {event[keys[0]] for event in events.bodies})
+        for event in events.bodies:
+            if gone and (event["logged_at"], event["logged_offset"]) <= gone.get(event[keys[0]], NEVER):
                 continue
             by = version(event)
             for part in self._parts(event, keys) if of_parts else (event,):
                 key = [part[k].lower() if is_id else part[k] for k, is_id in zip(keys, ids, strict=True)]
                 newest((*key, *also), (*by, *map(part.get, columns), *constants))
 
-    def forget(self, cursor: CursorWrapper, gone: set[str]) -> None:
-        """What these keys had before is deleted; call it before what follows is taken."""
+    def forget(self, cursor: CursorWrapper, gone: Gone) -> None:
+        """What stands before these tombstones is deleted; call it before what follows is taken."""
         if self.state.forgets and gone:
             self.want.forget(cursor, gone)
-            self._gone |= gone
+            self._gone |= {key: max(place, self._gone.get(key, NEVER)) for key, place in gone.items()}
+
+    def _known_to_be_gone(self, cursor: CursorWrapper, keys: set[str]) -> Gone:
+        """Those of the keys that are deleted, by this step or by the books."""
+        if not self.state.forgets:
+            return {}
+        query = sql.SQL("SELECT key, version FROM {} WHERE state = %s AND key = ANY(%s)").format(self._tally)
+        cursor.execute(query, [self._deletions, sorted(keys)])
+        known: Gone = {key: tuple(json.loads(place)) for key, place in cursor.fetchall()}
+        return known | {k: max(place, known.get(k, NEVER)) for k, place in self._gone.items() if k in keys}
+
+    @property
+    def _deletions(self) -> str:
+        """Under which name the books have the keys that are gone."""
+        return f"{self.want.name} deleted"
 
     def _parts(self, event: Event, keys: tuple[str, ...]) -> list[Event]:
         shared = {key: event[key] for key in (*keys, "at") if key in event}
@@ -82,9 +98,17 @@ class StateCheck:
             yield from self._told(self._undeleted(cursor), DELETED, findings)
 
     def _carry_on(self, cursor: CursorWrapper) -> None:
-        for key in sorted(self._gone):
-            query = sql.SQL("DELETE FROM {} WHERE state = %s AND (key = %s OR key ^@ %s)")
-            cursor.execute(query.format(self._tally), [self.want.name, key, f"{key}\x1f"])
+        for key, place in sorted(self._gone.items()):
+            query = sql.SQL(
+                "DELETE FROM {} WHERE state = %s AND (key = %s OR key ^@ %s)"
+                " AND ((version ->> -2)::bigint, (version ->> -1)::bigint) <= (%s, %s)"
+            )
+            cursor.execute(query.format(self._tally), [self.want.name, key, f"{key}\x1f", *place])
+            note = sql.SQL(
+                "INSERT INTO {} AS o (state, key, version) VALUES (%s, %s, %s::jsonb) ON CONFLICT (state, key)"
+                " DO UPDATE SET version = excluded.version WHERE excluded.version > o.version"
+            )
+            cursor.execute(note.format(self._tally), [self._deletions, key, json.dumps(place)])
         if self.want.is_made:
             merge = sql.SQL(
                 "INSERT INTO {} AS o (state, key, version) SELECT %s, {}, {} FROM {} t"
@@ -101,10 +125,15 @@ class StateCheck:
 
     def _undeleted(self, cursor: CursorWrapper) -> Differing:
         query = sql.SQL(
-            "SELECT NULL, to_jsonb(t), count(*) OVER () FROM {} t WHERE {} = ANY(%s)"
-            " AND NOT EXISTS (SELECT 1 FROM {} k WHERE k.state = %s AND k.key = {}) LIMIT %s"
-        ).format(sql.Identifier(self.want.target), sql.Identifier("t", self.want.key[0]), self._tally, self._key())
-        yield from asked(cursor, query, [list(self._gone), self.want.name, LISTED])
+            "SELECT NULL, to_jsonb(t), count(*) OVER () FROM {} t"
+            " JOIN unnest(%s::text[], %s::timestamptz[], %s::bigint[]) AS gone (key, at, place)"
+            " ON {} = gone.key AND ({}) <= (gone.at, gone.place)"
+            " WHERE NOT EXISTS (SELECT 1 FROM {} k WHERE k.state = %s AND k.key = {}) LIMIT %s"
+        ).format(
+            sql.Identifier(self.want.target), sql.Identifier("t", self.want.key[0]), names(self.want.by[-2:], "t"),
+            self._tally, self._key(),
+        )  # fmt: skip
+        yield from asked(cursor, query, [*as_columns(self._gone), self.want.name, LISTED])
 
     def untold(
         self, cursor: CursorWrapper, stretch: Stretch, findings: Findings, *, others: tuple[str, ...], is_whole: bool

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from .reading import NEVER, Gone
+
 FOLDED = 50_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,14 +58,23 @@ class Want:
         known = self.rows.get(key)
         self.rows[key] = (first, second) if known is None else (known[0] + first, known[1] + second)
 
-    def forget(self, cursor: CursorWrapper, keys: set[Any]) -> None:
-        """Drop the rows that have one of these in the first column of their key."""
-        for key in [key for key in self.rows if key[0] in keys]:
-            del self.rows[key]
+    def forget(self, cursor: CursorWrapper, gone: Gone) -> None:
+        """Drop the rows that have one of these in the first column of their key and stand before it in the log.
+
+        Where a row stands is what ``by`` ends with.
+        """
+        end = len(self.by)
+        for key, row in list(self.rows.items()):
+            if row[end - 2 : end] <= gone.get(key[0], NEVER):
+                del self.rows[key]
         if self.is_made:
-            query = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)")
-            named = query.format(sql.Identifier(self.temporary), sql.Identifier(self.key[0]))
-            cursor.execute(named, [list(keys)])
+            query = sql.SQL(
+                "DELETE FROM {} w USING unnest(%s::text[], %s::timestamptz[], %s::bigint[]) AS gone (key, at, place)"
+                " WHERE {} = gone.key AND ({}) <= (gone.at, gone.place)"
+            ).format(
+                sql.Identifier(self.temporary), sql.Identifier("w", self.key[0]), names(self.by[-2:], "w")
+            )  # fmt: skip
+            cursor.execute(query, as_columns(gone))
 
     def flush(self, cursor: CursorWrapper, *, at_least: int = 1) -> None:
         """Bring what is folded so far into the temporary table."""
@@ -124,3 +135,8 @@ def converter(table: str, column: str) -> Any:
 
 def names(columns: Sequence[str], table: str = "") -> sql.Composable:
     return sql.SQL(", ").join(sql.Identifier(table, c) if table else sql.Identifier(c) for c in columns)
+
+
+def as_columns(gone: Gone) -> list[list[Any]]:
+    """Keys, times and offsets of what is gone, as parameters."""
+    return [list(gone), [_EPOCH + timedelta(microseconds=at) for at, _ in gone.values()], [o for _, o in gone.values()]]

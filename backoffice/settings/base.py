@@ -166,6 +166,7 @@ CELERY_BEAT_SCHEDULE = {
     "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
     "purge changes of status": {"task": "trading.purge_status_changes", "schedule": crontab(minute="40")},
     "forget closed offers": {"task": "trading.forget_closed_offers", "schedule": crontab(hour="4", minute="20")},
+    "purge tombstones": {"task": "streams.purge_tombstones", "schedule": crontab(hour="4", minute="50")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
     # One that waited behind others for longer would find no more than the next one does.
     "judge silent providers": {

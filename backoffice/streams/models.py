@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import KT
+from django.db.models.functions import Now
 
 from .commit_order import KeyHash
 from .indexes import by_source
@@ -118,6 +119,43 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset}: {self.reason}"
+
+
+class Tombstone(models.Model):
+    """What a key of a compacted topic named was deleted, by a message that stands there in the log: the latest of them.
+
+    Whatever stands before it makes no row, also where it is read later: sent again, or from another partition.
+    """
+
+    pk = models.CompositePrimaryKey("stream", "topic", "key")
+    stream = models.TextField()
+    topic = models.TextField()
+    key = models.TextField()
+    logged_at = models.DateTimeField()
+    offset = models.BigIntegerField()
+    told_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["told_at"], name="tombstones_by_age")]
+
+
+class TombstoneRetention(models.Model):
+    """How long tombstones are kept, from a moment on; followed by others, never changed.
+
+    Dead letters of a compacted topic can be sent again for as long as ``replayable_for`` after they were first logged;
+    Kafka shows tombstones for as long as ``shown_for`` (its delete.retention.ms). What was deleted is known for both
+    together.
+    """
+
+    valid_from = models.DateTimeField(unique=True)
+    replayable_for = models.DurationField()
+    shown_for = models.DurationField()
+
+    class Meta:
+        db_table = "streams_tombstone_retention"
+
+    def __str__(self) -> str:
+        return f"{self.replayable_for.days} days from {self.valid_from:%Y-%m-%d %H:%M}"
 
 
 class Halt(models.Model):

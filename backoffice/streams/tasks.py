@@ -8,6 +8,7 @@ from django.db import connection
 from backoffice.kernel.clock import SystemClock
 
 from .jobs import Undone, clocked
+from .models import Tombstone, TombstoneRetention
 from .outbox.alerts import raise_alert
 from .tables.partitions import NotMade, ensure_partitions
 
@@ -39,6 +40,21 @@ def purge_outbox() -> None:
     """Delete what was sent more than a week ago; what is not sent stays, however old."""
     if deleted := purge_sent(SystemClock().now() - OUTBOX_DAYS):
         log.info("purged %s sent messages from the outbox", deleted)
+
+
+@clocked("streams.purge_tombstones")
+def purge_tombstones() -> None:
+    """Forget what was deleted so long ago that nothing from before it can come any more."""
+    if purged := purge_told(SystemClock().now()):
+        log.info("purged %s tombstones", purged)
+
+
+def purge_told(now: datetime) -> int:
+    """Returns how many. Nothing is purged while nobody has said for how long they are kept."""
+    kept = TombstoneRetention.objects.filter(valid_from__lte=now).order_by("-valid_from").first()
+    if kept is None:
+        return 0
+    return Tombstone.objects.filter(told_at__lt=now - kept.replayable_for - kept.shown_for).delete()[0]
 
 
 def purge_sent(before: datetime, chunk: int = CHUNK) -> int:

@@ -24,7 +24,8 @@ TABLES = tuple(sorted({p.table for stream in STREAMS.values() for p in stream.pr
 
 BOOKKEEPING = (
     "streams_acceptance", "streams_deadletter", "streams_diversion", "streams_gap", "streams_halt", "streams_offset",
-    "streams_outbox", "streams_reading", "streams_repeat", "streams_stall", "trading_providersuspension",
+    "streams_outbox", "streams_reading", "streams_repeat", "streams_stall", "streams_tombstone",
+    "trading_providersuspension",
 )  # fmt: skip
 
 

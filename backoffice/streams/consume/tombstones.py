@@ -4,15 +4,22 @@ from dataclasses import dataclass, field
 
 from backoffice.contracts.catalogue import TOPICS
 
+from ..deadletters.standing import Standing
 from .batch import Batch, DeadLetter
+
+_BEFORE_ALL: Standing = (-1, -1)
 
 
 @dataclass
 class Tombstones:
-    """The keys that are gone by a batch of a topic, each with the last message of the batch that says so."""
+    """The keys that are gone by a batch of a topic, each with where the last message that says so stands in the log."""
 
     topic: str
-    last: dict[str, int] = field(default_factory=dict)
+    last: dict[str, Standing] = field(default_factory=dict)
+
+    def is_alive(self, key: str, standing: Standing) -> bool:
+        """Whether what was said of the key there is not taken back by a tombstone of the batch."""
+        return standing > self.last.get(key, _BEFORE_ALL)
 
 
 def take(batch: Batch, dead: dict[int, DeadLetter]) -> tuple[Tombstones, list[int]]:
@@ -27,7 +34,7 @@ def take(batch: Batch, dead: dict[int, DeadLetter]) -> tuple[Tombstones, list[in
     for row in rows:
         key = _text(batch.keys[row])
         if key:
-            found.last[key] = row
+            found.last[key] = max(batch.standing(row), found.last.get(key, _BEFORE_ALL))
         else:
             dead[row] = DeadLetter("A message without a value tells by its key what is gone; its key is no text.")
     return found, rows

@@ -1,17 +1,18 @@
 """What a person can do with a dead letter: look at it, send it again, mended or as it is, or discard it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected
 
-from ..models import DeadLetter, Outgoing
+from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.emitting import outgoing
 from .copies import LARGEST, fits
 from .standing import headers_of
@@ -45,9 +46,10 @@ def replay(number: int, *, actor: Actor, reason: str, now: datetime, event: Mapp
 
     Raises:
         Rejected: it is not open any more, the event does not fit its contract, no record type is known for it, or it is
-            too large to be sent by the relay.
+            too large to be sent by the relay; or its topic is compacted, and it is older than what is known to be gone.
     """
     letter = get(number)
+    _refuse_too_old(letter, now)
     row: dict[str, Any] = {"topic": letter.topic, "key": letter.key, "value": letter.value, "created_at": now}
     if event is not None:
         row |= _mended(letter, event, now)
@@ -80,6 +82,20 @@ def _claim(letter: DeadLetter, state: DeadLetter.State, actor: Actor, reason: st
     )
     if not claimed:
         raise Rejected(f"Dead letter {letter.pk} is {get(letter.pk).state} already; nothing was done.")
+
+
+def _refuse_too_old(letter: DeadLetter, now: datetime) -> None:
+    """What a compacted topic deleted meanwhile must not come back because nobody knows any more that it is gone."""
+    if not TOPICS[letter.topic].compacted:
+        return
+    logged = datetime.fromtimestamp(letter.standing_logged / 1_000, UTC) if letter.standing_logged else letter.died_at
+    kept = TombstoneRetention.objects.filter(valid_from__lte=now).order_by("-valid_from").first()
+    if kept is not None and now - logged > kept.replayable_for:
+        raise Rejected(
+            f"It was logged on {logged:%Y-%m-%d}; of {letter.topic} dead letters can be sent again for"
+            f" {kept.replayable_for.days} days, as deletions since are forgotten then. Have its producer tell anew what"
+            " is true now, and discard it."
+        )
 
 
 def _mended(letter: DeadLetter, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -20,7 +20,11 @@ rows. It is pure and stays callable as it is. The declaration decides how its ro
 
 ``deletes`` says which rows go when a message without a value (a tombstone) comes on a compacted topic:
 
-    trading.deletes("market-prices", by="market_id", tables=("trading_offer", "trading_price"))
+    trading.deletes(
+        "market-prices", by="market_id", tables=("trading_offer", "trading_price"), standing=standing("version")
+    )
+
+A tombstone is a state like any other: it takes back what stands before it in the log, whenever that is read.
 """
 
 from collections.abc import Callable
@@ -56,11 +60,16 @@ class Projection:
 
 @dataclass(frozen=True)
 class Deletion:
-    """Rows of ``tables`` go whose column ``by``, called so in the topic's events too, has the key of a tombstone."""
+    """Rows of ``tables`` go whose column ``by``, called so in the topic's events too, has the key of a tombstone.
 
+    The columns ``standing`` say where a row stands in the log; what stands after the tombstone stays.
+    """
+
+    stream: str
     topic: str
     by: str
     tables: tuple[str, ...]
+    standing: tuple[str, str]
 
 
 @dataclass
@@ -97,11 +106,15 @@ class Stream:
 
         return register
 
-    def deletes(self, topic: str, *, by: str, tables: tuple[str, ...]) -> None:
+    def deletes(self, topic: str, *, by: str, tables: tuple[str, ...], standing: tuple[str, str]) -> None:
         """Delete the rows that the key of a tombstone of the topic names, in order with the messages of that key."""
         if not TOPICS[topic].compacted:
             raise ValueError(f"{topic} keeps every message; it has no tombstones.")
-        self.deletions.append(Deletion(topic, by, tables))
+        self.deletions.append(Deletion(self.name, topic, by, tables, standing))
+
+    def deletion_from(self, table: str) -> Deletion | None:
+        """What tombstones do to the table, if they do anything."""
+        return next((deletion for deletion in self.deletions if table in deletion.tables), None)
 
     def records(self) -> set[str]:
         return {projection.record for projection in self.projections}

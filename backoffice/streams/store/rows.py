@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backoffice.contracts.digests import digests
 
@@ -20,13 +21,18 @@ _Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one table that are stored in the same way, columns in the types of the table."""
+    """Rows of one table that are stored in the same way, columns in the types of the table.
+
+    With a ``deletion`` they are stored as far as no tombstone of it stands after them in the log. There may be several
+    of one key then.
+    """
 
     table: str
     effect: Effect
     key: tuple[str, ...]
     by: tuple[str, ...]
     data: pa.Table
+    deletion: Deletion | None = None
 
     @cached_property
     def sent(self) -> list[bytes]:
@@ -41,40 +47,49 @@ def project(
 
     What the tombstones delete stands first; events that stood before them make no rows in those tables.
     """
-    deletions = [d for d in stream.deletions if gone and gone.last and d.topic == gone.topic]
     parts: dict[tuple[str, Effect, _Names, _Names, _Names], list[pa.Table]] = defaultdict(list)
     for record, all_of_it in events.items():
         for projection in stream.of(record):
-            table = _left(all_of_it, projection.table, deletions, gone)
+            table = _left(all_of_it, stream.deletion_from(projection.table), gone)
             if table.num_rows and only in ("", projection.table):
                 data = _fitted(_columns(projection, table, stream, shapes), shapes[projection.table])
                 names = () if projection.effect is Effect.APPEND else tuple(data.column_names)
                 parts[(projection.table, projection.effect, projection.key, projection.by, names)].append(data)
-    return _deleted(deletions, gone, only) + [
-        Rows(table, effect, key, by, _folded(pa.concat_tables(data, promote_options="default"), effect, key, by))
+    return _deleted(stream.deletions, gone, only) + [
+        _rows(table, effect, key, by, pa.concat_tables(data, promote_options="default"), stream.deletion_from(table))
         for (table, effect, key, by, _), data in parts.items()
     ]
 
 
-def _left(events: pa.Table, table: str, deletions: Sequence[Deletion], gone: Tombstones | None) -> pa.Table:
-    """The events without those that a later tombstone takes back from the table."""
-    for deletion in deletions:
-        if gone is not None and table in deletion.tables:
-            keys, places = events[deletion.by].to_pylist(), events["row"].to_pylist()
-            events = events.filter(
-                pa.array([gone.last.get(key, -1) < row for key, row in zip(keys, places, strict=True)], pa.bool_())
-            )
-    return events
+def _rows(table: str, effect: Effect, key: _Names, by: _Names, data: pa.Table, deletion: Deletion | None) -> Rows:
+    folded = _folded(data, effect, key, by)
+    if deletion is not None and not folded.equals(_folded(data, effect, key, deletion.standing)):
+        # A tombstone that came before may take back the row that wins, and not the one that it wins over.
+        folded = data
+    return Rows(table, effect, key, by, folded, deletion)
+
+
+def _left(events: pa.Table, deletion: Deletion | None, gone: Tombstones | None) -> pa.Table:
+    """The events without those that a tombstone of the batch takes back."""
+    if deletion is None or gone is None or not gone.last or gone.topic != deletion.topic:
+        return events
+    logged = pc.divide(events["logged_at"].cast(pa.int64()), 1_000).to_pylist()
+    places = zip(events[deletion.by].to_pylist(), logged, events["logged_offset"].to_pylist(), strict=True)
+    return events.filter(pa.array([gone.is_alive(key, (at, offset)) for key, at, offset in places], pa.bool_()))
 
 
 def _deleted(deletions: Sequence[Deletion], gone: Tombstones | None, only: str) -> list[Rows]:
-    """For each table the keys whose rows go."""
-    keys = pa.array(sorted(gone.last) if gone else [], pa.string())
+    """For each table the keys whose rows go, each with the place of its tombstone."""
+    if gone is None or not gone.last:
+        return []
+    keys, places = zip(*sorted(gone.last.items()), strict=True)
+    logged = pa.array([at * 1_000 for at, _ in places], pa.timestamp("us", "UTC"))
+    data = pa.table({"key": keys, "logged_at": logged, "offset": pa.array([o for _, o in places], pa.int64())})
     return [
-        Rows(table, Effect.DELETE, (deletion.by,), (), pa.table({deletion.by: keys}))
+        Rows(table, Effect.DELETE, (deletion.by,), (), data, deletion)
         for deletion in deletions
         for table in deletion.tables
-        if only in ("", table)
+        if deletion.topic == gone.topic and only in ("", table)
     ]
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from ..database import Connection
 from .copying import copy_in, has_lists, parameters_of, type_names
-from .projection import Effect
+from .projection import Deletion, Effect
 from .rows import Rows
 
 # Up to so many rows a stage costs more than the values as parameters.
@@ -27,9 +27,7 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
     if not rows.data.num_rows:
         return
     if rows.effect is Effect.DELETE:
-        (key,) = rows.key
-        query = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(sql.Identifier(target), sql.Identifier(key))
-        connection.execute(query, parameters_of(rows.data))
+        _delete(connection, rows, target)
     elif rows.effect is Effect.APPEND:
         copy_in(connection, target, tuple(rows.data.column_names), rows.sent)
     elif rows.data.num_rows <= FEW and not has_lists(rows.data):
@@ -38,9 +36,53 @@ def store(connection: Connection, rows: Rows, table: str = "") -> None:
         _merge_staged(connection, rows, target)
 
 
+def _delete(connection: Connection, rows: Rows, target: str) -> None:
+    """Note the tombstones, and delete what stands before them; a rebuild notes what is noted already."""
+    deletion = rows.deletion
+    if deletion is None:
+        raise ValueError(f"Nothing is declared to be deleted from {rows.table}.")
+    given = sql.SQL(_given(rows.data.schema))
+    note = sql.SQL(
+        'INSERT INTO streams_tombstone AS t (stream, topic, key, logged_at, "offset")'
+        ' SELECT {}, {}, key, logged_at, "offset" FROM {} ON CONFLICT (stream, topic, key)'
+        ' DO UPDATE SET logged_at = excluded.logged_at, "offset" = excluded."offset", told_at = now()'
+        ' WHERE (excluded.logged_at, excluded."offset") > (t.logged_at, t."offset")'
+    ).format(sql.Literal(deletion.stream), sql.Literal(deletion.topic), given)
+    connection.execute(note, parameters_of(rows.data))
+    query = sql.SQL(
+        'DELETE FROM {} r USING {} WHERE {} = given.key AND ({}) <= (given.logged_at, given."offset")'
+    ).format(sql.Identifier(target), given, sql.Identifier("r", deletion.by), _listed(deletion.standing, "r"))
+    connection.execute(query, parameters_of(rows.data))
+
+
+@cache
+def _alive(source: str, key: Names, by: Names, deletion: Deletion | None) -> str:
+    """Of the source, where tombstones delete, the newest row of each key that none of them has taken back."""
+    if deletion is None:
+        return source
+    return (
+        sql.SQL(
+            "(SELECT DISTINCT ON ({key}) s.* FROM (SELECT * FROM {source}) s WHERE NOT EXISTS (SELECT FROM"
+            " streams_tombstone t WHERE t.stream = {stream} AND t.topic = {topic} AND t.key = {named}"
+            ' AND (t.logged_at, t."offset") >= ({standing})) ORDER BY {key}, {newest}) AS alive'
+        )
+        .format(
+            key=_listed(key, "s"),
+            source=sql.SQL(source),  # made of identifiers and type names, below
+            stream=sql.Literal(deletion.stream),
+            topic=sql.Literal(deletion.topic),
+            named=sql.Identifier("s", deletion.by),
+            standing=_listed(deletion.standing, "s"),
+            newest=sql.SQL(", ").join(sql.SQL("{} DESC").format(sql.Identifier("s", name)) for name in by),
+        )
+        .as_string()
+    )
+
+
 def _merge_few(connection: Connection, rows: Rows, target: str) -> None:
     names = tuple(rows.data.column_names)
-    merge = _merge(rows.effect, rows.key, rows.by, names, _given(rows.data.schema), target)
+    source = _alive(_given(rows.data.schema), rows.key, rows.by, rows.deletion)
+    merge = _merge(rows.effect, rows.key, rows.by, names, source, target)
     connection.execute(merge, parameters_of(rows.data))
 
 
@@ -53,7 +95,7 @@ def _merge_staged(connection: Connection, rows: Rows, target: str) -> None:
         ).format(sql.Identifier(stage), _listed(names), sql.Identifier(target))
     )
     copy_in(connection, stage, names, rows.sent)
-    source = sql.Identifier(stage).as_string()
+    source = _alive(sql.Identifier(stage).as_string(), rows.key, rows.by, rows.deletion)
     connection.execute(_merge(rows.effect, rows.key, rows.by, names, source, target))
     # A rebuild's last transaction stores several batches; none may find the rows of the one before.
     connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(stage)))

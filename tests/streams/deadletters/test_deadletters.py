@@ -19,6 +19,7 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams import telemetry
+from backoffice.streams.deadletters.standing import headers_of
 from backoffice.streams.kafka.clients import producer
 from tests.faults.checks import reconciled
 from tests.spine import PATIENCE_SECONDS, Spine, produce
@@ -199,6 +200,34 @@ def test_a_dead_letter_that_dies_again_is_still_as_old_as_it_was(spine: Spine, t
 
     assert spine.rows("SELECT status, status_offset FROM players_player") == [("frozen", 1)]
     assert spine.value("SELECT count(*) FROM streams_event WHERE stream = 'players'") == 2
+
+
+def price(spine: Spine, number: int, version: int) -> bytes:
+    body = event_of("MarketPrice", event_id=str(UUID(int=number)), market_id="m", version=version, status="open")
+    return frame(spine.registry.register("MarketPrice"), encode("MarketPrice", body))
+
+
+@pytest.mark.parametrize("elsewhere", [0, 1])
+def test_what_a_tombstone_deleted_stays_deleted(spine: Spine, elsewhere: int) -> None:
+    """Live, checked and made anew; also where the key has moved to a partition that is read first."""
+    bad, good = price(spine, 1, 1) + b"\0", price(spine, 2, 2)
+    spine.send_bytes("market-prices", [bad, good], key=b"m", partition=elsewhere)
+    spine.drain("trading")
+    assert spine.value("SELECT count(*) FROM trading_offer") == 1
+    spine.send_bytes("market-prices", [None], key=b"m", partition=0)
+    spine.drain("trading")
+    sent = headers_of(*spine.rows("SELECT standing_logged, standing_offset FROM streams_deadletter")[0])
+    sender = producer(settings.KAFKA)
+    sender.produce(f"{spine.prefix}market-prices", price(spine, 1, 1), b"m", partition=elsewhere, headers={**sent})
+    assert sender.flush(PATIENCE_SECONDS) == 0
+    spine.drain("trading")
+
+    assert spine.value("SELECT count(*) FROM trading_offer") == 0
+    reconciled()
+    for table in ("trading_offer", "trading_price"):
+        call_command("rebuild", table, stdout=StringIO())
+        assert spine.value(f"SELECT count(*) FROM {table}") == 0
+    reconciled()
 
 
 @pytest.mark.usefixtures("standing")
