@@ -1,9 +1,12 @@
 """The Celery application, with the option that makes a worker store streams."""
 
 import os
+from logging.config import dictConfig
+from typing import Any
 
 import click
-from celery import Celery
+from celery import Celery, signals
+from django.conf import settings as django_settings
 
 from backoffice import settings
 
@@ -12,6 +15,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.default())
 app = Celery("backoffice")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _log_as_configured(**_: Any) -> None:
+    """Celery would set a level of its own (WARNING under ``--quiet``); LOG_LEVEL stands in the settings."""
+    dictConfig(django_settings.LOGGING)
+
 
 app.user_options["worker"].add(
     click.Option(

@@ -24,6 +24,10 @@ _SESSION = (
     " SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = '10s'"
 )
 
+# Whoever is frozen in a transaction holds up all that wait for its rows: offsets, messages of the outbox. No caller is
+# silent for so long when all is well; a rebuild waits for Kafka for half of it.
+SILENT_SECONDS = 60
+
 # Classes of SQLSTATE that a row can cause: one key twice in one merge, data, constraints, a view's check, a limit of
 # what Postgres can hold, and what triggers and functions raise. All others tell of the server, of who else is at work,
 # or of our own statements and rights (read-only after a fail-over, damaged files, a table that is not there), and so
@@ -31,10 +35,10 @@ _SESSION = (
 _OF_ROWS = ("21", "22", "23", "44", "54", "P0")
 
 
-def connect(*, silent_for: int = 0) -> Connection:
+def connect(*, silent_for: int = SILENT_SECONDS) -> Connection:
     """A connection with the settings of Django's default database, outside its own connection handling.
 
-    With ``silent_for`` (seconds) the server takes a transaction back when nothing is heard of it for so long.
+    The server takes a transaction back when nothing is heard of it for ``silent_for`` (seconds).
     """
     parameters = connections["default"].get_connection_params()
     known = {k: v for k, v in parameters.items() if k not in ("context", "cursor_factory")}

@@ -107,7 +107,8 @@ class Watchdog(threading.Thread):
         while not self._stopping.wait(min(LOOK_SECONDS, shortest / 4)):
             try:
                 self.look()
-            except Exception:
+            except BaseException:
+                # A panic of a Rust library is no Exception; see `LaneThread`.
                 log.exception("the watch over the streams failed; it goes on")
         if self._asked is not None:
             self._asked.join(ANSWER_SECONDS)

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
 IDLE_SECONDS = 0.2
+# What is tried again is sent within a transaction, and Kafka may be long in acknowledging it.
+SILENT_SECONDS = 300
 STUCK_EVERY = timedelta(seconds=10)
 
 
@@ -71,7 +73,7 @@ class Relay(threading.Thread):
         make = partial(producer, settings.KAFKA | IN_ORDER)
         delivery = Delivery(make, our_registry(), settings.KAFKA_TOPIC_PREFIX, stopping=self._stopping)
         clock, limits, looked_at = SystemClock(), Limits.configured(), None
-        with retryable(), connect() as connection:
+        with retryable(), connect(silent_for=SILENT_SECONDS) as connection:
             while not self._stopping.is_set() and not _locked(connection):
                 self._stopping.wait(1.0)
             while not self._stopping.is_set():

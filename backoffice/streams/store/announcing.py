@@ -105,7 +105,8 @@ class Teller(threading.Thread):
         for listener in _LISTENERS:
             try:
                 _tell(listener, events, has_missed)
-            except Exception:
+            except BaseException:
+                # A panic of a Rust library is no Exception, and would end the thread in silence.
                 telemetry.UNANNOUNCED.inc()
                 self.has_missed.set()
                 log.exception("a listener failed; the streams go on")
