@@ -138,8 +138,10 @@ def _lead(progress: TopicProgress, now: datetime) -> str:
 
 def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:
     lag = None if status.lag_by_topic is None else status.lag_by_topic.get((progress.stream, progress.topic))
+    # Kafka answers, and has no such topic.
+    is_gone = status.lag_by_topic is not None and lag is None
     return (
-        "!" if progress.stopped or progress.dead_letters else "",
+        "!" if progress.stopped or progress.dead_letters or is_gone else "",
         progress.stream,
         progress.topic,
         age(progress.newest_at, status.at),

@@ -183,3 +183,11 @@ def test_an_age_fits_a_column(passed: dict[str, float], shown: str) -> None:
 
 def test_a_mean_is_to_the_nearest_minor_unit_and_never_of_nothing() -> None:
     assert [Amount(2, 3).mean, Amount(3, 4).mean, Amount(2, -3).mean, Amount(0, 0).mean] == [2, 1, -1, None]
+
+
+def test_a_topic_that_kafka_does_not_have_is_marked_and_one_that_it_cannot_tell_of_is_not() -> None:
+    topics = (TopicProgress("trading", "bet-events", NOW, NOW, 0, ()),)
+
+    assert "! trading    bet-events" in as_screen(replace(status(), topics=topics, lag_by_topic={}), {})
+    for lag in (None, {("trading", "bet-events"): 0}):
+        assert "! trading    bet-events" not in as_screen(replace(status(), topics=topics, lag_by_topic=lag), {})
