@@ -84,7 +84,10 @@ def continued(loaded_once: Spine, django_db_blocker: DjangoDbBlocker) -> Iterato
         connection.execute("DELETE FROM streams_outbox WHERE record = 'ComplianceAlert'")
         for (table,) in connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'kept'::regnamespace"):
             connection.execute(f"DELETE FROM public.{table}")
-            connection.execute(f"INSERT INTO public.{table} OVERRIDING SYSTEM VALUE SELECT * FROM kept.{table}")
+            listed = ", ".join(f'"{name}"' for name in stored_columns(connection, table))
+            connection.execute(
+                f"INSERT INTO public.{table} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM kept.{table}"
+            )
             if table not in RECONCILES:
                 connection.execute(f"DROP TABLE kept.{table}")
 
@@ -123,6 +126,16 @@ def replica(spine: Spine) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     with psycopg.connect(spine.database_url) as connection:
         connection.execute("SET session_replication_role = replica")
         yield connection
+
+
+def stored_columns(connection: psycopg.Connection[tuple[Any, ...]], table: str) -> list[str]:
+    """Those of its columns that are not generated of others."""
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+        " AND NOT attisdropped AND attgenerated = ''",
+        [f"public.{table}"],
+    )
+    return [str(name) for (name,) in rows]
 
 
 def keep(spine: Spine, *tables: str) -> None:
