@@ -147,7 +147,7 @@ class StatusChange(models.Model):
 
     The projection adds each market's runs of equal status in a batch; the trigger passes over those that say nothing
     new, by the market as it was before the batch (the projection of markets comes later in the transaction). Kept for
-    `STATUS_CHANGES_KEPT`.
+    `KEEP_STATUS_CHANGES_DAYS` of the settings.
     """
 
     market_id = models.TextField()

@@ -26,13 +26,13 @@ _CURRENCY = 5
 Cells = Mapping[tuple[str, str], str]
 
 
-def as_screen(status: Status | None, parts: Mapping[str, str], width: int = NARROW) -> str:
-    """Lines of at most ``width`` characters; ``status`` is None while Postgres does not answer.
+def as_screen(status: Status | str, parts: Mapping[str, str], width: int = NARROW) -> str:
+    """Lines of at most ``width`` characters; while Postgres does not answer, ``status`` says why.
 
     On a wide terminal what belongs together stands side by side.
     """
-    if status is None:
-        return "\n".join([*_parts(parts, width), "Postgres does not answer, and so there are no numbers."])
+    if isinstance(status, str):
+        return "\n".join([*_parts(parts, width), *wrap(f"There are no numbers without Postgres. {status}", width)])
     if width >= WIDE:
         health = [*_topics(status), "", *_sources(status, width - _OVERVIEW - len(_GAP))]
         blocks = [_beside(_overview(status, parts, _OVERVIEW), health, _OVERVIEW), _money(status, width)]

@@ -81,7 +81,8 @@ class Log:
 
     def __init__(self, kafka: Mapping[str, str], prefix: str) -> None:
         self._prefix = prefix
-        self._consumer = Consumer(_SETTINGS | dict(kafka))
+        # Its log would repeat every failed connection; whoever asks tells of it.
+        self._consumer = Consumer(_SETTINGS | dict(kafka) | {"log_level": "0"})
 
     def __enter__(self) -> "Log":
         return self

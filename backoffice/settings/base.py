@@ -174,6 +174,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SILENCE_JUDGED_EVERY,
         "options": {"expires": SILENCE_JUDGED_EVERY},
     },
+    "purge what stopped and went on": {"task": "streams.purge_stops", "schedule": crontab(hour="4", minute="50")},
+    "purge old reconciliations": {"task": "reconcile.purge", "schedule": crontab(hour="4", minute="40")},
+    "clear sessions": {"task": "live.clear_sessions", "schedule": crontab(minute="55")},
     # A run that is still waiting when the next is due would only do the same work.
     "reconcile": {
         "task": "reconcile.newest",
@@ -192,7 +195,13 @@ JOBS = {
 }
 
 # For how long each change of a market's status is kept, for those who follow them.
-STATUS_CHANGES_KEPT = timedelta(days=7)
+STATUS_CHANGES_KEPT = timedelta(days=env.float("KEEP_STATUS_CHANGES_DAYS", default=7.0))
+# For how long is kept what was sent and what a person discarded, what stopped and went on, and what was reconciled.
+SENT_KEPT = timedelta(days=env.float("KEEP_SENT_DAYS", default=7.0))
+DISCARDED_KEPT = timedelta(days=env.float("KEEP_DISCARDED_DAYS", default=365.0))
+STOPS_KEPT = timedelta(days=env.float("KEEP_STOPS_DAYS", default=365.0))
+RUNS_KEPT = timedelta(days=env.float("KEEP_RUNS_DAYS", default=90.0))
+FINDINGS_KEPT = timedelta(days=env.float("KEEP_FINDINGS_DAYS", default=365.0))
 
 # One stream's limits. Sizes are messages, times are seconds.
 STREAMS = {

@@ -1,21 +1,32 @@
 """The housekeeping of the streams' own tables, by the clock. Each can be run at any time and as often as one likes."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
+from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
 
 from backoffice.kernel.clock import SystemClock
 
 from .jobs import Undone, clocked
-from .models import Tombstone, TombstoneRetention
+from .models import Diversion, Halt, Stall, Tombstone, TombstoneRetention
 from .outbox.alerts import raise_alert
 from .tables.partitions import NotMade, ensure_partitions
 
 log = logging.getLogger(__name__)
 
-OUTBOX_DAYS = timedelta(days=7)
 CHUNK = 5_000
+_SENT = (
+    "DELETE FROM streams_outbox WHERE id = ANY(ARRAY(SELECT id FROM streams_outbox"
+    " WHERE sent_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))"
+)
+_DISCARDED = (
+    "DELETE FROM streams_outbox WHERE id = ANY(ARRAY(SELECT id FROM streams_outbox"
+    " WHERE discarded_at < %s AND next_attempt_at IS NULL AND NOT headers ?& '{stream,offset}'"
+    " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))"
+)
 
 
 @clocked("streams.make_partitions")
@@ -37,9 +48,29 @@ def make_partitions() -> None:
 
 @clocked("streams.purge_outbox")
 def purge_outbox() -> None:
-    """Delete what was sent more than a week ago; what is not sent stays, however old."""
-    if deleted := purge_sent(SystemClock().now() - OUTBOX_DAYS):
-        log.info("purged %s sent messages from the outbox", deleted)
+    """Delete what was sent or discarded long enough ago; what waits stays, however old."""
+    now = SystemClock().now()
+    sent, discarded = purge_sent(now - settings.SENT_KEPT), purge_discarded(now - settings.DISCARDED_KEPT)
+    if sent or discarded:
+        log.info("purged %s sent and %s discarded messages from the outbox", sent, discarded)
+
+
+@clocked("streams.purge_stops")
+def purge_stops() -> None:
+    """Delete halts, diversions and stalls that ended long ago; what goes on stays, and the last halt of a partition."""
+    before = SystemClock().now() - settings.STOPS_KEPT
+    later = Halt.objects.filter(
+        stream=OuterRef("stream"), topic=OuterRef("topic"), partition=OuterRef("partition"),
+        offset__gte=OuterRef("offset"), pk__gt=OuterRef("pk"),
+    )  # fmt: skip
+    ended: list[QuerySet[Any]] = [
+        # Bad messages are counted from the last one on.
+        Halt.objects.filter(Exists(later), resumed_at__lt=before),
+        Diversion.objects.filter(ended_at__lt=before),
+        Stall.objects.filter(ended_at__lt=before),
+    ]
+    if deleted := sum(rows.delete()[0] for rows in ended):
+        log.info("purged %s stops that are over", deleted)
 
 
 @clocked("streams.purge_tombstones")
@@ -59,14 +90,22 @@ def purge_told(now: datetime) -> int:
 
 def purge_sent(before: datetime, chunk: int = CHUNK) -> int:
     """Delete messages sent before a time, a chunk a transaction; returns how many."""
+    return _purge(_SENT, before, chunk)
+
+
+def purge_discarded(before: datetime, chunk: int = CHUNK) -> int:
+    """Delete messages that a person discarded before a time; returns how many.
+
+    The copy of a dead letter stays: it was never sent, and is all that reconciliation finds of the letter's twin.
+    """
+    return _purge(_DISCARDED, before, chunk)
+
+
+def _purge(statement: str, before: datetime, chunk: int) -> int:
     deleted = 0
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(
-                "DELETE FROM streams_outbox WHERE id = ANY(ARRAY("
-                "SELECT id FROM streams_outbox WHERE sent_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))",
-                [before, chunk],
-            )
+            cursor.execute(statement, [before, chunk])
             taken: int = cursor.rowcount
             deleted += taken
             if taken < chunk:

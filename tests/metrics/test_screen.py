@@ -158,10 +158,11 @@ def test_a_part_that_is_away_is_said_and_the_rest_is_shown() -> None:
 
 
 def test_without_postgres_the_parts_are_shown() -> None:
-    shown = as_screen(None, OK | {"postgres": "away: OperationalError"})
+    shown = as_screen("It is full.", OK | {"postgres": "away: OperationalError"})
 
     assert "postgres away: OperationalError" in shown
     assert "redis ok" in shown
+    assert "There are no numbers without Postgres. It is full." in shown
 
 
 @pytest.mark.parametrize(

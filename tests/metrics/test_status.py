@@ -110,7 +110,7 @@ def test_without_postgres_it_says_so_and_what_else_there_is(spine: Spine) -> Non
     assert done.returncode == 1
     assert "postgres away" in done.stdout
     assert "kafka ok" in re.sub(r"\s+", " ", done.stdout)
-    assert "start it or correct DATABASE_URL" in done.stderr
+    assert "Start it, or correct DATABASE_URL." in done.stderr
 
 
 def test_on_a_terminal_it_is_drawn_again_in_its_place_until_ctrl_c(busy: Spine) -> None:

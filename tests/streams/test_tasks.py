@@ -11,10 +11,10 @@ from django.db import connection
 
 from backoffice.celery import app
 from backoffice.kernel.clock import SystemClock
-from backoffice.streams.models import Outgoing
+from backoffice.streams.models import Halt, Outgoing
 from backoffice.streams.tables import partitions
 from backoffice.streams.tables.partitions import missing_partitions
-from backoffice.streams.tasks import make_partitions, purge_outbox, purge_sent
+from backoffice.streams.tasks import make_partitions, purge_outbox, purge_sent, purge_stops
 from tests import databases
 
 
@@ -79,6 +79,37 @@ def test_only_what_was_sent_a_week_ago_is_purged(database: str) -> None:
 
     assert Outgoing.objects.filter(sent_at=None).count() == 4
     assert Outgoing.objects.exclude(sent_at=None).count() == 2
+
+
+def test_what_was_discarded_a_year_ago_is_purged_but_no_copy_of_a_dead_letter(database: str) -> None:
+    now = SystemClock().now()
+    old, new = now - timedelta(days=366), now - timedelta(days=364)
+    told = {"topic": "t", "value": b"v", "created_at": old}
+    copy = {"stream": "trading", "topic": "bet-events", "partition": "0", "offset": "7"}
+    Outgoing.objects.create(**told, discarded_at=old, headers={"replay_of": "1"})
+    kept = {
+        Outgoing.objects.create(**told, discarded_at=old, headers=copy).pk,
+        Outgoing.objects.create(**told, discarded_at=old, next_attempt_at=old).pk,
+        Outgoing.objects.create(**told, discarded_at=new).pk,
+    }
+
+    purge_outbox()
+
+    assert set(Outgoing.objects.values_list("pk", flat=True)) == kept
+
+
+def test_halts_that_ended_a_year_ago_are_purged_and_no_others(database: str) -> None:
+    now = SystemClock().now()
+    old, new = now - timedelta(days=366), now - timedelta(days=364)
+    for partition, offset, end in ((0, 5, old), (0, 9, old), (1, 5, new), (1, 9, new), (2, 5, None)):
+        Halt.objects.create(
+            stream="trading", topic="t", partition=partition, offset=offset, reason="bad", halted_at=now, resumed_at=end
+        )
+
+    purge_stops()
+
+    left = Halt.objects.order_by("partition", "offset").values_list("partition", "offset")
+    assert list(left) == [(0, 9), (1, 5), (1, 9), (2, 5)]
 
 
 def test_a_purge_takes_all_its_chunks(database: str) -> None:

@@ -1,10 +1,10 @@
 """What a person can do with a dead letter: look at it, send it again, mended or as it is, or discard it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import decode, unframe
@@ -12,16 +12,37 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected
 
+from ..chunks import Outcome, in_chunks
 from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.emitting import outgoing
 from .copies import LARGEST, fits
 from .standing import headers_of
 
+_TOO_LARGE = (
+    f"It is larger than the {LARGEST:,} bytes that the relay can send; replay it with a mended event, or"
+    " produce it anew and discard it."
+)
 
-def page(*, state: str = DeadLetter.State.OPEN, topic: str = "", after: int = 0, limit: int = 50) -> list[DeadLetter]:
-    """The next dead letters after the id ``after``, oldest first."""
-    found = DeadLetter.objects.filter(state=state, id__gt=after).defer("key", "value")
-    return list((found.filter(topic=topic) if topic else found).order_by("id")[:limit])
+
+def page(query: Q, *, state: str = DeadLetter.State.OPEN, after: int = 0, limit: int = 50) -> list[DeadLetter]:
+    """The next dead letters of those after the id ``after``, oldest first."""
+    return list(
+        DeadLetter.objects.filter(query, state=state, id__gt=after).defer("key", "value").order_by("id")[:limit]
+    )
+
+
+def count(query: Q) -> int:
+    """How many of those are open."""
+    return _open(query).count()
+
+
+def not_open(numbers: Iterable[int]) -> list[str]:
+    """Why nothing can be done with those of the numbers that are closed already, or are none."""
+    states = dict(DeadLetter.objects.filter(pk__in=list(numbers)).values_list("pk", "state"))
+    told = {None: "There is no dead letter {}; `deadletters list` shows those there are."} | {
+        state: f"Dead letter {{}} is {state} already; nothing was done." for state in DeadLetter.State.values
+    }
+    return [told[states.get(each)].format(each) for each in numbers if states.get(each) != DeadLetter.State.OPEN]
 
 
 def get(number: int) -> DeadLetter:
@@ -41,61 +62,87 @@ def contents(letter: DeadLetter, registry: Registry) -> dict[str, Any] | str:
         return str(poison)
 
 
-def replay(number: int, *, actor: Actor, reason: str, now: datetime, event: Mapping[str, Any] | None = None) -> None:
-    """Send a dead letter to its topic again, as it is or as the mended ``event`` of the same record.
+def replay(
+    query: Q, *, actor: Actor, reason: str, now: datetime, event: Mapping[str, Any] | None = None
+) -> Iterator[Outcome]:
+    """Send open dead letters to their topics again, as they are or as the mended ``event`` of the same record.
+
+    One that is too large to be sent by the relay, or that a compacted topic may have deleted meanwhile, is passed over.
 
     Raises:
-        Rejected: it is not open any more, the event does not fit its contract, no record type is known for it, or it is
-            too large to be sent by the relay; or its topic is compacted, and it is older than what is known to be gone.
+        Rejected: no reason is given, the event does not fit its contract, or no record type is known for it.
     """
-    letter = get(number)
-    _refuse_too_old(letter, now)
+    _must_say_why(reason)
+
+    def send(letters: list[DeadLetter]) -> Outcome:
+        made = {letter.pk: _again(letter, event, actor, now) for letter in letters}
+        fitting = {number: row for number, row in made.items() if isinstance(row, Outgoing)}
+        Outgoing.objects.bulk_create(fitting.values())
+        _close(list(fitting), DeadLetter.State.REPLAYED, actor, reason, now)
+        return Outcome(
+            len(fitting), [f"Dead letter {number}: {why}" for number, why in made.items() if isinstance(why, str)]
+        )
+
+    return in_chunks(_open(query), send)
+
+
+def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Outcome]:
+    """Close open dead letters without sending them again; they stay in the table with the reason.
+
+    Raises:
+        Rejected: no reason is given.
+    """
+    _must_say_why(reason)
+
+    def close(letters: list[DeadLetter]) -> Outcome:
+        _close([letter.pk for letter in letters], DeadLetter.State.DISCARDED, actor, reason, now)
+        return Outcome(len(letters))
+
+    return in_chunks(_open(query).defer("key", "value"), close)
+
+
+def _open(query: Q) -> QuerySet[DeadLetter]:
+    return DeadLetter.objects.filter(query, state=DeadLetter.State.OPEN)
+
+
+def _must_say_why(reason: str) -> None:
+    if not reason.strip():
+        raise Rejected("Say why; the reason stays with the dead letter.")
+
+
+def _close(numbers: list[int], state: DeadLetter.State, actor: Actor, reason: str, now: datetime) -> None:
+    """Of rows that are locked and open."""
+    DeadLetter.objects.filter(pk__in=numbers).update(
+        state=state, resolved_at=now, resolved_by=actor.id, note=reason
+    )  # fmt: skip
+
+
+def _again(letter: DeadLetter, event: Mapping[str, Any] | None, actor: Actor, now: datetime) -> Outgoing | str:
+    """Its message, or why it cannot be sent again."""
+    if too_old := _too_old(letter, now):
+        return too_old
     row: dict[str, Any] = {"topic": letter.topic, "key": letter.key, "value": letter.value, "created_at": now}
     if event is not None:
         row |= _mended(letter, event, now)
     if not fits(row["key"], row["value"]):
-        raise Rejected(
-            f"It is larger than the {LARGEST:,} bytes that the relay can send; replay it with a mended event, or"
-            " produce it anew and discard it."
-        )
-    with transaction.atomic():
-        _claim(letter, DeadLetter.State.REPLAYED, actor, reason, now)
-        who = {"replay_of": str(number), "replayed_by": actor.id}
-        Outgoing.objects.create(**row | {"headers": who | headers_of(letter.standing_logged, letter.standing_offset)})
+        return _TOO_LARGE
+    who = {"replay_of": str(letter.pk), "replayed_by": actor.id}
+    return Outgoing(**row | {"headers": who | headers_of(letter.standing_logged, letter.standing_offset)})
 
 
-def discard(number: int, *, actor: Actor, reason: str, now: datetime) -> None:
-    """Close a dead letter without sending it again; it stays in the table with the reason.
-
-    Raises:
-        Rejected: it is not open any more.
-    """
-    with transaction.atomic():
-        _claim(get(number), DeadLetter.State.DISCARDED, actor, reason, now)
-
-
-def _claim(letter: DeadLetter, state: DeadLetter.State, actor: Actor, reason: str, now: datetime) -> None:
-    if not reason.strip():
-        raise Rejected("Say why; the reason stays with the dead letter.")
-    claimed = DeadLetter.objects.filter(pk=letter.pk, state=DeadLetter.State.OPEN).update(
-        state=state, resolved_at=now, resolved_by=actor.id, note=reason
-    )
-    if not claimed:
-        raise Rejected(f"Dead letter {letter.pk} is {get(letter.pk).state} already; nothing was done.")
-
-
-def _refuse_too_old(letter: DeadLetter, now: datetime) -> None:
+def _too_old(letter: DeadLetter, now: datetime) -> str:
     """What a compacted topic deleted meanwhile must not come back because nobody knows any more that it is gone."""
     if not TOPICS[letter.topic].compacted:
-        return
+        return ""
     logged = datetime.fromtimestamp(letter.standing_logged / 1_000, UTC) if letter.standing_logged else letter.died_at
     kept = TombstoneRetention.objects.filter(valid_from__lte=now).order_by("-valid_from").first()
-    if kept is not None and now - logged > kept.replayable_for:
-        raise Rejected(
-            f"It was logged on {logged:%Y-%m-%d}; of {letter.topic} dead letters can be sent again for"
-            f" {kept.replayable_for.days} days, as deletions since are forgotten then. Have its producer tell anew what"
-            " is true now, and discard it."
-        )
+    if kept is None or now - logged <= kept.replayable_for:
+        return ""
+    return (
+        f"It was logged on {logged:%Y-%m-%d}; of {letter.topic} dead letters can be sent again for"
+        f" {kept.replayable_for.days} days, as deletions since are forgotten then. Have its producer tell anew what"
+        " is true now, and discard it."
+    )
 
 
 def _mended(letter: DeadLetter, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:

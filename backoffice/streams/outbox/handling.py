@@ -1,19 +1,22 @@
 """What a person can do about messages that cannot be sent: look at them, have them tried at once, or discard them."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
-from django.db.models import Case, When
+from django.db.models import Case, Q, QuerySet, When
 
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Rejected
 
+from ..chunks import Outcome, in_chunks
 from ..models import Outgoing
 
 # More messages behind a held one than this are not counted one by one.
 MANY = 10_000
 
+# As the relay locks them.
+_ORDER = ("position", "id")
 _HELD = Outgoing.objects.filter(sent_at=None, discarded_at=None, held_since__isnull=False)
 
 
@@ -25,9 +28,9 @@ class HeldKey:
     behind: int
 
 
-def held_keys(*, limit: int = 50) -> list[HeldKey]:
-    """Those held longest first."""
-    first = _HELD.filter(next_attempt_at__isnull=False).defer("value").order_by("held_since", "id")[:limit]
+def held_keys(query: Q, *, limit: int = 50) -> list[HeldKey]:
+    """Those held longest first, of the keys whose first message is one of those."""
+    first = _firsts(query).defer("value").order_by("held_since", "id")[:limit]
     return [HeldKey(row, _behind(row)) for row in first]
 
 
@@ -35,32 +38,51 @@ def _behind(row: Outgoing) -> int:
     return _HELD.filter(key_hash=row.key_hash)[: MANY + 1].count() - 1
 
 
-def retry(number: int, *, now: datetime) -> None:
-    """Have a held message tried with the relay's next round.
+def count(query: Q, *, first: bool) -> int:
+    """How many of those are held; with ``first`` only the first ones of their keys."""
+    return (_firsts(query) if first else _HELD.filter(query)).count()
+
+
+def not_held(numbers: Iterable[int], *, first: bool) -> list[str]:
+    """Why nothing can be done with those of the numbers that are not held, or not the ``first`` of their keys."""
+    named = Q(pk__in=list(numbers))
+    held = set((_firsts(named) if first else _HELD.filter(named)).values_list("pk", flat=True))
+    return [_why_not(number) for number in numbers if number not in held]
+
+
+def retry(query: Q, *, now: datetime) -> Iterator[Outcome]:
+    """Have held messages tried with the relay's next rounds; those behind one are tried after it."""
+
+    def hurry(rows: list[Outgoing]) -> Outcome:
+        return Outcome(Outgoing.objects.filter(pk__in=[row.pk for row in rows]).update(next_attempt_at=now))
+
+    return in_chunks(_firsts(query).defer("value"), hurry, lock_order=_ORDER)
+
+
+def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Outcome]:
+    """Never send held messages; they stay in the table with the reason, and their keys go on with the next ones.
+
+    While the relay tries one it is not known yet whether there is anything to discard; that is waited for.
 
     Raises:
-        Rejected: it is not held, or waits behind another one.
-    """
-    if not _HELD.filter(pk=number, next_attempt_at__isnull=False).update(next_attempt_at=now):
-        raise Rejected(_why_not(number))
-
-
-def discard(number: int, *, actor: Actor, reason: str, now: datetime) -> None:
-    """Never send a held message; it stays in the table with the reason, and its key goes on with the next one.
-
-    Raises:
-        Rejected: it is not held (any more), or no reason is given.
+        Rejected: no reason is given.
     """
     if not reason.strip():
         raise Rejected("Say why; the reason stays with the message.")
     turn = Case(When(next_attempt_at__isnull=False, then=now), default=None)
-    with transaction.atomic():
-        # Locked first: while the relay tries it, it is not known yet whether there is anything to discard.
-        claimed = _HELD.filter(pk__in=_HELD.filter(pk=number).select_for_update().values_list("pk", flat=True))
-        if not claimed.update(
-            discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
-        ):  # fmt: skip
-            raise Rejected(_why_not(number))
+
+    def give_up(rows: list[Outgoing]) -> Outcome:
+        return Outcome(
+            Outgoing.objects.filter(pk__in=[row.pk for row in rows]).update(
+                discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
+            )
+        )
+
+    return in_chunks(_HELD.filter(query).defer("value"), give_up, lock_order=_ORDER)
+
+
+def _firsts(query: Q) -> QuerySet[Outgoing]:
+    return _HELD.filter(query, next_attempt_at__isnull=False)
 
 
 def _why_not(number: int) -> str:

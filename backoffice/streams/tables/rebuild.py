@@ -299,7 +299,9 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
         Rejected, Retryable: as `Rebuild.run`; also when no projection writes such a table.
     """
     sources = sources_of(table)
-    consumer = Consumer(CONSUMER | kafka | {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true"})
+    # Its log would repeat every failed connection; what that means is told once.
+    quiet = {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true", "log_level": "0"}
+    consumer = Consumer(CONSUMER | kafka | quiet)
     with retryable():
         connection = connect()
     try:
@@ -312,7 +314,7 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
             )
         return Rebuild(table, sources, connection, consumer, writers, kafka, prefix, origins, set(gone)).run(progress)
     except KafkaException as error:
-        raise Retryable(f"Kafka: {error}. {table} is as it was.") from error
+        raise Retryable(f"Kafka says: {error.args[0].str()}. {table} is as it was.") from error
     finally:
         consumer.close()
         connection.close()

@@ -89,6 +89,29 @@ def test_all_of_a_key_discarded_leaves_the_key_free(spine: Spine) -> None:
     assert states([*numbers, *later]) == ["discarded"] * 3 + ["sent"]
 
 
+def test_many_are_chosen_by_what_they_have_in_common(spine: Spine) -> None:
+    numbers, others = held(spine), held(spine, topic="no-other-topic")
+
+    counted = said("discard", "--topic", "no-such-topic", *WHO, "--dry-run")
+    retried = said("retry", "--saying", "kafka has NO TOPIC", "--dry-run")
+    said("discard", "--topic", "no-such-topic", *WHO)
+
+    assert counted == "3 held messages are chosen; nothing was done.\n"
+    assert retried == "2 held messages are chosen; nothing was done.\n"
+    assert states(numbers) == ["discarded"] * 3
+    assert states(others) == ["first", "behind", "behind"]
+
+
+def test_one_that_is_discarded_already_is_told_and_passed_over(spine: Spine) -> None:
+    first, second, third = held(spine)
+    said("discard", str(second), *WHO)
+
+    with pytest.raises(CommandError, match=f"Message {second} was discarded by ana already.*\n2 discarded; 1 passed"):
+        said("discard", str(first), str(second), str(third), *WHO)
+
+    assert states([first, second, third]) == ["discarded"] * 3
+
+
 def test_one_is_tried_at_once_when_asked_for(spine: Spine) -> None:
     first, *_ = held(spine)
     make(spine, "no-such-topic")

@@ -11,8 +11,9 @@ from threading import Event as Signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from backoffice.commands import OperatorCommand
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
@@ -33,7 +34,7 @@ FASTEST = 1_000_000
 log = logging.getLogger(__name__)
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Plays a provider's recorded messages into odds-feed; every play is newer than what is stored of an older one."
     )
@@ -68,8 +69,6 @@ class Command(BaseCommand):
                 self._feed(file, options, stop)
         except OSError as error:
             raise CommandError(f"{file} cannot be read ({error.strerror}); name a recording that can.") from error
-        except Rejected as reason:
-            raise CommandError(str(reason)) from reason
 
     def _feed(self, file: Path, options: dict[str, Any], stop: Signal) -> None:
         sender, totals = Sender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop), Totals(options["provider"])

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from backoffice.access.demo import ensure_demo_users
+from backoffice.commands import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Make a user for each role (once) and print their passwords; for one's own machine only."
 
     def handle(self, **_: Any) -> None:

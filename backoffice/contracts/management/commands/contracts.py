@@ -5,15 +5,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from backoffice.commands import OperatorCommand
 from backoffice.contracts.definitions import LIBRARY, Library
 from backoffice.contracts.releases import findings, release
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Checks the event schemas against every released version, or releases what is new in them."
     requires_system_checks = []
 

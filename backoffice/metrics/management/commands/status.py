@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error, connection
 
+from backoffice.commands import OperatorCommand, sentence
 from backoffice.kernel.clock import SystemClock
 from backoffice.metrics.figures import FIGURES
 from backoffice.metrics.health import answers
@@ -22,10 +23,11 @@ _TOP, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 Parts = Mapping[str, str]
-Form = Callable[[Status | None, Parts], str]
+# A text in place of the status says why there is none.
+Form = Callable[[Status | str, Parts], str]
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Events, lag, dead letters, silent feeds, GGR, payments, logins and players of this moment, with their ages."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -54,8 +56,8 @@ class Command(BaseCommand):
             if every is None:
                 break
             threading.Event().wait(every)
-        if status is None:
-            raise CommandError("Without Postgres there are no numbers; start it or correct DATABASE_URL.")
+        if isinstance(status, str):
+            raise CommandError(f"There are no numbers without Postgres. {status}")
 
     def _redraw(self, screen: str) -> None:
         """Over what stands there already; what the terminal has no room for is said to be missing."""
@@ -68,22 +70,22 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _read(now: datetime) -> Status | None:
-    """None while Postgres does not answer; the next one asks on a new connection."""
+def _read(now: datetime) -> Status | str:
+    """What Postgres says in place of answering, as long as it does not; the next one asks on a new connection."""
     try:
         return read_status(now)
-    except Error:
+    except Error as error:
         connection.close()
-        return None
+        return sentence(error)
 
 
-def _screen(status: Status | None, parts: Parts) -> str:
+def _screen(status: Status | str, parts: Parts) -> str:
     return as_screen(status, parts, shutil.get_terminal_size().columns)
 
 
-def as_line(status: Status | None, parts: Parts) -> str:
+def as_line(status: Status | str, parts: Parts) -> str:
     away = "".join(f"  {name.upper()} {said}" for name, said in parts.items() if said != "ok")
-    if status is None:
+    if isinstance(status, str):
         return f"no numbers without Postgres{away}"
     figures = "".join(f"  {each.brief(status.figures[name])}" for name, each in FIGURES.items() if each.brief)
     halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
@@ -104,5 +106,5 @@ def _lag(status: Status) -> str:
     return "?" if status.lag_by_topic is None else f"{sum(status.lag.values()):,}"
 
 
-def as_json(status: Status | None, parts: Parts) -> str:
-    return json.dumps({"parts": parts} | ({} if status is None else as_document(status)))
+def as_json(status: Status | str, parts: Parts) -> str:
+    return json.dumps({"parts": parts} | ({"error": status} if isinstance(status, str) else as_document(status)))

@@ -5,8 +5,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from backoffice.commands import INTERRUPTED, OperatorCommand
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 from backoffice.reconcile import progress
@@ -15,13 +14,14 @@ from backoffice.reconcile.running import silent
 
 # A second process pays off from a few seconds' work on.
 ALONE_UP_TO = 200_000
-# As a shell tells of a command that was interrupted.
-INTERRUPTED = 130
+# None can tell whether all agree.
+UNKNOWN = 2
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Compares Kafka with Postgres up to the stored offsets."
     requires_system_checks = []
+    failed = UNKNOWN
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             )
         except (Busy, Retryable) as away:
             self.stdout.write(json.dumps({"clean": None, "says": str(away)}))
-            sys.exit(2)
+            sys.exit(UNKNOWN)
         except KeyboardInterrupt:
             again = "`manage.py reconcile --full` goes on from here" if full else "the next run goes on from here"
             self.stdout.write(json.dumps({"clean": None, "says": f"Interrupted; {again}."}))

@@ -8,11 +8,11 @@ from threading import Event as Signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from backoffice.commands import OperatorCommand
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
 from backoffice.simulator.arguments import count, moment, rate
 from backoffice.simulator.events.envelope import Event
@@ -25,7 +25,7 @@ from backoffice.streams.kafka.sending import schema_ids
 DEFAULT_START = "2026-01-01T00:00:00Z"
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Sends a made-up operator's events to Kafka; the same seed, start and rate give the same events."
     requires_system_checks = []
 
@@ -44,10 +44,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with stopping() as stop:
-            try:
-                self._generate(options, stop)
-            except Rejected as reason:
-                raise CommandError(str(reason)) from reason
+            self._generate(options, stop)
 
     def _generate(self, options: dict[str, Any], stop: Signal) -> None:
         ids = schema_ids(Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX), RECORDS, stop)

@@ -8,12 +8,12 @@ from threading import Event as Signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from backoffice.commands import OperatorCommand
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
 from backoffice.simulator.arguments import count, moment, rate
 from backoffice.simulator.durations import SECOND, duration
@@ -30,7 +30,7 @@ MAX = "max"
 MOST_HISTORY = 365 * 86_400 * SECOND
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Sends a believable operator's events to Kafka; the same seed and start give the same bytes."
     requires_system_checks = []
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         with stopping() as stop:
             try:
                 self._simulate(options, stop)
-            except (Rejected, ValueError) as reason:
+            except ValueError as reason:
                 raise CommandError(str(reason)) from reason
 
     def _simulate(self, options: dict[str, Any], stop: Signal) -> None:

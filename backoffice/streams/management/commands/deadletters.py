@@ -3,48 +3,59 @@
 import getpass
 import json
 from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
+from backoffice.commands import OperatorCommand, read_json
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.kernel.errors import Rejected
+from backoffice.streams.chunks import Outcome
 from backoffice.streams.deadletters import handling as deadletters
+from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
+from backoffice.streams.management.lanes import must_be_a_stream, must_be_a_topic
 from backoffice.streams.models import DeadLetter
 from backoffice.streams.schemas import our_registry
 
+PLACES = ("stream", "topic", "partition", "record")
+LOOKUPS = {name: name for name in PLACES} | {
+    "saying": "reason__icontains",
+    "since": "died_at__gte",
+    "until": "died_at__lt",
+}
 
-class Command(BaseCommand):
+
+class Command(OperatorCommand):
     help = "Look at messages that could not be stored, send them again, or discard them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
         listing = acts.add_parser("list", help="the open ones, oldest first")
-        listing.add_argument("--topic", default="")
         listing.add_argument("--state", default=DeadLetter.State.OPEN, choices=DeadLetter.State.values)
         listing.add_argument("--after", type=int, default=0, help="go on after this number")
         listing.add_argument("--limit", type=int, default=50)
         acts.add_parser("show", help="one whole").add_argument("number", type=int)
-        for act, does in (("replay", "send to the topic again"), ("discard", "close without sending again")):
-            parser_of = acts.add_parser(act, help=does)
-            parser_of.add_argument("numbers", type=int, nargs="+")
-            parser_of.add_argument("--reason", required=True, help="why; it stays with the dead letter")
-            parser_of.add_argument("--by", default=getpass.getuser(), help="who does it")
-            if act == "replay":
-                parser_of.add_argument("--event", type=Path, help="a JSON file with the mended event to send instead")
+        replaying = acts.add_parser("replay", help="send to the topic again")
+        replaying.add_argument("--event", type=Path, help="a JSON file with the mended event to send instead")
+        discarding = acts.add_parser("discard", help="close without sending again")
+        for act in (replaying, discarding):
+            act.add_argument("--reason", required=True, help="why; it stays with the dead letter")
+            act.add_argument("--by", default=getpass.getuser(), help="who does it")
+            add_dry_run(act)
+        for act in (listing, replaying, discarding):
+            add_choice(act, *PLACES, told="died")
 
     def handle(self, *, act: str, **options: Any) -> None:
-        try:
-            getattr(self, f"_{act}")(options)
-        except (Rejected, Retryable) as refused:
-            raise CommandError(str(refused)) from refused
+        getattr(self, f"_{act}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
         found = deadletters.page(
-            state=options["state"], topic=options["topic"], after=options["after"], limit=options["limit"]
-        )
+            _query(options), state=options["state"], after=options["after"], limit=options["limit"]
+        )  # fmt: skip
         for letter in found:
             place = f"{letter.topic}[{letter.partition}]@{letter.offset}"
             self.stdout.write(f"{letter.pk:>8}  {letter.died_at:%Y-%m-%d %H:%M:%S}  {place:<36} {letter.reason}")
@@ -70,17 +81,33 @@ class Command(BaseCommand):
     def _replay(self, options: dict[str, Any]) -> None:
         event = None
         if options["event"]:
-            if len(options["numbers"]) > 1:
+            if len(options["numbers"]) != 1 or not named(options):
                 raise Rejected("A mended event replaces one dead letter; name one number.")
-            event = json.loads(options["event"].read_text("utf-8"))
-        for number in options["numbers"]:
-            deadletters.replay(number, event=event, **_who(options))
-            self.stdout.write(f"{number}: goes to its topic again with the next round of the relay")
+            event = read_json(options["event"])
+        query = _query(options)
+        self._do(
+            "sent again with the next rounds of the relay", query, options, partial(deadletters.replay, event=event)
+        )
 
     def _discard(self, options: dict[str, Any]) -> None:
-        for number in options["numbers"]:
-            deadletters.discard(number, **_who(options))
-            self.stdout.write(f"{number}: discarded")
+        self._do("discarded", _query(options), options, deadletters.discard)
+
+    def _do(self, did: str, query: Q, options: dict[str, Any], act: Callable[..., Iterator[Outcome]]) -> None:
+        must_choose(query)
+        if options["dry_run"]:
+            self.stdout.write(f"{deadletters.count(query):,} open dead letters are chosen; nothing was done.")
+            return
+        passed_over = deadletters.not_open(named(options))
+        carry_out(act(query, **_who(options)), passed_over, did, self.stdout.write)
+
+
+def _query(options: dict[str, Any]) -> Q:
+    """Raises Rejected where no such stream or topic is known."""
+    if options["stream"] is not None:
+        must_be_a_stream(options["stream"])
+    if options["topic"] is not None:
+        must_be_a_topic(options["topic"])
+    return chosen(options, LOOKUPS)
 
 
 def _who(options: dict[str, Any]) -> dict[str, Any]:

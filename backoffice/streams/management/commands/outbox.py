@@ -2,37 +2,48 @@
 
 import getpass
 from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
+from backoffice.commands import OperatorCommand
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Rejected
+from backoffice.streams.chunks import Outcome
+from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
 from backoffice.streams.outbox import handling
 
+PLACES = ("topic", "record")
+LOOKUPS = {name: name for name in PLACES} | {
+    "saying": "last_error__icontains",
+    "since": "held_since__gte",
+    "until": "held_since__lt",
+}
 
-class Command(BaseCommand):
+
+class Command(OperatorCommand):
     help = "Look at messages that cannot be sent to Kafka, have them tried at once, or discard them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
         listing = acts.add_parser("list", help="the first held message of each key, those held longest first")
         listing.add_argument("--limit", type=int, default=50)
-        acts.add_parser("retry", help="try at once").add_argument("numbers", type=int, nargs="+")
+        retrying = acts.add_parser("retry", help="try at once")
         discarding = acts.add_parser("discard", help="never send; its key goes on with the next one")
-        discarding.add_argument("numbers", type=int, nargs="+")
         discarding.add_argument("--reason", required=True, help="why; it stays with the message")
         discarding.add_argument("--by", default=getpass.getuser(), help="who does it")
+        for act in (listing, retrying, discarding):
+            add_choice(act, *PLACES, told="held since")
+        for act in (retrying, discarding):
+            add_dry_run(act)
 
     def handle(self, *, act: str, **options: Any) -> None:
-        try:
-            getattr(self, f"_{act}")(options)
-        except Rejected as refused:
-            raise CommandError(str(refused)) from refused
+        getattr(self, f"_{act}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = handling.held_keys(limit=options["limit"])
+        found = handling.held_keys(chosen(options, LOOKUPS), limit=options["limit"])
         for held in found:
             row = held.first
             self.stdout.write(
@@ -44,12 +55,17 @@ class Command(BaseCommand):
             self.stdout.write("No message is held.")
 
     def _retry(self, options: dict[str, Any]) -> None:
-        for number in options["numbers"]:
-            handling.retry(number, now=SystemClock().now())
-            self.stdout.write(f"{number}: is tried with the next round of the relay")
+        act = partial(handling.retry, now=SystemClock().now())
+        self._do("tried with the next rounds of the relay", options, act, first=True)
 
     def _discard(self, options: dict[str, Any]) -> None:
-        actor = Actor(options["by"], "operator")
-        for number in options["numbers"]:
-            handling.discard(number, actor=actor, reason=options["reason"], now=SystemClock().now())
-            self.stdout.write(f"{number}: discarded")
+        who = {"actor": Actor(options["by"], "operator"), "reason": options["reason"], "now": SystemClock().now()}
+        self._do("discarded", options, partial(handling.discard, **who), first=False)
+
+    def _do(self, did: str, options: dict[str, Any], act: Callable[[Q], Iterator[Outcome]], *, first: bool) -> None:
+        query = chosen(options, LOOKUPS)
+        must_choose(query)
+        if options["dry_run"]:
+            self.stdout.write(f"{handling.count(query, first=first):,} held messages are chosen; nothing was done.")
+            return
+        carry_out(act(query), handling.not_held(named(options), first=first), did, self.stdout.write)

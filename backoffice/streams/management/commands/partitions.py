@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from backoffice.commands import OperatorCommand
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.tables.partitions import NotMade, ensure_partitions
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Make the monthly partitions that are missing now, as beat does every night; exit 1 where one cannot be made."
     )

@@ -10,17 +10,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.commands import INTERRUPTED, OperatorCommand
 from backoffice.streams.schemas import our_registry
 from backoffice.streams.tables.rebuild import rebuild
 
 TELL_EVERY_SECONDS = 1.0
-ENDED = 130
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Make the table of a projection anew from Kafka and swap it in while the streams go on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,10 +37,8 @@ class Command(BaseCommand):
                     writers=our_registry(),
                     progress=self._progress,
                 )
-        except (Rejected, Retryable) as refused:
-            raise CommandError(str(refused)) from refused
         except KeyboardInterrupt:
-            raise CommandError(f"Ended; {table} is as it was.", returncode=ENDED) from None
+            raise CommandError(f"Ended; {table} is as it was.", returncode=INTERRUPTED) from None
         seconds = round(time.monotonic() - self._began, 1)
         self.stdout.write(json.dumps({"rebuilt": table, "messages": read, "seconds": seconds}))
 

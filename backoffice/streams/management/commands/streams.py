@@ -5,18 +5,19 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
 
+from backoffice.commands import OperatorCommand
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.kernel.errors import Rejected
 from backoffice.streams.consume import resuming, skipping
 from backoffice.streams.kafka import logs
 from backoffice.streams.kafka.logs import Log
+from backoffice.streams.management.lanes import must_be_a_lane, must_be_a_partition
 from backoffice.streams.models import Diversion, Halt, Offset, Stall
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "How far each stream is, and letting one go on that has stopped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -42,13 +43,14 @@ class Command(BaseCommand):
         if act == "status":
             self._status()
             return
-        try:
-            log = logs.read_log(settings.KAFKA, f"{settings.KAFKA_TOPIC_PREFIX}{options['topic']}")
-            told = {"stream": options["stream"], "topic": options["topic"], "log": log,
-                    "actor": Actor(options["by"], "operator"), "now": SystemClock().now()}  # fmt: skip
-            getattr(self, f"_{act}")(told, options)
-        except (Rejected, Retryable) as refused:
-            raise CommandError(str(refused)) from refused
+        stream, topic = options["stream"], options["topic"]
+        must_be_a_lane(stream, topic)
+        log = logs.read_log(settings.KAFKA, f"{settings.KAFKA_TOPIC_PREFIX}{topic}")
+        if options.get("partition") is not None:
+            must_be_a_partition(topic, options["partition"], log)
+        told = {"stream": stream, "topic": topic, "log": log, "actor": Actor(options["by"], "operator"),
+                "now": SystemClock().now()}  # fmt: skip
+        getattr(self, f"_{act}")(told, options)
 
     def _resume(self, told: dict[str, Any], options: dict[str, Any]) -> None:
         if (options["partition"] is None) != options["all"]:

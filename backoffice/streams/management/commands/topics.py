@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.commands import OperatorCommand
+from backoffice.kernel.errors import Rejected
 from backoffice.streams.kafka.topics import (
     FOR_EVER,
     Cluster,
@@ -28,7 +29,7 @@ SECONDS_TO_SETTLE = 10.0
 HEADINGS = ("topic", "partitions", "retention", "cleanup", "schemas")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Compares Kafka's topics and the registry's schemas with the catalogue; exit 1 if they differ."
     requires_system_checks = []
 
@@ -47,15 +48,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, apply: bool, allow_more_partitions: bool, forget_schemas: bool, **_: Any) -> None:
-        try:
-            if forget_schemas:
-                self.stdout.write(f"forgot {forget()} schemas of this registry")
-            cluster, standings = self._look()
-            self._table(standings, cluster.tiered)
-            found = _found(cluster, standings)
-            wrong = self._apply(cluster, found, allow_more_partitions) if apply else self._tell(found)
-        except Retryable as away:
-            raise CommandError(str(away)) from away
+        if forget_schemas:
+            self.stdout.write(f"forgot {forget()} schemas of this registry")
+        cluster, standings = self._look()
+        self._table(standings, cluster.tiered)
+        found = _found(cluster, standings)
+        wrong = self._apply(cluster, found, allow_more_partitions) if apply else self._tell(found)
         if wrong:
             raise CommandError(f"{wrong} differences between the catalogue and the cluster.")
 

@@ -1,0 +1,123 @@
+"""The base of every command: what a person can do something about is one sentence with the next step, no traceback.
+
+``--traceback`` shows all the same where it comes from.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import django.db
+import psycopg
+from confluent_kafka import KafkaError, KafkaException
+from django.core.management.base import BaseCommand, CommandError
+
+from backoffice.kernel.errors import Rejected, Retryable
+
+# As a shell tells of a command that was interrupted.
+INTERRUPTED = 130
+
+_KAFKA = "Start it, or correct KAFKA_BOOTSTRAP_SERVERS and the other settings of Kafka."
+_AWAY = "Start it, or correct DATABASE_URL."
+_ADDRESS = "Correct DATABASE_URL, or give Postgres what it names."
+_CONNECTIONS = "It runs; end some of its connections or raise max_connections, then try again."
+_AGAIN = "Wait for it, then try again."
+_MIGRATE = "Its tables are not those of this version: run `manage.py migrate`."
+_PRIMARY = "It takes no writes; let DATABASE_URL name the server that does."
+_RIGHTS = "Give the user of DATABASE_URL that right."
+_LOOK = "Look at Postgres; --traceback shows what was asked of it."
+
+# By SQLSTATE, whole or its class.
+_BY_CODE = {
+    "25006": _PRIMARY, "42501": _RIGHTS, "42P01": _MIGRATE, "42703": _MIGRATE, "53300": _CONNECTIONS,
+    "40": _AGAIN, "55": _AGAIN, "57": _AGAIN,
+}  # fmt: skip
+# Who is refused at the door gets words and no code.
+_BY_WORDS = {
+    "too many": _CONNECTIONS, "connection slots": _CONNECTIONS, "does not exist": _ADDRESS, "authentication": _ADDRESS,
+    "pg_hba": _ADDRESS, "starting up": _AGAIN, "shutting down": _AGAIN, "not yet accepting": _AGAIN,
+}  # fmt: skip
+
+_POSTGRES = (django.db.Error, psycopg.Error)
+_TOLD = (Rejected, Retryable, KafkaException, OSError, *_POSTGRES)
+
+
+class OperatorCommand(BaseCommand):
+    """``failed`` is the exit code of an error that is told in a sentence."""
+
+    failed = 1
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Interrupted; what it said is done stays done, the rest is as it was.", returncode=INTERRUPTED
+            ) from None
+        except _TOLD as error:
+            raise CommandError(sentence(error), returncode=self.failed) from error
+
+
+def sentence(error: BaseException) -> str:
+    """What happened, in the words of whoever refused, and what to do about it; on one line where it is no list."""
+    cause = error.__cause__
+    match error:
+        case Retryable() if isinstance(cause, _POSTGRES):
+            return _of_postgres(cause)
+        case Retryable() if isinstance(cause, (KafkaException, TimeoutError)):
+            return _with(str(error), "" if "KAFKA_BOOTSTRAP_SERVERS" in str(error) else _KAFKA)
+        case KafkaException():
+            return _with(f"Kafka says: {_of_kafka(error)}", _KAFKA)
+        case django.db.Error() | psycopg.Error():
+            return _of_postgres(error)
+        case OSError():
+            return _of_the_system(error)
+        case _:
+            return str(error)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        Rejected: it is none.
+        OSError: it cannot be read.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise Rejected(f"{file} is no JSON: {error}. Correct it and try again.") from error
+    if not isinstance(found, dict):
+        raise Rejected(f"{file} holds no JSON object ({{…}}); correct it and try again.")
+    return found
+
+
+def _of_the_system(error: OSError) -> str:
+    if error.filename is None:
+        return f"The system says: {error}. Put that right, then try again."
+    return f"{error.filename} cannot be used: {error.strerror}. Name a file that can."
+
+
+def _of_postgres(error: BaseException) -> str:
+    said, code = " ".join(str(error).split()), _code(error)
+    if code:
+        return _with(f"Postgres says: {said}", _BY_CODE.get(code) or _BY_CODE.get(code[:2]) or _LOOK)
+    for words, step in _BY_WORDS.items():
+        if words in said:
+            return _with(f"Postgres says: {said}", step)
+    return _with(f"Postgres cannot be reached: {said}", _AWAY)
+
+
+def _of_kafka(error: KafkaException) -> str:
+    told = error.args[0]
+    return told.str() if isinstance(told, KafkaError) else str(told)
+
+
+def _code(error: BaseException) -> str | None:
+    """The server's SQLSTATE; Django's errors carry the driver's as their cause."""
+    told = error if isinstance(error, psycopg.Error) else error.__cause__
+    return told.sqlstate if isinstance(told, psycopg.Error) else None
+
+
+def _with(said: str, step: str) -> str:
+    return f"{said if said.endswith(('.', '?', ')')) else f'{said}.'} {step}".strip()
