@@ -14,9 +14,9 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass
 class Outcome:
-    """How many rows it was done to, and for each of the others why not."""
+    """The keys of the rows it was done to, and of others why not."""
 
-    done: int = 0
+    done: list[int] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
 
 

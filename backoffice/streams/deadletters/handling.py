@@ -80,7 +80,7 @@ def replay(
         Outgoing.objects.bulk_create(fitting.values())
         _close(list(fitting), DeadLetter.State.REPLAYED, actor, reason, now)
         return Outcome(
-            len(fitting), [f"Dead letter {number}: {why}" for number, why in made.items() if isinstance(why, str)]
+            list(fitting), [f"Dead letter {number}: {why}" for number, why in made.items() if isinstance(why, str)]
         )
 
     return in_chunks(_open(query), send)
@@ -95,8 +95,9 @@ def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[O
     _must_say_why(reason)
 
     def close(letters: list[DeadLetter]) -> Outcome:
-        _close([letter.pk for letter in letters], DeadLetter.State.DISCARDED, actor, reason, now)
-        return Outcome(len(letters))
+        numbers = [letter.pk for letter in letters]
+        _close(numbers, DeadLetter.State.DISCARDED, actor, reason, now)
+        return Outcome(numbers)
 
     return in_chunks(_open(query).defer("key", "value"), close)
 

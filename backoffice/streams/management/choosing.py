@@ -74,17 +74,27 @@ def named(options: Mapping[str, Any]) -> list[int]:
     return sorted({first for first, last in options["numbers"] if first == last})
 
 
-def carry_out(outcomes: Iterable[Outcome], passed_over: list[str], did: str, say: Callable[[str], object]) -> None:
-    """Go through the chunks, tell how far it is, and sum up.
+def carry_out(
+    outcomes: Iterable[Outcome],
+    asked: list[int],
+    why_not: Callable[[list[int]], list[str]],
+    did: str,
+    say: Callable[[str], object],
+) -> None:
+    """Go through the chunks, tell how far it is, and sum up; ``why_not`` tells of numbers that were asked for in vain.
 
     Raises:
         Rejected: some of it was not done, with why; or there was nothing to do.
     """
-    done, passed_over = 0, list(passed_over)
+    numbers: set[int] = set()
+    passed_over: list[str] = []
     for outcome in outcomes:
-        done += outcome.done
+        numbers.update(outcome.done)
         passed_over += outcome.passed_over
-        say(f"{done:,} {did}")
+        say(f"{len(numbers):,} {did}")
+    # Asked afterwards: somebody else may have been quicker.
+    passed_over = [*why_not([number for number in asked if number not in numbers]), *passed_over]
+    done = len(numbers)
     if passed_over:
         more = len(passed_over) - TOLD_AT_MOST
         told = [*passed_over[:TOLD_AT_MOST], *([f"… and {more:,} more"] if more > 0 else [])]

@@ -54,7 +54,9 @@ def retry(query: Q, *, now: datetime) -> Iterator[Outcome]:
     """Have held messages tried with the relay's next rounds; those behind one are tried after it."""
 
     def hurry(rows: list[Outgoing]) -> Outcome:
-        return Outcome(Outgoing.objects.filter(pk__in=[row.pk for row in rows]).update(next_attempt_at=now))
+        numbers = [row.pk for row in rows]
+        Outgoing.objects.filter(pk__in=numbers).update(next_attempt_at=now)
+        return Outcome(numbers)
 
     return in_chunks(_firsts(query).defer("value"), hurry, lock_order=_ORDER)
 
@@ -72,11 +74,11 @@ def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[O
     turn = Case(When(next_attempt_at__isnull=False, then=now), default=None)
 
     def give_up(rows: list[Outgoing]) -> Outcome:
-        return Outcome(
-            Outgoing.objects.filter(pk__in=[row.pk for row in rows]).update(
-                discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
-            )
+        numbers = [row.pk for row in rows]
+        Outgoing.objects.filter(pk__in=numbers).update(
+            discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
         )
+        return Outcome(numbers)
 
     return in_chunks(_HELD.filter(query).defer("value"), give_up, lock_order=_ORDER)
 

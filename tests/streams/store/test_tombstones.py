@@ -137,7 +137,7 @@ def test_a_dead_letter_from_before_what_is_known_of_deletions_is_refused(store: 
 
     (why,) = outcome.passed_over
     assert "logged on 1970-01-01; of market-prices dead letters can be sent again for 90" in why
-    assert outcome.done == 0
+    assert outcome.done == []
     assert DeadLetter.objects.get().state == "open"
 
 

@@ -97,8 +97,7 @@ class Command(OperatorCommand):
         if options["dry_run"]:
             self.stdout.write(f"{deadletters.count(query):,} open dead letters are chosen; nothing was done.")
             return
-        passed_over = deadletters.not_open(named(options))
-        carry_out(act(query, **_who(options)), passed_over, did, self.stdout.write)
+        carry_out(act(query, **_who(options)), named(options), deadletters.not_open, did, self.stdout.write)
 
 
 def _query(options: dict[str, Any]) -> Q:

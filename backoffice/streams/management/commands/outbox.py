@@ -68,4 +68,4 @@ class Command(OperatorCommand):
         if options["dry_run"]:
             self.stdout.write(f"{handling.count(query, first=first):,} held messages are chosen; nothing was done.")
             return
-        carry_out(act(query), handling.not_held(named(options), first=first), did, self.stdout.write)
+        carry_out(act(query), named(options), partial(handling.not_held, first=first), did, self.stdout.write)
