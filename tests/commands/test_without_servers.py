@@ -92,7 +92,7 @@ def test_reconcile_tells_a_machine_and_nobody_else() -> None:
     ],
     ids=lambda asked: asked[0],
 )
-def test_who_waits_for_servers_says_so_once_and_ends_when_told(asked: tuple[str, ...], tmp_path: Path) -> None:
+def test_who_waits_for_servers_says_so_and_ends_when_told(asked: tuple[str, ...], tmp_path: Path) -> None:
     file = tmp_path / "recording"
     file.write_text("{}\n")
     process = subprocess.Popen(
@@ -100,11 +100,12 @@ def test_who_waits_for_servers_says_so_once_and_ends_when_told(asked: tuple[str,
         env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
-    first = process.stderr.readline()
+    # Kafka's client writes lines of its own before.
+    said = next((line for line in process.stderr if " WARNING " in line), "")
     process.terminate()
     _, rest = process.communicate(timeout=PATIENCE_SECONDS)
 
-    assert " WARNING " in first
+    assert "Connection refused" in said or "does not answer" in said
     assert "Traceback" not in rest
 
 
