@@ -19,7 +19,7 @@ MEANT = frozenset(
 )
 MEANT_BEGINNINGS = (
     "PITBOSS_", "PLATFORM_", "STREAM_", "SCHEMA_REGISTRY_",
-    "CLOCK_", "JOB_", "KEEP_", "OUTBOX_", "RECONCILE_", "WINDOW_",
+    "CLOCK_", "JOB_", "KEEP_", "OUTBOX_", "RECONCILE_", "SILENCE_", "WINDOW_",
     "KAFKA_BOOTSTRAP_", "KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_TOPIC_",
 )  # fmt: skip
 
