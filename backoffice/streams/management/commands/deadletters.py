@@ -1,6 +1,5 @@
 """`manage.py deadletters list|show|replay|discard`."""
 
-import getpass
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -11,13 +10,12 @@ from typing import Any
 from django.db.models import Q
 
 from backoffice.commands import OperatorCommand, read_json
-from backoffice.kernel.actor import Actor
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.streams.chunks import Outcome
 from backoffice.streams.deadletters import handling as deadletters
 from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
 from backoffice.streams.management.lanes import must_be_a_stream, must_be_a_topic
+from backoffice.streams.management.operators import acting, add_operator
 from backoffice.streams.models import DeadLetter
 from backoffice.streams.schemas import our_registry
 
@@ -44,7 +42,7 @@ class Command(OperatorCommand):
         discarding = acts.add_parser("discard", help="close without sending again")
         for act in (replaying, discarding):
             act.add_argument("--reason", required=True, help="why; it stays with the dead letter")
-            act.add_argument("--by", default=getpass.getuser(), help="who does it")
+            add_operator(act)
             add_dry_run(act)
         for act in (listing, replaying, discarding):
             add_choice(act, *PLACES, told="died")
@@ -97,7 +95,8 @@ class Command(OperatorCommand):
         if options["dry_run"]:
             self.stdout.write(f"{deadletters.count(query):,} open dead letters are chosen; nothing was done.")
             return
-        carry_out(act(query, **_who(options)), named(options), deadletters.not_open, did, self.stdout.write)
+        outcomes = act(query, reason=options["reason"], **acting(options))
+        carry_out(outcomes, named(options), deadletters.not_open, did, self.stdout.write)
 
 
 def _query(options: dict[str, Any]) -> Q:
@@ -107,10 +106,6 @@ def _query(options: dict[str, Any]) -> Q:
     if options["topic"] is not None:
         must_be_a_topic(options["topic"])
     return chosen(options, LOOKUPS)
-
-
-def _who(options: dict[str, Any]) -> dict[str, Any]:
-    return {"actor": Actor(options["by"], "operator"), "reason": options["reason"], "now": SystemClock().now()}
 
 
 def _text(value: Any) -> str | None:

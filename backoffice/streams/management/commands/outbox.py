@@ -1,6 +1,5 @@
 """`manage.py outbox list|retry|discard`."""
 
-import getpass
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,10 +8,10 @@ from typing import Any
 from django.db.models import Q
 
 from backoffice.commands import OperatorCommand
-from backoffice.kernel.actor import Actor
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.chunks import Outcome
 from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
+from backoffice.streams.management.operators import acting, add_operator
 from backoffice.streams.outbox import handling
 
 PLACES = ("topic", "record")
@@ -33,7 +32,7 @@ class Command(OperatorCommand):
         retrying = acts.add_parser("retry", help="try at once")
         discarding = acts.add_parser("discard", help="never send; its key goes on with the next one")
         discarding.add_argument("--reason", required=True, help="why; it stays with the message")
-        discarding.add_argument("--by", default=getpass.getuser(), help="who does it")
+        add_operator(discarding)
         for act in (listing, retrying, discarding):
             add_choice(act, *PLACES, told="held since")
         for act in (retrying, discarding):
@@ -59,8 +58,8 @@ class Command(OperatorCommand):
         self._do("tried with the next rounds of the relay", options, act, first=True)
 
     def _discard(self, options: dict[str, Any]) -> None:
-        who = {"actor": Actor(options["by"], "operator"), "reason": options["reason"], "now": SystemClock().now()}
-        self._do("discarded", options, partial(handling.discard, **who), first=False)
+        act = partial(handling.discard, reason=options["reason"], **acting(options))
+        self._do("discarded", options, act, first=False)
 
     def _do(self, did: str, options: dict[str, Any], act: Callable[[Q], Iterator[Outcome]], *, first: bool) -> None:
         query = chosen(options, LOOKUPS)

@@ -1,19 +1,17 @@
 """`manage.py streams status|resume|skip|adopt`."""
 
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 
 from backoffice.commands import OperatorCommand
-from backoffice.kernel.actor import Actor
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.streams.consume import resuming, skipping
 from backoffice.streams.kafka import logs
 from backoffice.streams.kafka.logs import Log
 from backoffice.streams.management.lanes import must_be_a_lane, must_be_a_partition
+from backoffice.streams.management.operators import acting, add_operator
 from backoffice.streams.models import Diversion, Halt, Offset, Stall
 
 
@@ -48,8 +46,7 @@ class Command(OperatorCommand):
         log = logs.read_log(settings.KAFKA, f"{settings.KAFKA_TOPIC_PREFIX}{topic}")
         if options.get("partition") is not None:
             must_be_a_partition(topic, options["partition"], log)
-        told = {"stream": stream, "topic": topic, "log": log, "actor": Actor(options["by"], "operator"),
-                "now": SystemClock().now()}  # fmt: skip
+        told = {"stream": stream, "topic": topic, "log": log, **acting(options)}
         getattr(self, f"_{act}")(told, options)
 
     def _resume(self, told: dict[str, Any], options: dict[str, Any]) -> None:
@@ -101,7 +98,7 @@ class Command(OperatorCommand):
 def _lane(parser: ArgumentParser) -> ArgumentParser:
     parser.add_argument("stream")
     parser.add_argument("topic")
-    parser.add_argument("--by", default=getpass.getuser(), help="who does it")
+    add_operator(parser)
     return parser
 
 
