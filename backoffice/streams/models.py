@@ -165,6 +165,7 @@ class Halt(models.Model):
         BAD_MESSAGES = "bad messages"
         LOST_LOG = "lost log"
         OTHER_TOPIC = "other topic"
+        GONE_TOPIC = "gone topic"
         CORRUPT_LOG = "corrupt log"
         UNSTORABLE = "unstorable"
 

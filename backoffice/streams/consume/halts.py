@@ -16,6 +16,8 @@ from . import passing
 
 Cause = Halt.Cause
 ALERT = "stream_halted"
+# They are about all that the topic held; of its partitions none goes on.
+OF_THE_TOPIC = (Cause.OTHER_TOPIC, Cause.GONE_TOPIC)
 
 # What a person has skipped is behind the offset that is stored, or given up and not passed yet by a sink elsewhere.
 _HALT = (
@@ -25,7 +27,7 @@ _HALT = (
     "  AS at (partition, place, alert_id)"
     " WHERE NOT EXISTS (SELECT FROM streams_offset o WHERE (o.stream, o.topic, o.partition)"
     "  = (%(stream)s, %(topic)s, at.partition) AND o.next > at.place)"
-    " AND (%(cause)s = %(whole)s OR NOT EXISTS (SELECT FROM streams_gap g WHERE " + passing.IS_AHEAD + "))"
+    " AND (%(cause)s = ANY(%(whole)s) OR NOT EXISTS (SELECT FROM streams_gap g WHERE " + passing.IS_AHEAD + "))"
     " ON CONFLICT DO NOTHING RETURNING partition"
 )
 
@@ -68,8 +70,8 @@ def halt(
         rows = connection.execute(
             _HALT,
             {"stream": stream, "topic": topic, "partitions": list(offsets), "offsets": list(offsets.values()),
-             "alerts": list(alerts.values()), "cause": cause.value, "whole": Cause.OTHER_TOPIC.value, "reason": reason,
-             "now": now},
+             "alerts": list(alerts.values()), "cause": cause.value, "whole": [each.value for each in OF_THE_TOPIC],
+             "reason": reason, "now": now},
         ).fetchall()  # fmt: skip
         halted = sorted(int(str(partition)) for (partition,) in rows)
         for partition in halted:

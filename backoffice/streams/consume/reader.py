@@ -63,6 +63,7 @@ class Reader(Generic[P]):
         self._next_housekeeping = 0.0
         self._came = 0
         self._asked: topicids.Asked | None = None
+        self._absence = topicids.Absence()
 
     def run(self) -> None:
         """Until told to stop. Raises Retryable where only a new start helps."""
@@ -283,11 +284,11 @@ class Reader(Generic[P]):
 
     def _read_start(self, partitions: set[int]) -> Start:
         self._state.reads("asks for its offsets")
-        start = read_start(self._lane, self._sink, partitions, self._first_offset)
+        start = read_start(self._lane, self._sink, partitions, self._first_offset, self._absence)
         self._writer.brake.topic_id, self._generation = start.reading.topic_id, start.reading.generation
         if start.other:
             places = {partition: position.next for partition, position in start.positions.items()}
-            self._writer.brake.halt(places, Cause.OTHER_TOPIC, start.other)
+            self._writer.brake.halt(places, start.other.cause, start.other.told)
         halted = start.positions.keys() if start.other else start.halted
         for partition in partitions:
             telemetry.HALTED.labels(*self._lane.labels, partition).set(partition in halted)
@@ -341,19 +342,34 @@ class Reader(Generic[P]):
         copies = [TopicPartition(topic, number, end) for number, end in stored.items()]
         if copies:
             self._consumer.commit(offsets=copies, asynchronous=True)
-        if self._is_other_topic() and self._assignment.owned - self._halted:
-            self._writer.rewind.set()
+        self._look_at_topic()
         if self._halted and not self._writer.away.is_set():
             self._look_for_resumed()
 
-    def _is_other_topic(self) -> bool:
+    def _look_at_topic(self) -> None:
         """As the question of the last time was answered; nobody waits for it."""
         asked, self._asked = self._asked, topicids.ask(self._lane.kafka, self._lane.topic_name)
+        if asked is None or not asked.done():
+            return
         try:
-            present = topicids.answer(asked) if asked and asked.done() else None
+            present = topicids.answer(asked)
         except Retryable:
-            return False
-        return present is not None and present != self._writer.brake.topic_id
+            self._absence.forget()
+            return
+        self._absence.hear(present)
+        if present is None:
+            self._look_at_absence()
+        elif present != self._writer.brake.topic_id and self._assignment.owned - self._halted:
+            self._writer.rewind.set()
+
+    def _look_at_absence(self) -> None:
+        """A topic that stays away is gone; the group gives nobody its partitions, so that no start would tell of it."""
+        if self._halted or self._absence.seconds <= self._lane.limits.stall or self._writer.away.is_set():
+            return
+        try:
+            self._read_start(self._assignment.owned)
+        except Retryable as error:
+            log.info("%s: %s", self._lane.group, error)
 
     def _look_for_resumed(self) -> None:
         before = self._halted & self._assignment.owned

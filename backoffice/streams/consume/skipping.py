@@ -15,7 +15,7 @@ from backoffice.kernel.errors import Rejected
 from ..kafka.logs import Log
 from ..models import Gap, Halt, Offset, Reading, Repeat
 from . import reused
-from .halts import end
+from .halts import OF_THE_TOPIC, end
 
 BEGINNING, END = "beginning", "end"
 
@@ -120,8 +120,10 @@ def _must_be_known(stream: str, topic: str, reading: Reading | None, log: Log) -
 
 
 def _must_be_halted(stream: str, topic: str, halted: Collection[int], log: Log) -> None:
-    """A worker that notices the new topic halts all partitions at once; before that, some may be missing here."""
-    noticed = Halt.objects.filter(stream=stream, topic=topic, resumed_at=None, cause=Halt.Cause.OTHER_TOPIC).exists()
+    """A worker that notices the new topic, or that the former one is gone, halts all partitions at once; before that,
+    some may be missing here.
+    """
+    noticed = Halt.objects.filter(stream=stream, topic=topic, resumed_at=None, cause__in=OF_THE_TOPIC).exists()
     if not noticed and not log.begins.keys() <= set(halted):
         raise Rejected(
             f"Where {stream} stood in {topic} only its sink knows, until a worker has halted there. Start its workers, "

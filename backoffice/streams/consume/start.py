@@ -8,9 +8,11 @@ from backoffice.kernel.errors import Retryable
 
 from ..database import Connection, connect, retryable
 from ..kafka import topicids
+from ..kafka.topicids import Absence
 from . import halts, passing
 from .batch import Span
-from .halts import Past
+from .faults import Fault
+from .halts import Cause, Past
 from .lane import Lane
 from .sink import P, Position, Sink
 
@@ -27,9 +29,9 @@ class Reading:
 class Start:
     """``positions`` of all partitions that the stream has ever begun, ``pasts`` of those that were asked for.
 
-    ``reading`` tells of the topic which the offsets belong to. Where the cluster has another topic of that name now,
-    nothing may be stored, and ``other`` says what has happened and what can be done. Else ``given_up`` says over which
-    offsets the sink has to be led before a partition goes on.
+    ``reading`` tells of the topic which the offsets belong to. Where the cluster has another topic of that name now, or
+    none any more, nothing may be stored, and ``other`` says what has happened and what can be done. Else ``given_up``
+    says over which offsets the sink has to be led before a partition goes on.
     """
 
     positions: dict[int, Position]
@@ -37,25 +39,27 @@ class Start:
     given_up: dict[int, Span]
     pasts: dict[int, Past]
     reading: Reading
-    other: str
+    other: Fault | None
 
 
-def read_start(lane: Lane, sink: Sink[P], partitions: Collection[int], first: Callable[[int], int]) -> Start:
+def read_start(
+    lane: Lane, sink: Sink[P], partitions: Collection[int], first: Callable[[int], int], absence: Absence
+) -> Start:
     """Where the partitions go on; of one that is new to the stream, ``first`` says where it begins.
 
+    ``absence`` tells for how long the topic has not been there, and hears of it.
+
     Raises:
-        Retryable: Kafka, Postgres or the sink is away.
+        Retryable: Kafka, Postgres or the sink is away; or the topic, and not for so long that it must be gone.
     """
-    present = topicids.answer(topicids.ask(lane.kafka, lane.topic_name))
-    if present is None:
-        raise Retryable(f"Kafka has no topic {lane.topic_name} now; `manage.py topics` makes it.")
+    present = _present(lane, absence)
     with retryable(), connect() as connection:
         reading = _reading(connection, lane, present, lane.clock.now())
         halted = frozenset(halts.open_halts(connection, lane.stream, lane.topic))
         if reading.generation:
             first = _begins(connection, lane, reading.generation)
-    positions = sink.positions(partitions, first, reading.generation)
-    other = "" if reading.topic_id == present else _made_anew(lane, reading.topic_id, present)
+    positions = sink.positions(partitions, first if present else _nowhere, reading.generation)
+    other = None if reading.topic_id == present else _other(lane, reading.topic_id, present)
     wanted = {partition: positions[partition].next for partition in partitions}
     with retryable(), connect() as connection:
         going = {} if other else {partition: at for partition, at in wanted.items() if partition not in halted}
@@ -64,17 +68,37 @@ def read_start(lane: Lane, sink: Sink[P], partitions: Collection[int], first: Ca
     return Start(positions, halted, given_up, pasts, reading, other)
 
 
-def _reading(connection: Connection, lane: Lane, present: str, now: datetime) -> Reading:
-    """What the stream's offsets belong to; of a stream that begins, the present topic."""
-    connection.execute(
-        "INSERT INTO streams_reading (stream, topic, topic_id, generation, begun_at) VALUES (%s, %s, %s, 0, %s)"
-        " ON CONFLICT DO NOTHING",
-        [lane.stream, lane.topic, present, now],
-    )
+def _present(lane: Lane, absence: Absence) -> str | None:
+    """The id of the topic that is there; None once there has been none for as long as a lane may stand still."""
+    try:
+        present = topicids.answer(topicids.ask(lane.kafka, lane.topic_name))
+    except Retryable:
+        absence.forget()
+        raise
+    absence.hear(present)
+    if present is None and absence.seconds <= lane.limits.stall:
+        raise Retryable(_not_there(lane))
+    return present
+
+
+def _reading(connection: Connection, lane: Lane, present: str | None, now: datetime) -> Reading:
+    """What the stream's offsets belong to; of a stream that begins, the present topic.
+
+    Raises:
+        Retryable: it has not begun, for its topic was not made yet.
+    """
+    if present is not None:
+        connection.execute(
+            "INSERT INTO streams_reading (stream, topic, topic_id, generation, begun_at) VALUES (%s, %s, %s, 0, %s)"
+            " ON CONFLICT DO NOTHING",
+            [lane.stream, lane.topic, present, now],
+        )
     row = connection.execute(
         "SELECT topic_id, generation FROM streams_reading WHERE stream = %s AND topic = %s", [lane.stream, lane.topic]
     ).fetchone()
-    return Reading(str(row[0]), int(str(row[1]))) if row else Reading(present, 0)
+    if row is None:
+        raise Retryable(_not_there(lane))
+    return Reading(str(row[0]), int(str(row[1])))
 
 
 def _begins(connection: Connection, lane: Lane, generation: int) -> Callable[[int], int]:
@@ -91,9 +115,28 @@ def _begins(connection: Connection, lane: Lane, generation: int) -> Callable[[in
     return lambda partition: begins.get(partition, 0)
 
 
-def _made_anew(lane: Lane, known: str, present: str) -> str:
-    return (
-        f"{lane.topic_name} was deleted and made anew: its id is {present} and the offsets belong to {known}. What the "
-        f"former topic held and was not stored is lost; the new one is stored from its beginning after "
-        f"`streams adopt {lane.stream} {lane.topic} --reason …`."
+def _nowhere(_: int) -> int:
+    """Where a partition begins of a topic that is gone: nothing of it was ever read."""
+    return 0
+
+
+def _not_there(lane: Lane) -> str:
+    return f"Kafka has no topic {lane.topic_name} now; `manage.py topics --apply` makes it."
+
+
+def _other(lane: Lane, known: str, present: str | None) -> Fault:
+    """What has become of the topic that the offsets belong to."""
+    lost = "What the former topic held and was not stored is lost"
+    anew = f"the new one is stored from its beginning after `streams adopt {lane.stream} {lane.topic} --reason …`."
+    if present is None:
+        return Fault(
+            Cause.GONE_TOPIC,
+            f"{lane.topic_name} was deleted: Kafka has had no topic of that name for {lane.limits.stall:.0f} s and "
+            f"longer, and the offsets belong to {known}. {lost}, and so is what is sent while there is none. "
+            f"`manage.py topics --apply` makes it anew; {anew}",
+        )
+    return Fault(
+        Cause.OTHER_TOPIC,
+        f"{lane.topic_name} was deleted and made anew: its id is {present} and the offsets belong to {known}. {lost}; "
+        f"{anew}",
     )

@@ -30,7 +30,7 @@ def read_log(settings: dict[str, str], topic_name: str) -> Log:
     """Raises Rejected where there is no such topic, Retryable while Kafka does not answer."""
     topic_id = topicids.answer(topicids.ask(settings, topic_name))
     if topic_id is None:
-        raise Rejected(f"Kafka has no topic {topic_name}; `manage.py topics` shows what is there.")
+        raise Rejected(f"Kafka has no topic {topic_name}; `manage.py topics --apply` makes those of the catalogue.")
     try:
         begins = _offsets(settings, {topic_name}, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         ends = read_ends(settings, {topic_name})

@@ -1,5 +1,6 @@
 """Which topic a name stands for now: Kafka gives each topic an id of its own, and one that is made anew another."""
 
+import time
 from concurrent.futures import Future
 from functools import lru_cache
 
@@ -46,3 +47,28 @@ def answer(asked: Asked) -> str | None:
         raise Retryable(f"Kafka does not say which topic this is: {reason.str()}") from error
     except TimeoutError as silence:
         raise Retryable("Kafka does not say in time which topic this is.") from silence
+
+
+class Absence:
+    """For how long Kafka has said, without a break, that there is no such topic.
+
+    A cluster that has just begun may say so of a topic that it has; one that says nothing says nothing of the topic.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def hear(self, present: str | None) -> None:
+        """Take note of an answer."""
+        if present is not None:
+            self.forget()
+        elif self._since is None:
+            self._since = time.monotonic()
+
+    def forget(self) -> None:
+        """There was an answer to the contrary, or none."""
+        self._since = None
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self._since is None else time.monotonic() - self._since
