@@ -31,7 +31,7 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.consume.watchdog import Watchdog
-from backoffice.streams.kafka.clients import producer
+from backoffice.streams.kafka.clients import READS_COMMITTED, producer
 from backoffice.streams.step import LaneThread, lanes_of
 from backoffice.streams.store.projection import STREAMS
 
@@ -202,20 +202,15 @@ class Spine:
         return self.rows(query, *parameters)[0][0]
 
     def read(self, topic: str) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
-        """Key, value and headers of all that a topic holds now."""
-        consumer = Consumer(settings.KAFKA | {"group.id": "read", "auto.offset.reset": "earliest"})
+        """Key, value and headers of all that a topic holds now, without what is not committed (yet)."""
+        told = {"group.id": "read", "auto.offset.reset": "earliest", "enable.partition.eof": "true"}
+        consumer = Consumer(settings.KAFKA | READS_COMMITTED | told)
         found = []
-        name = f"{self.prefix}{topic}"
         for partition in range(self.partitions):
-            end = consumer.get_watermark_offsets(TopicPartition(name, partition))[1]
-            consumer.assign([TopicPartition(name, partition, 0)])
-            at = 0
-            while at < end:
-                message = consumer.poll(10)
+            consumer.assign([TopicPartition(f"{self.prefix}{topic}", partition, 0)])
+            while (message := consumer.poll(10)) is None or not _is_end(message):
                 assert message is not None
-                assert message.error() is None, message.error()
                 found.append((message.key(), message.value(), _headers(message)))
-                at = (message.offset() or 0) + 1
         consumer.close()
         return found
 
@@ -244,6 +239,12 @@ def kill(process: Process) -> None:
     """SIGKILL to the whole process group, as a machine that loses its power would do it."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    assert error is None or error.code() == KafkaError._PARTITION_EOF, error
+    return error is not None
 
 
 def _headers(message: Message) -> dict[str, str]:

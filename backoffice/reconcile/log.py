@@ -11,7 +11,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 
 from backoffice.kernel.errors import Retryable
 from backoffice.streams.deadletters.standing import standing_of
-from backoffice.streams.kafka.clients import CHECKED
+from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED
 from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
@@ -23,17 +23,21 @@ _POLL_SECONDS = 0.05
 # Stream, topic, partition and offset of a message, each as text.
 Position = tuple[str, str, str, str]
 
-_SETTINGS = CHECKED | {
-    "client.id": "pitboss-reconcile",
-    # The client wants a name; nothing is ever subscribed or committed under it.
-    "group.id": "pitboss-reconcile",
-    "enable.auto.commit": "false",
-    "enable.partition.eof": "true",
-    "auto.offset.reset": "error",
-    "queued.max.messages.kbytes": "32768",
-    # A fetch that waits for more of the last partition would hold up the first of the next.
-    "fetch.wait.max.ms": "10",
-}
+_SETTINGS = (
+    CHECKED
+    | READS_COMMITTED
+    | {
+        "client.id": "pitboss-reconcile",
+        # The client wants a name; nothing is ever subscribed or committed under it.
+        "group.id": "pitboss-reconcile",
+        "enable.auto.commit": "false",
+        "enable.partition.eof": "true",
+        "auto.offset.reset": "error",
+        "queued.max.messages.kbytes": "32768",
+        # A fetch that waits for more of the last partition would hold up the first of the next.
+        "fetch.wait.max.ms": "10",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from .consume.sink import P, Sink
 from .consume.skew import Skew
 from .consume.state import LaneState
 from .consume.watchdog import Watchdog
-from .kafka.clients import group_consumer
+from .kafka.clients import group_consumer, whole_errors
 from .outbox.relay import OUTBOX, Relay
 from .patience import back_off
 from .schemas import our_registry
@@ -84,7 +84,8 @@ class LaneThread(threading.Thread):
     def run(self) -> None:
         for _ in back_off(self._stopping):
             try:
-                self._begin().run()
+                with whole_errors():
+                    self._begin().run()
             except (Retryable, KafkaException) as error:
                 log.warning("%s cannot start: %s", self.lane.group, error)
                 self.state.reads(f"cannot start: {error}")

@@ -14,7 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from backoffice.kernel.errors import Retryable
 
-from ..kafka.clients import CONSUMER
+from ..kafka.clients import CONSUMER, whole_errors
 from ..kafka.topicids import answer, ask
 from ..patience import back_off
 from .batch import Batch
@@ -51,7 +51,8 @@ def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: 
     for _ in back_off(stopping):
         consumer = Consumer(_SETTINGS | dict(kafka))
         try:
-            _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka)).run(stopping)
+            with whole_errors():
+                _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka)).run(stopping)
         except (KafkaException, Retryable) as error:
             log.warning("%s is read from its beginning again: %s", topic, error)
         finally:

@@ -1,6 +1,7 @@
 """Kafka clients as the streams need them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -14,9 +15,12 @@ CLIENT = {
 }
 # Whoever reads checks what is read: a batch that rotted on a disk is an error and not other messages.
 CHECKED = {"check.crcs": "true"}
+# Whoever reads does not see what a transaction took back, nor what it has not committed yet.
+READS_COMMITTED = {"isolation.level": "read_committed"}
 CONSUMER = (
     CLIENT
     | CHECKED
+    | READS_COMMITTED
     | {
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
@@ -29,6 +33,14 @@ CONSUMER = (
         "fetch.error.backoff.ms": "100",
     }
 )
+PRODUCER = CLIENT | {
+    "enable.idempotence": "true",
+    "acks": "all",
+    "compression.type": "lz4",
+    "linger.ms": "5",
+    "partitioner": "murmur2_random",
+    "delivery.timeout.ms": "120000",
+}
 # Told of the end of a log, a stream can pass what stands there without being a message.
 TOLD_OF_ENDS = {"enable.partition.eof": "true"}
 KIP_848 = {"group.protocol": "consumer"}
@@ -65,15 +77,20 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
 
 def producer(settings: Mapping[str, Any]) -> Producer:
     """An idempotent producer: nothing lost, nothing doubled by its own retries, order kept in each partition."""
-    return Producer(
-        {
-            **CLIENT,
-            "enable.idempotence": "true",
-            "acks": "all",
-            "compression.type": "lz4",
-            "linger.ms": "5",
-            "partitioner": "murmur2_random",
-            "delivery.timeout.ms": "120000",
-            **settings,
-        }
-    )
+    return Producer(PRODUCER | dict(settings))
+
+
+@contextmanager
+def whole_errors() -> Iterator[None]:
+    """What a client raises is a KafkaException.
+
+    A client that goes no further may raise the KafkaError itself, which is no exception to Python (neither `except
+    Exception` nor `except BaseException` catches it), or fail without saying why.
+    """
+    try:
+        yield
+    except KafkaError as error:  # type: ignore[misc]
+        raise KafkaException(error) from None
+    except SystemError as error:
+        stopped = KafkaError(KafkaError._FATAL, "The client has stopped without saying why.", fatal=True)
+        raise KafkaException(stopped) from error

@@ -9,7 +9,7 @@ from confluent_kafka.admin import OffsetSpec
 from backoffice.kernel.errors import Rejected, Retryable
 
 from . import topicids
-from .clients import CHECKED
+from .clients import CHECKED, READS_COMMITTED
 
 ANSWER_SECONDS = 5.0
 READ_SECONDS = 15.0
@@ -71,10 +71,8 @@ def complaint(settings: dict[str, str], topic_name: str, partition: int, offset:
     Raises:
         Retryable: it gets nothing at all.
     """
-    consumer = Consumer(
-        CHECKED | {"enable.partition.eof": "true", "auto.offset.reset": "error", "enable.auto.commit": "false"}
-        | settings | {"group.id": f"{topic_name}.look"}
-    )  # fmt: skip
+    wanted = {"enable.partition.eof": "true", "auto.offset.reset": "error", "enable.auto.commit": "false"}
+    consumer = Consumer(CHECKED | READS_COMMITTED | wanted | settings | {"group.id": f"{topic_name}.look"})
     try:
         consumer.assign([TopicPartition(topic_name, partition, offset)])
         message = consumer.poll(READ_SECONDS)

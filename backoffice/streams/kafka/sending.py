@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Event as Signal
 from typing import Any
 
@@ -11,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 
-from .clients import producer
+from .clients import producer, whole_errors
 
 MOST_QUEUED = 200_000
 PATIENT = {
@@ -69,7 +70,8 @@ class Sender:
         told = ""
         while not self._stop.is_set():
             try:
-                known = self._producer.list_topics(timeout=_RETRY_SECONDS).topics
+                with whole_errors():
+                    known = self._producer.list_topics(timeout=_RETRY_SECONDS).topics
             except KafkaException as away:
                 told = _tell_once(f"Kafka does not answer ({away.args[0].str()}); start it or wait.", told)
                 continue
@@ -85,13 +87,12 @@ class Sender:
         """
         while True:
             try:
-                self._producer.produce(self._prefix + topic, value, key)
+                with _hopeful():
+                    self._producer.produce(self._prefix + topic, value, key)
             except BufferError:
                 if self._stop.is_set():
                     return False
                 self.serve(_FULL_QUEUE_SECONDS)
-            except KafkaException as error:
-                raise _hopeless(error.args[0]) from error
             else:
                 return True
 
@@ -111,8 +112,13 @@ class Sender:
         return len(values)
 
     def serve(self, seconds: float = 0.0) -> None:
-        """Let the client tell what became of what was sent."""
-        self._producer.poll(seconds)
+        """Let the client tell what became of what was sent.
+
+        Raises:
+            Rejected: it goes no further.
+        """
+        with _hopeful():
+            self._producer.poll(seconds)
 
     def settle(self) -> bool:
         """Wait until the cluster has all that was sent; False when stopped before.
@@ -128,7 +134,11 @@ class Sender:
         return True
 
     def finish(self) -> None:
-        """Wait until the cluster has everything; not for long when told to stop."""
+        """Wait until the cluster has everything; not for long when told to stop.
+
+        Raises:
+            Rejected: the client goes no further.
+        """
         deadline: float | None = None
         for left in self._flushing():
             if self._stop.is_set():
@@ -141,10 +151,14 @@ class Sender:
 
     def _flushing(self) -> Iterator[int]:
         """How many messages are not yet with the cluster, again and again, until there are none."""
-        while left := self._producer.flush(_RETRY_SECONDS):
+        while left := self._flush():
             self.serve()
             yield left
         self.serve()
+
+    def _flush(self) -> int:
+        with _hopeful():
+            return self._producer.flush(_RETRY_SECONDS)
 
     def _has_room(self, count: int) -> bool:
         """Wait until so many fit into the queue: of a batch that fits in part, a later one could get in earlier."""
@@ -155,10 +169,8 @@ class Sender:
         return True
 
     def _produce(self, topic: str, messages: list[dict[str, Any]]) -> None:
-        try:
+        with _hopeful():
             queued = self._producer.produce_batch(self._prefix + topic, messages)
-        except KafkaException as error:
-            raise _hopeless(error.args[0]) from error
         if queued < len(messages):
             raise _hopeless(next(message["_error"] for message in messages if "_error" in message))
 
@@ -166,6 +178,15 @@ class Sender:
         if error is not None:
             self._failure = error
             self.undelivered += 1
+
+
+@contextmanager
+def _hopeful() -> Iterator[None]:
+    try:
+        with whole_errors():
+            yield
+    except KafkaException as error:
+        raise _hopeless(error.args[0]) from error
 
 
 def _hopeless(error: object) -> Rejected:

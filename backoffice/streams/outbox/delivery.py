@@ -1,19 +1,17 @@
 """A batch of the outbox to Kafka, with a verdict for each message: acknowledged, failed and why, or behind one.
 
-The batch goes at full speed first. Its producer stops rather than leave a gap, so that of the messages of a key never a
-later one arrives without those before it. What was not acknowledged then goes one by one, so that none is blamed for
-what another did to its batch.
+The batch goes as one transaction. Where that comes to nothing, whoever Kafka has named goes alone, and what stands
+between these together; so none is blamed for what another did to its batch, and what was taken back is never read.
 """
 
 import logging
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Producer
 
 from backoffice.contracts.codec import frame
 from backoffice.contracts.definitions import released
@@ -21,47 +19,77 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 
 from .. import telemetry
+from .transactions import FailedError, Message, Transaction, Transactions
 from .waiting import Waiting
 
 log = logging.getLogger(__name__)
 
-ASK_SECONDS = 5.0
-# After so many messages of one topic that failed alike the others are not tried in that round.
+# After so many messages of one topic that failed alike the others are not tried alone in that round.
 ALIKE = 3
+# After so many transactions that came to nothing every message of the round goes alone.
+TRANSACTIONS = 10
+_UNFORESEEN = "outbox: message %s to %s cannot be made ready"
 
-# What makes the producer's promise: in order and without a gap, or not at all. How long it tries is decided here.
-IN_ORDER = {"enable.gapless.guarantee": "true", "delivery.timeout.ms": "0", "log_level": "3"}
-
-Report = Callable[[KafkaError | None, Message], None]
 _Schema = tuple[str, int | None]
 _REGISTRY: _Schema = ("", None)
+# Raises where the relay is no longer the only one.
+StillAlone = Callable[[], object]
 
 
-@dataclass
 class Verdicts:
     """What is known of a batch so far; ``failed`` says why, ``behind`` are those that wait for a failed one."""
 
-    acknowledged: set[int] = field(default_factory=set)
-    failed: dict[int, str] = field(default_factory=dict)
-    behind: set[int] = field(default_factory=set)
-    _held: set[int] = field(default_factory=set)
+    def __init__(self, rows: Iterable[Waiting]) -> None:
+        self.acknowledged: set[int] = set()
+        self.failed: dict[int, str] = {}
+        self.behind: set[int] = set()
+        self._keys: defaultdict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            self._keys[row.key_hash].append(row.id)
 
     def fail(self, row: Waiting, reason: str) -> None:
+        """Of its key those after it wait for it, whatever was known of them; those before it do not."""
+        key = self._keys[row.key_hash]
+        behind = key[key.index(row.id) + 1 :]
         self.failed[row.id] = reason
-        self._held.add(row.key_hash)
+        for number in behind:
+            self.failed.pop(number, None)
+        self.behind.update(behind)
 
     def is_open(self, row: Waiting) -> bool:
-        """Whether the message is still to be sent; notes it as behind where its key is held."""
-        if row.id in self.acknowledged or row.id in self.failed:
-            return False
-        if row.key_hash in self._held:
-            self.behind.add(row.id)
-            return False
-        return True
+        """Whether the message is still to be sent."""
+        return not (row.id in self.acknowledged or row.id in self.failed or row.id in self.behind)
+
+
+@dataclass
+class _Round:
+    """What is known of a batch while it is sent."""
+
+    verdicts: Verdicts
+    still_alone: StillAlone
+    failed: int = 0
+    alike: Counter[tuple[str, str]] = field(default_factory=Counter)
+    last: dict[str, str] = field(default_factory=dict)
+    silences: set[str] = field(default_factory=set)
+
+    def spared(self, row: Waiting) -> str:
+        """The reason of those before it in its topic, where it need not be tried; empty where it is.
+
+        One that comes again is tried again, unless that may take long.
+        """
+        reason = self.last.get(row.topic, "")
+        is_known = self.alike[row.topic, reason] >= ALIKE and (not row.attempts or reason in self.silences)
+        return reason if is_known else ""
+
+    def fail(self, row: Waiting, reason: str, *, is_silent: bool) -> None:
+        self.last[row.topic] = reason
+        self.alike[row.topic, reason] += 1
+        self.silences |= {reason} if is_silent else set()
+        self.verdicts.fail(row, reason)
 
 
 class Delivery:
-    """Sends batches; holds the producer, and makes a new one where the old one has stopped.
+    """Sends batches.
 
     Kafka has ``batch_seconds`` to acknowledge a batch, and ``alone_seconds`` for a message alone.
     """
@@ -76,135 +104,135 @@ class Delivery:
         batch_seconds: float = 30.0,
         alone_seconds: float = 10.0,
     ) -> None:
-        self._make = make
+        self._transactions = Transactions(make, stopping or threading.Event())
         self._registry = registry
         self._prefix = prefix
-        self._stopping = stopping or threading.Event()
         self._batch_seconds = batch_seconds
         self._alone_seconds = alone_seconds
-        self._producer: Producer | None = None
         self._topics: Collection[str] = ()
         self._ids: dict[_Schema, int] = {}
         self._problems: dict[_Schema, Rejected | Retryable] = {}
 
-    def send(self, rows: Sequence[Waiting], verdicts: Verdicts) -> None:
-        """Send the messages, and note what becomes of each as soon as that is known.
+    def claim(self) -> None:
+        """Let no other relay send any more, not even what it has queued.
 
         Raises:
-            Retryable: Kafka is away, or the relay is to end; what has no verdict was perhaps sent, and is sent again.
+            Retryable: Kafka is away.
+        """
+        self._transactions.claim()
+
+    def send(self, rows: Sequence[Waiting], verdicts: Verdicts, still_alone: StillAlone) -> None:
+        """Send the messages, and note what becomes of each as soon as that is known.
+
+        ``still_alone`` is called before each commit, and raises where another relay may be at work.
+
+        Raises:
+            Retryable: Kafka is away, or the relay is to end or was replaced; what has no verdict is sent again. Of that
+                the last transaction may have been committed, if nobody could tell.
         """
         self._problems.clear()
-        try:
-            self._refuse_unknown_topics(rows, verdicts)
-            if not self._at_full_speed(rows, verdicts):
-                self._one_by_one(rows, verdicts)
-        finally:
-            self._listen()
+        self._refuse_unknown_topics(rows, verdicts)
+        # What failed before does not take others with it.
+        self._in_parts(rows, {row.id for row in rows if row.attempts}, _Round(verdicts, still_alone))
 
     def _refuse_unknown_topics(self, rows: Sequence[Waiting], verdicts: Verdicts) -> None:
         """Kafka's client would wait for such a topic to be made, and all else behind it."""
         if all(f"{self._prefix}{row.topic}" in self._topics for row in rows):
             return
-        self._topics = self._ask_for_topics()
+        self._topics = self._transactions.topics()
         for row in rows:
             if f"{self._prefix}{row.topic}" not in self._topics and verdicts.is_open(row):
                 verdicts.fail(
                     row, f"Kafka has no topic {self._prefix}{row.topic}; `manage.py topics` makes those of ours"
                 )
 
-    def _at_full_speed(self, rows: Sequence[Waiting], verdicts: Verdicts) -> bool:
-        """Whether every message has a verdict now."""
-        try:
-            for row in rows:
-                if verdicts.is_open(row) and (reason := self._queue(row, verdicts)):
-                    verdicts.fail(row, reason)
-            self._flush(self._batch_seconds)
-        except _StoppedError as stopped:
-            log.info("outbox: some messages go one by one: %s", stopped)
-        open_rows = [row for row in rows if verdicts.is_open(row)]
-        if open_rows:
-            self._start_anew()
-        return not open_rows
+    def _in_parts(self, rows: Sequence[Waiting], alone: Collection[int], this: _Round) -> None:
+        """In order: each of ``alone`` in a transaction of its own, what stands between them in one."""
+        for is_alone, part in groupby(filter(this.verdicts.is_open, rows), lambda row: row.id in alone):
+            if is_alone:
+                for row in part:
+                    self._alone(row, this)
+            else:
+                self._together(list(part), this)
 
-    def _one_by_one(self, rows: Sequence[Waiting], verdicts: Verdicts) -> None:
-        alike: Counter[tuple[str, str]] = Counter()
-        last: dict[str, str] = {}
+    def _together(self, rows: Sequence[Waiting], this: _Round) -> None:
+        everyone = {row.id for row in rows}
+        if this.failed >= TRANSACTIONS:
+            self._in_parts(rows, everyone, this)
+            return
+        transaction, failure = self._transact(rows, self._batch_seconds, this)
+        if failure is not None:
+            log.info("outbox: some messages go alone: %s", failure)
+            this.failed += 1
+            self._topics = ()
+            self._in_parts(rows, set(transaction.refused) or everyone - transaction.delivered or everyone, this)
+
+    def _alone(self, row: Waiting, this: _Round) -> None:
+        if reason := this.spared(row):
+            this.verdicts.fail(row, reason)
+            return
+        _, failure = self._transact([row], self._alone_seconds, this)
+        if failure is None:
+            return
+        self._topics, reason = (), str(failure)
+        if failure.is_silent:
+            self._transactions.topics()  # raises where all of Kafka is away, and not only what this message needs
+            reason = f"Kafka did not acknowledge it within {self._alone_seconds:.0f} s"
+        this.fail(row, reason, is_silent=failure.is_silent)
+
+    def _transact(
+        self, rows: Sequence[Waiting], seconds: float, this: _Round
+    ) -> tuple[Transaction, FailedError | None]:
+        """One transaction, and why it came to nothing. What cannot even be handed over fails by itself."""
+        transaction = Transaction(seconds)
+        ready = self._ready(rows, this)
+        if not ready:
+            return transaction, None
+        queued: list[Waiting] = []
+        try:
+            with self._transactions.begin(transaction):
+                for row, message in ready:
+                    if this.verdicts.is_open(row) and self._put(transaction, row, message, this):
+                        queued.append(row)
+                self._transactions.settle(transaction)
+                this.still_alone()
+                self._transactions.commit(transaction)
+        except FailedError as failure:
+            return transaction, failure
+        for row in queued:
+            this.verdicts.acknowledged.add(row.id)
+            telemetry.RELAYED.labels(row.topic).inc()
+        return transaction, None
+
+    def _ready(self, rows: Sequence[Waiting], this: _Round) -> list[tuple[Waiting, Message]]:
+        """As Kafka gets them. The registry is asked before a transaction is open, for which readers would wait."""
+        ready = []
         for row in rows:
-            if verdicts.is_open(row):
-                reason = last.get(row.topic, "")
-                if alike[row.topic, reason] < ALIKE:
-                    reason = self._alone(row, verdicts)
-                if reason:
-                    last[row.topic] = reason
-                    alike[row.topic, reason] += 1
-                    verdicts.fail(row, reason)
+            if this.verdicts.is_open(row):
+                try:
+                    value = self._value(row)
+                except (Rejected, Retryable) as error:
+                    this.verdicts.fail(row, str(error))
+                except Exception as error:
+                    log.exception(_UNFORESEEN, row.id, row.topic)
+                    this.verdicts.fail(row, f"{type(error).__name__}: {error}")
+                else:
+                    ready.append((row, Message(row.id, f"{self._prefix}{row.topic}", row.key, value, row.headers)))
+        return ready
 
-    def _alone(self, row: Waiting, verdicts: Verdicts) -> str:
-        """Why the message could not be sent; empty where it was."""
-        refused: list[str] = []
+    def _put(self, transaction: Transaction, row: Waiting, message: Message, this: _Round) -> bool:
         try:
-            if reason := self._queue(row, verdicts, refused):
-                return reason
-            self._flush(self._alone_seconds)
-        except _SilentError as silent:
-            log.info("outbox: message %s to %s: %s", row.id, row.topic, silent)
-        except _StoppedError as stopped:
-            refused.append(str(stopped))
-        if row.id in verdicts.acknowledged:
-            return ""
-        # Said before what it has is thrown away, which would be a reason too.
-        reason = refused[0] if refused else f"Kafka did not acknowledge it within {self._alone_seconds:.0f} s"
-        self._start_anew()
-        if not refused:
-            self._ask_for_topics()  # raises where all of Kafka is away, and not only what this message needs
-        return reason
-
-    def _queue(self, row: Waiting, verdicts: Verdicts, refused: list[str] | None = None) -> str:
-        """Hand a message to the producer; what Kafka says of it goes to the verdicts, or to ``refused``.
-
-        Returns why that cannot be done with this message, whatever the reason; empty where it can.
-        """
-        try:
-            self._produce(row, self._value(row), _reporting(row, verdicts, refused))
-        except _StoppedError:
+            self._transactions.put(transaction, message)
+        except (FailedError, Retryable):
             raise
         except KafkaException as error:
-            return str(error.args[0].str())
-        except (Rejected, Retryable) as error:
-            return str(error)
+            this.verdicts.fail(row, error.args[0].str())
         except Exception as error:
-            log.exception("outbox: message %s to %s cannot be made ready", row.id, row.topic)
-            return f"{type(error).__name__}: {error}"
-        return ""
-
-    def _produce(self, row: Waiting, value: bytes | None, report: Report) -> None:
-        topic = f"{self._prefix}{row.topic}"
-        headers: dict[str, str | bytes | None] = dict(row.headers)
-        deadline = time.monotonic() + self._batch_seconds
-        while True:
-            try:
-                with _until_it_stops():
-                    self._sender().produce(topic, key=row.key, value=value, headers=headers, on_delivery=report)
-                    self._sender().poll(0)
-            except BufferError:
-                with _until_it_stops():
-                    self._sender().poll(0.1)
-                self._go_on_until(deadline)
-            else:
-                return
-
-    def _flush(self, seconds: float) -> None:
-        """Raises _StoppedError where Kafka has not answered for each message in time."""
-        deadline = time.monotonic() + seconds
-        with _until_it_stops():
-            while self._sender().flush(0.5):
-                self._go_on_until(deadline)
-
-    def _go_on_until(self, deadline: float) -> None:
-        if self._stopping.is_set():
-            raise Retryable("The relay ends; what is not acknowledged yet is sent again.")
-        if time.monotonic() > deadline:
-            raise _SilentError("Kafka does not acknowledge in time")
+            log.exception(_UNFORESEEN, row.id, row.topic)
+            this.verdicts.fail(row, f"{type(error).__name__}: {error}")
+        else:
+            return True
+        return False
 
     def _value(self, row: Waiting) -> bytes | None:
         if not row.record or row.value is None:
@@ -228,63 +256,3 @@ class Delivery:
                 self._problems[_REGISTRY] = away
                 raise
         return self._ids[schema]
-
-    def _ask_for_topics(self) -> Collection[str]:
-        try:
-            return set(self._sender().list_topics(timeout=ASK_SECONDS).topics)
-        except KafkaException as error:
-            self._start_anew()
-            raise Retryable(f"Kafka does not answer: {error.args[0].str()}") from error
-
-    def _sender(self) -> Producer:
-        if self._producer is None:
-            self._producer = self._make()
-        return self._producer
-
-    def _start_anew(self) -> None:
-        """Without what the producer still has to send; what it was sure of may not hold any more either."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._listen()
-        self._producer, self._topics = None, ()
-
-    def _listen(self) -> None:
-        """Hear what Kafka has said of messages until now."""
-        if self._producer is not None:
-            with suppress(_StoppedError, KafkaException), _until_it_stops():
-                self._producer.poll(0)
-
-
-class _StoppedError(Exception):
-    """The producer goes no further with the messages that it has."""
-
-
-class _SilentError(_StoppedError):
-    """Kafka says nothing of them."""
-
-
-@contextmanager
-def _until_it_stops() -> Iterator[None]:
-    """A producer whose guarantee cannot be held is of no use any more; all that it is asked says so.
-
-    Before Python 3.12 the client may raise the KafkaError itself, which `except Exception` does not catch.
-    """
-    try:
-        yield
-    except KafkaError as error:  # type: ignore[misc]
-        raise _StoppedError(error.str()) from None
-    except KafkaException as error:
-        if error.args[0].fatal() or error.args[0].code() == KafkaError._FATAL:
-            raise _StoppedError(error.args[0].str()) from error
-        raise
-
-
-def _reporting(row: Waiting, verdicts: Verdicts, refused: list[str] | None) -> Report:
-    def report(error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            verdicts.acknowledged.add(row.id)
-            telemetry.RELAYED.labels(row.topic).inc()
-        elif refused is not None:
-            refused.append(error.str())
-
-    return report

@@ -14,12 +14,13 @@ from backoffice.kernel.clock import Clock, SystemClock
 from backoffice.kernel.errors import Retryable
 
 from ..database import Connection, connect, retryable
-from ..kafka.clients import producer
+from ..kafka.clients import producer, whole_errors
 from ..patience import back_off
 from ..schemas import our_registry
 from . import waiting
-from .delivery import IN_ORDER, Delivery, Verdicts
+from .delivery import Delivery, Verdicts
 from .stuck import tell_of_stuck
+from .transactions import as_the_only_relay
 from .waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ class Relay(threading.Thread):
     def run(self) -> None:
         for _ in back_off(self._stopping):
             try:
-                self._relay()
+                with whole_errors():
+                    self._relay()
             except (Retryable, KafkaException) as error:
                 log.warning("outbox waits: %s", error)
             except Exception:
@@ -70,12 +72,15 @@ class Relay(threading.Thread):
     def _relay(self) -> None:
         from django.conf import settings
 
-        make = partial(producer, settings.KAFKA | IN_ORDER)
-        delivery = Delivery(make, our_registry(), settings.KAFKA_TOPIC_PREFIX, stopping=self._stopping)
+        prefix = settings.KAFKA_TOPIC_PREFIX
+        make = partial(producer, settings.KAFKA | as_the_only_relay(prefix))
+        delivery = Delivery(make, our_registry(), prefix, stopping=self._stopping)
         clock, limits, looked_at = SystemClock(), Limits.configured(), None
         with retryable(), connect(silent_for=SILENT_SECONDS) as connection:
             while not self._stopping.is_set() and not _locked(connection):
                 self._stopping.wait(1.0)
+            if not self._stopping.is_set():
+                delivery.claim()
             while not self._stopping.is_set():
                 if looked_at is None or clock.now() - looked_at >= STUCK_EVERY:
                     looked_at = clock.now()
@@ -109,10 +114,11 @@ def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: 
 
 def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> int:
     """How many of the messages are sent or held now."""
-    verdicts = Verdicts()
+    verdicts = Verdicts(rows)
     try:
         if rows:
-            delivery.send(rows, verdicts)
+            # The lock lives as long as the session does; whether that lives is what each statement tells.
+            delivery.send(rows, verdicts, partial(connection.execute, "SELECT 1"))
     finally:
         _note(connection, rows, verdicts, clock.now(), limits)
     return len(verdicts.acknowledged) + len(verdicts.failed) + len(verdicts.behind)

@@ -1,19 +1,23 @@
 """The relay a round at a time, in the test's own thread and at the test's own time."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
+from confluent_kafka import Producer
 from django.conf import settings
 
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import FixedClock
 from backoffice.streams.database import Connection, connect
 from backoffice.streams.kafka.clients import producer
-from backoffice.streams.outbox.delivery import IN_ORDER, Delivery
+from backoffice.streams.outbox.delivery import Delivery
 from backoffice.streams.outbox.relay import Limits, relay_once
+from backoffice.streams.outbox.transactions import as_the_only_relay
 from tests.spine import Spine
 
 LIMITS = Limits(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=300))
@@ -41,12 +45,18 @@ class Rounds:
 
 @contextmanager
 def relaying(
-    spine: Spine, registry: Registry | None = None, *, patience: float = 30.0, servers: str = ""
+    spine: Spine,
+    registry: Registry | None = None,
+    *,
+    patience: float = 30.0,
+    servers: str = "",
+    client: Callable[[dict[str, Any]], Producer] = producer,
+    stopping: threading.Event | None = None,
 ) -> Iterator[Rounds]:
     """Kafka (other ``servers``, if given) has ``patience`` seconds for an answer."""
     elsewhere = {"bootstrap.servers": servers, "log_level": "0"} if servers else {}
     asked = registry or Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
-    make = partial(producer, settings.KAFKA | IN_ORDER | elsewhere)
-    delivery = Delivery(make, asked, spine.prefix, batch_seconds=patience, alone_seconds=patience)
+    make = partial(client, settings.KAFKA | as_the_only_relay(spine.prefix) | elsewhere)
+    delivery = Delivery(make, asked, spine.prefix, stopping=stopping, batch_seconds=patience, alone_seconds=patience)
     with connect() as connection:
         yield Rounds(connection, delivery, FixedClock(datetime.now(UTC)))

@@ -2,10 +2,12 @@
 
 import json
 import random
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from django.conf import settings
@@ -20,6 +22,7 @@ from backoffice.streams.database import connect
 from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.alerts import ALERT, raise_alert
 from backoffice.streams.outbox.handling import discard, held_keys
+from backoffice.streams.outbox.relay import relay_once
 from backoffice.streams.outbox.stuck import KIND, tell_of_stuck
 from backoffice.streams.outbox.waiting import BATCH
 from tests.spine import Spine, until
@@ -210,29 +213,58 @@ def test_each_attempt_comes_later_than_the_one_before(spine: Spine) -> None:
     assert Outgoing.objects.get(pk=number).attempts == 9
 
 
-class FailsOnce(Registry):
-    """Fails in a way that nobody foresaw, once Kafka has had time for what came before."""
+class EndsOnceRead(threading.Event):
+    """Tells the relay to end as soon as something of it can be read."""
 
-    def __init__(self, spine: Spine, expected: int) -> None:
-        super().__init__(settings.SCHEMA_REGISTRY_URL, spine.prefix)
-        self._spine, self._expected = spine, expected
+    def __init__(self, spine: Spine) -> None:
+        super().__init__()
+        self._spine = spine
 
-    def register_version(self, record: str, version: int | None) -> int:
-        until(lambda: len(arrived(self._spine)) == self._expected, "Kafka has what came before")
-        raise KeyboardInterrupt(record, version)
+    def is_set(self) -> bool:
+        return bool(arrived(self._spine))
 
 
-def test_what_was_acknowledged_is_noted_though_the_round_ends_in_an_error(spine: Spine) -> None:
-    sent = write("a", "b")
-    raise_alert("lane_stuck", "it stands still", now=NOW)
-    with relaying(spine, FailsOnce(spine, 2)) as rounds, pytest.raises(KeyboardInterrupt):
+def test_what_was_committed_is_noted_though_the_round_ends_in_an_error(spine: Spine) -> None:
+    limit(spine, DEAD, "max.message.bytes", "2000")
+    first, large, last = (
+        write("a", "b", key="k"),
+        write(random.Random(1).randbytes(5_000), key="l"),
+        write("c", key="m"),
+    )
+    with relaying(spine, stopping=EndsOnceRead(spine)) as rounds, pytest.raises(Retryable, match="The relay ends"):
         rounds.one()
+    assert states([*first, *large, *last]) == ["sent", "ready", "ready"]
 
     with relaying(spine) as rounds:
         rounds.until_idle()
 
-    assert states(sent) == ["sent", "sent"]
-    assert arrived(spine) == ["a", "b"]
+    assert states([*first, *large, *last]) == ["sent", "first", "sent"]
+    assert sorted(arrived(spine)) == ["a", "c"]
+
+
+class EndsSessions:
+    """A clock; once something of the relay can be read, to tell the time ends the session that is to note it."""
+
+    def __init__(self, spine: Spine, backend: int) -> None:
+        self._spine, self._backend = spine, backend
+
+    def now(self) -> datetime:
+        if arrived(self._spine):
+            self._spine.rows("SELECT pg_terminate_backend(%s)", self._backend)
+        return NOW
+
+
+def test_what_was_committed_and_could_not_be_noted_is_sent_again_in_its_order(spine: Spine) -> None:
+    write("a", "b", "c")
+    with connect() as connection, relaying(spine) as rounds:
+        clock = EndsSessions(spine, connection.info.backend_pid)
+        with pytest.raises(psycopg.OperationalError):
+            relay_once(connection, rounds.delivery, clock, LIMITS)
+
+        write("d")
+        rounds.until_idle()
+
+    assert arrived(spine) == ["a", "b", "c", "a", "b", "c", "d"]
 
 
 def test_a_held_key_goes_on_in_its_order_with_what_came_meanwhile(spine: Spine) -> None:

@@ -1,0 +1,65 @@
+"""What a client raises is understood in whatever shape it comes."""
+
+from random import randbytes
+from threading import Event
+from typing import cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from django.conf import settings
+
+from backoffice.kernel.errors import Rejected
+from backoffice.streams.kafka.clients import whole_errors
+from backoffice.streams.kafka.sending import Sender
+from backoffice.streams.outbox.relay import Relay
+from tests.spine import Spine
+
+FATAL = KafkaError(KafkaError._FATAL, "unable to satisfy gap-less guarantee", True)
+WORDLESS = SystemError("<built-in method flush> returned NULL without setting an exception")
+
+
+@pytest.mark.parametrize(
+    "raised", [FATAL, KafkaException(FATAL), WORDLESS], ids=["the error itself", "an exception", "nothing"]
+)
+def test_what_a_client_raises_is_an_exception(raised: Exception) -> None:
+    with pytest.raises(KafkaException) as caught, whole_errors():
+        raise raised
+
+    assert caught.value.args[0].fatal()
+
+
+def test_a_sender_whose_client_goes_no_further_says_so(spine: Spine) -> None:
+    """A message that Kafka refuses ends a client that may leave no gap: for good, whatever it is asked next."""
+    topic, admin = ConfigResource(ResourceType.TOPIC, f"{spine.prefix}game-rounds"), AdminClient({**settings.KAFKA})
+    topic.add_incremental_config(ConfigEntry("max.message.bytes", "2000", incremental_operation=AlterConfigOpType.SET))
+    admin.incremental_alter_configs([topic])[topic].result(10)
+    sender = Sender(settings.KAFKA | {"enable.gapless.guarantee": "true", "log_level": "0"}, spine.prefix, Event())
+
+    sender.send("game-rounds", b"k", randbytes(5_000))
+    with pytest.raises(Rejected, match="start it anew"):
+        sender.settle()
+    with pytest.raises(Rejected, match="start it anew"):
+        sender.send("game-rounds", b"k", b"small")
+
+
+class FailsOnce(Relay):
+    """A relay whose client fails once as the real one does."""
+
+    def __init__(self, stopping: Event) -> None:
+        super().__init__(stopping)
+        self.rounds = 0
+
+    def _relay(self) -> None:
+        self.rounds += 1
+        if self.rounds == 1:
+            raise cast(Exception, FATAL)
+        self._stopping.set()
+
+
+def test_a_relay_outlives_its_client() -> None:
+    relay = FailsOnce(Event())
+
+    relay.run()
+
+    assert relay.rounds == 2
