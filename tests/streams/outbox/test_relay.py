@@ -227,7 +227,7 @@ class EndsOnceRead(threading.Event):
 def test_what_was_committed_is_noted_though_the_round_ends_in_an_error(spine: Spine) -> None:
     limit(spine, DEAD, "max.message.bytes", "2000")
     first, large, last = (
-        write("a", "b", key="k"),
+        write("a"),
         write(random.Random(1).randbytes(5_000), key="l"),
         write("c", key="m"),
     )
