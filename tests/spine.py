@@ -241,6 +241,21 @@ def kill(process: Process) -> None:
     process.wait(10)
 
 
+@contextmanager
+def frozen(process: Process) -> Iterator[None]:
+    """It lives and does nothing, and its machine answers for its connections."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        thaw(process)
+
+
+def thaw(process: Process) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGCONT)
+
+
 def _is_end(message: Message) -> bool:
     error = message.error()
     assert error is None or error.code() == KafkaError._PARTITION_EOF, error

@@ -7,6 +7,7 @@ from pathlib import Path
 import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from . import servers
 
@@ -224,11 +225,15 @@ CLOCK_BEHIND = timedelta(seconds=env.float("CLOCK_BEHIND_SECONDS", default=30.0)
 # A producer's clock that is further ahead of the broker's than this is counted and shown.
 CLOCK_TOLERANCE = timedelta(seconds=env.float("CLOCK_TOLERANCE_SECONDS", default=1.0))
 # A message of the outbox that cannot be sent: tried again after so many seconds at first, at most; stuck after so many.
+# A relay of which Postgres hears nothing for so many seconds loses its turn to another.
 OUTBOX = {
     "first_retry": env.float("OUTBOX_FIRST_RETRY", default=1.0),
     "longest_retry": env.float("OUTBOX_LONGEST_RETRY", default=60.0),
     "stuck_after": env.float("OUTBOX_STUCK_AFTER", default=300.0),
+    "replaced_after": env.float("OUTBOX_REPLACED_AFTER", default=20.0),
 }
+if OUTBOX["replaced_after"] < 1:
+    raise ImproperlyConfigured("OUTBOX_REPLACED_AFTER is less than a second: every relay would lose its turn at once.")
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 

@@ -7,11 +7,11 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, TopicMetadata
 from django.conf import settings
 
-from tests.spine import until
+from tests.spine import frozen, until
 
 from .outgoing import unsendable_row
 from .rebuilding import rebuild_beside_rebuild
-from .scene import WORKERS, Scene, frozen
+from .scene import WORKERS, Scene
 
 Fault = Callable[[Scene], str]
 # Whoever finds an id that nobody knows has to ask the registry, and waits for it.

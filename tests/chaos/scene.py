@@ -1,11 +1,10 @@
 """What a seed plays on: servers, workers, load, and how far the workers are."""
 
-import os
 import random
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 
@@ -17,7 +16,7 @@ from backoffice.localstack.supervise import Part
 from backoffice.simulator.events.envelope import Event
 from tests.faults.groups import assignments
 from tests.faults.load import Load
-from tests.spine import Process, Spine, kill, until
+from tests.spine import Process, Spine, kill, thaw, until
 
 WORKERS = 2
 LITTLE = 1_000
@@ -156,17 +155,3 @@ class Scene:
         codes = [worker.wait(30) for worker in self.workers]
         self.workers.clear()
         return codes
-
-
-@contextmanager
-def frozen(worker: Process) -> Iterator[None]:
-    os.killpg(worker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        thaw(worker)
-
-
-def thaw(worker: Process) -> None:
-    if worker.poll() is None:
-        os.killpg(worker.pid, signal.SIGCONT)

@@ -1,6 +1,8 @@
 """The outbox: what is in it reaches Kafka, at least once, in order, whatever dies in between."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -10,15 +12,22 @@ from backoffice.kernel import locks
 from backoffice.localstack.stack import Stack
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.outbox.emitting import emit
+from backoffice.streams.outbox.waiting import BATCH
 from tests.faults.load import some_events
 from tests.faults.locks import cut_off, held, until_one_waits
-from tests.spine import Spine, kill, until
+from tests.spine import Spine, frozen, kill, until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC = "operator-actions"
 WORKING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {locks.RELAY % 2**32}"
 CONNECTED = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss-stream'"
+)
+REPLACED = re.compile(r"(heard nothing of this relay for 3 s|another relay has taken over)(.|\n)*this one stands by")
+MANY = (
+    "WITH written AS (INSERT INTO streams_outbox (topic, key, value, headers, created_at)"
+    " SELECT %s, (i %% 97)::text::bytea, i::text::bytea, '{}', now() FROM generate_series(1, %s) AS i RETURNING 1)"
+    " SELECT count(*) FROM written"
 )
 UNSENT = "SELECT count(*) FROM streams_outbox WHERE sent_at IS NULL"
 
@@ -80,6 +89,32 @@ def test_of_two_relays_one_works_and_the_other_goes_on_when_it_is_killed(spine: 
     until(lambda: not spine.value(UNSENT), "all is noted as sent")
 
     assert _in_order(_arrived(spine)) == _in_order(before + after)
+
+
+def test_a_relay_that_is_frozen_is_replaced_and_sends_nothing_when_it_wakes(spine: Spine, tmp_path: Path) -> None:
+    said = tmp_path / "first"
+    with said.open("wb") as output:
+        first = spine.worker("outbox", output.fileno(), OUTBOX_REPLACED_AFTER="3")
+    until(lambda: spine.value(WORKING), "the first works")
+    spine.worker("outbox", OUTBOX_REPLACED_AFTER="3")
+    until(lambda: spine.value(CONNECTED) == 2, "the other stands by")
+    spine.rows(MANY, TOPIC, 40_000)
+    until(lambda: spine.value(UNSENT) < 40_000, "the first is at it")
+
+    with frozen(first):
+        assert spine.value(UNSENT)
+        until(lambda: not spine.value(UNSENT), "the other has sent the rest")
+        arrived = spine.read(TOPIC)
+    until(lambda: REPLACED.search(said.read_text()), "the first says that it was replaced, and waits for its turn")
+
+    assert spine.read(TOPIC) == arrived
+    firsts: dict[bytes, list[int]] = {}
+    for key, value, _ in dict.fromkeys((key, value, None) for key, value, _ in arrived):
+        firsts.setdefault(key or b"", []).append(int(value or b""))
+    assert sum(map(len, firsts.values())) == 40_000
+    assert all(numbers == sorted(numbers) for numbers in firsts.values())
+    assert len(arrived) <= 40_000 + BATCH
+    assert first.poll() is None
 
 
 @pytest.mark.faults

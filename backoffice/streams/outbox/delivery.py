@@ -32,7 +32,7 @@ _UNFORESEEN = "outbox: message %s to %s cannot be made ready"
 
 _Schema = tuple[str, int | None]
 _REGISTRY: _Schema = ("", None)
-# Raises where the relay is no longer the only one.
+# Raises Retryable where the relay is no longer the only one.
 StillAlone = Callable[[], object]
 
 
@@ -124,7 +124,8 @@ class Delivery:
     def send(self, rows: Sequence[Waiting], verdicts: Verdicts, still_alone: StillAlone) -> None:
         """Send the messages, and note what becomes of each as soon as that is known.
 
-        ``still_alone`` is called before each commit, and raises where another relay may be at work.
+        ``still_alone`` is called before each commit and wherever others are waited for, and raises where another relay
+        may be at work.
 
         Raises:
             Retryable: Kafka is away, or the relay is to end or was replaced; what has no verdict is sent again. Of that
@@ -184,7 +185,8 @@ class Delivery:
         self, rows: Sequence[Waiting], seconds: float, this: _Round
     ) -> tuple[Transaction, FailedError | None]:
         """One transaction, and why it came to nothing. What cannot even be handed over fails by itself."""
-        transaction = Transaction(seconds)
+        transaction = Transaction(seconds, this.still_alone)
+        this.still_alone()
         ready = self._ready(rows, this)
         if not ready:
             return transaction, None
@@ -209,6 +211,8 @@ class Delivery:
         ready = []
         for row in rows:
             if this.verdicts.is_open(row):
+                if self._must_ask((row.record, row.schema_version)):
+                    this.still_alone()
                 try:
                     value = self._value(row)
                 except (Rejected, Retryable) as error:
@@ -239,13 +243,20 @@ class Delivery:
             return row.value
         return frame(self._schema_id(row.record, row.schema_version), row.value)
 
+    def _must_ask(self, schema: _Schema) -> bool:
+        return bool(schema[0]) and schema not in self._ids and not self._problem(schema)
+
+    def _problem(self, schema: _Schema) -> Rejected | Retryable | None:
+        """Why the registry is not asked again in this batch."""
+        return self._problems.get(schema) or self._problems.get(_REGISTRY)
+
     def _schema_id(self, record: str, version: int | None) -> int:
         """The registry is asked for each schema once, and no further in a batch in which it was away."""
         schema = (record, version)
         if schema not in self._ids:
             if version is not None and version > (known := len(released(record))):
                 raise Rejected(f"This relay knows {known} versions of {record}, not {version}; start a newer one.")
-            if problem := self._problems.get(schema) or self._problems.get(_REGISTRY):
+            if problem := self._problem(schema):
                 raise problem
             try:
                 self._ids[schema] = self._registry.register_version(record, version)

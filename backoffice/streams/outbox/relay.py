@@ -2,12 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Self
 
 from confluent_kafka import KafkaException
+from psycopg import errors, sql
 
 from backoffice.kernel import locks
 from backoffice.kernel.clock import Clock, SystemClock
@@ -27,18 +30,21 @@ log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
 IDLE_SECONDS = 0.2
-# What is tried again is sent within a transaction, and Kafka may be long in acknowledging it.
-SILENT_SECONDS = 300
+TURN_SECONDS = 1.0
 STUCK_EVERY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a message that cannot be sent is tried again (at first, at most), and when it is stuck."""
+    """When a message that cannot be sent is tried again (at first, at most), and when it is stuck.
+
+    A relay of which Postgres hears nothing for ``replaced_after`` loses its turn to another.
+    """
 
     first_retry: timedelta
     longest_retry: timedelta
     stuck_after: timedelta
+    replaced_after: timedelta
 
     @classmethod
     def configured(cls) -> Self:
@@ -76,9 +82,8 @@ class Relay(threading.Thread):
         make = partial(producer, settings.KAFKA | as_the_only_relay(prefix))
         delivery = Delivery(make, our_registry(), prefix, stopping=self._stopping)
         clock, limits, looked_at = SystemClock(), Limits.configured(), None
-        with retryable(), connect(silent_for=SILENT_SECONDS) as connection:
-            while not self._stopping.is_set() and not _locked(connection):
-                self._stopping.wait(1.0)
+        with session(limits) as connection:
+            self._wait_for_its_turn(connection)
             if not self._stopping.is_set():
                 delivery.claim()
             while not self._stopping.is_set():
@@ -87,6 +92,41 @@ class Relay(threading.Thread):
                     tell_of_stuck(connection, limits.stuck_after, looked_at)
                 if not relay_once(connection, delivery, clock, limits):
                     self._stopping.wait(IDLE_SECONDS)
+
+    def _wait_for_its_turn(self, connection: Connection) -> None:
+        stands_by = False
+        while not self._stopping.is_set():
+            if _locked(connection):
+                log.info("outbox: this relay sends from now on")
+                return
+            if not stands_by:
+                stands_by = True
+                log.info("outbox: another relay is at work; this one stands by")
+            self._stopping.wait(TURN_SECONDS)
+
+
+@contextmanager
+def session(limits: Limits) -> Iterator[Connection]:
+    """A relay's session, with which its lock ends.
+
+    A process that is stopped keeps its connections, and its machine answers for it. So Postgres itself ends the session
+    of a relay that says nothing, within a transaction or not; one that lives says something all the while.
+    """
+    milliseconds = limits.replaced_after // timedelta(milliseconds=1)
+    with connect() as connection:
+        for name in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), milliseconds))
+        try:
+            with retryable():
+                yield connection
+        except Retryable as error:
+            if not isinstance(error.__cause__, (errors.IdleSessionTimeout, errors.IdleInTransactionSessionTimeout)):
+                raise
+            silent = f"{limits.replaced_after.total_seconds():g} s"
+            raise Retryable(
+                f"Postgres heard nothing of this relay for {silent} and lets another one take over; this one sends"
+                " nothing more until it is its turn again"
+            ) from error
 
 
 def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
@@ -109,7 +149,8 @@ def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: 
         return _send(connection, delivery, waiting.due(connection, clock.now()), clock, limits)
     finally:
         # What was acknowledged is noted whatever came after.
-        connection.execute("COMMIT")
+        if not connection.closed:
+            connection.execute("COMMIT")
 
 
 def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> int:
@@ -117,10 +158,10 @@ def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock
     verdicts = Verdicts(rows)
     try:
         if rows:
-            # The lock lives as long as the session does; whether that lives is what each statement tells.
-            delivery.send(rows, verdicts, partial(connection.execute, "SELECT 1"))
+            delivery.send(rows, verdicts, partial(_still_alone, connection))
     finally:
-        _note(connection, rows, verdicts, clock.now(), limits)
+        if not connection.closed:
+            _note(connection, rows, verdicts, clock.now(), limits)
     return len(verdicts.acknowledged) + len(verdicts.failed) + len(verdicts.behind)
 
 
@@ -134,6 +175,12 @@ def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: 
             log.warning("outbox: message %s to %s is held: %s", row.id, row.topic, reason)
             waiting.note_failed(connection, row.id, reason, limits.again_at(row.attempts, now), now)
     waiting.hold(connection, verdicts.behind, now)
+
+
+def _still_alone(connection: Connection) -> None:
+    """The lock lives as long as the session does, and the session as long as it is heard of."""
+    with retryable():
+        connection.execute("SELECT 1")
 
 
 def _locked(connection: Connection) -> bool:

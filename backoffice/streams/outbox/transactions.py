@@ -54,9 +54,13 @@ class Message:
 
 @dataclass
 class Transaction:
-    """What Kafka has said so far of the messages of a transaction, for which it has ``seconds``, by their numbers."""
+    """What Kafka has said so far of the messages of a transaction, for which it has ``seconds``, by their numbers.
+
+    ``still_alone`` is called all the while; it raises where another relay may be at work.
+    """
 
     seconds: float
+    still_alone: Callable[[], object]
     delivered: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
     deadline: float = 0.0
@@ -151,6 +155,7 @@ class Transactions:
             raise Retryable(f"Kafka does not say that a transaction holds: {_told(why)}") from error
 
     def _go_on(self, transaction: Transaction) -> None:
+        transaction.still_alone()
         if self._stopping.is_set():
             raise Retryable("The relay ends; what is not sent yet is sent again.")
         if time.monotonic() > transaction.deadline:
@@ -196,6 +201,8 @@ class Transactions:
         except KafkaException as error:
             why: KafkaError = error.args[0]
             if why.fatal() or why.code() == KafkaError._FATAL:
+                # Of a relay that was replaced Postgres tells more than that the producer has ended.
+                transaction.still_alone()
                 self._drop()
                 raise Retryable(f"Kafka takes no more from this producer: {_told(why)}") from error
             if why.code() == KafkaError._STATE:

@@ -13,14 +13,14 @@ from django.conf import settings
 
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import FixedClock
-from backoffice.streams.database import Connection, connect
+from backoffice.streams.database import Connection
 from backoffice.streams.kafka.clients import producer
 from backoffice.streams.outbox.delivery import Delivery
-from backoffice.streams.outbox.relay import Limits, relay_once
+from backoffice.streams.outbox.relay import Limits, relay_once, session
 from backoffice.streams.outbox.transactions import as_the_only_relay
 from tests.spine import Spine
 
-LIMITS = Limits(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=300))
+LIMITS = Limits(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=300), timedelta(seconds=20))
 
 
 @dataclass
@@ -52,11 +52,12 @@ def relaying(
     servers: str = "",
     client: Callable[[dict[str, Any]], Producer] = producer,
     stopping: threading.Event | None = None,
+    limits: Limits = LIMITS,
 ) -> Iterator[Rounds]:
     """Kafka (other ``servers``, if given) has ``patience`` seconds for an answer."""
     elsewhere = {"bootstrap.servers": servers, "log_level": "0"} if servers else {}
     asked = registry or Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
     make = partial(client, settings.KAFKA | as_the_only_relay(spine.prefix) | elsewhere)
     delivery = Delivery(make, asked, spine.prefix, stopping=stopping, batch_seconds=patience, alone_seconds=patience)
-    with connect() as connection:
+    with session(limits) as connection:
         yield Rounds(connection, delivery, FixedClock(datetime.now(UTC)))

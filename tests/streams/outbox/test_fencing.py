@@ -1,6 +1,7 @@
 """Of two relays the older one sends nothing more of what it has queued, whether it knows of the newer one or not."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,8 @@ from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.emitting import emit, emit_tombstone
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
-from tests.streams.outbox.relaying import relaying
+from tests.streams.outbox.relaying import LIMITS, relaying
+from tests.streams.outbox.test_relay import SECOND, delete, make, states, write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PRICES = "market-prices"
@@ -103,6 +105,20 @@ def test_a_relay_that_was_replaced_sends_nothing_of_what_it_had_begun(
     assert told(spine) == ["tombstone", "price"]
     assert older.raised is not None
     assert all_sent()
+
+
+def test_a_relay_that_waits_for_kafka_keeps_its_turn(spine: Spine) -> None:
+    """For three times as long as it may be silent."""
+    make(spine, "goes")
+    with relaying(spine, patience=3.0, limits=replace(LIMITS, replaced_after=SECOND)) as rounds:
+        write("s0", topic="goes")
+        rounds.until_idle()
+        delete(spine, "goes")
+        silent = write("s1", topic="goes")
+
+        rounds.until_idle()
+
+    assert states(silent) == ["first"]
 
 
 def all_sent() -> bool:
