@@ -3,6 +3,7 @@
 The facts are read when they are asked for: they are right when no worker lives too, which is when they matter most.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from prometheus_client.registry import Collector
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.tables.partitions import missing_partitions
 
+from .alerts import read_alerts
 from .differences import read_differences
 from .jobs import read_jobs
 from .lag import Lag, ask_lag, judged
@@ -47,6 +49,7 @@ class StandingNumbers(Collector):
                 *_of_sources(read_sources(now)),
                 _of_partitions(now),
                 *_of_outbox(now),
+                _of_alerts(),
                 *_of_jobs(now),
                 _of_differences(),
             ]
@@ -75,6 +78,14 @@ def _of_outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
     for held in found.topics:
         keys.add_metric((held.topic,), held.keys)
     yield keys
+
+
+def _of_alerts() -> GaugeMetricFamily:
+    told = "Open alerts of the platform that have not left for Kafka: whoever waits for them there does not know."
+    unsent = GaugeMetricFamily("pitboss_unsent_alerts", told, labels=("kind",))
+    for kind, count in Counter(alert.kind for alert in read_alerts()).items():
+        unsent.add_metric((kind,), count)
+    return unsent
 
 
 def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:

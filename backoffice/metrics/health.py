@@ -1,6 +1,6 @@
 """Whether the web process lives, and whether all it needs answers."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
@@ -19,10 +19,11 @@ from backoffice.live.conditions import HERE
 from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
+from .alerts import UnsentAlert, read_alerts
 from .differences import read_differences
 from .jobs import read_jobs
 from .lag import Lag, ask_lag, judged
-from .outbox import read_outbox
+from .outbox import Outbox, read_outbox
 from .progress import TopicProgress, read_topics
 from .silence import read_sources
 
@@ -36,12 +37,13 @@ def live(_: HttpRequest) -> JsonResponse:
 def ready(_: HttpRequest) -> JsonResponse:
     """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why.
 
-    It also tells of streams that stand still although there is work, are halted or diverted. Pages can be served all
-    the same, and a balancer that took every web process away would hide from people what they have to mend.
+    It also tells of streams that stand still although there is work, are halted or diverted, of an outbox that nobody
+    empties, and of alerts that for this or any other reason nobody was sent. Pages can be served all the same, and a
+    balancer that took every web process away would hide from people what they have to mend.
     """
     said = answers() | {"live": _joined(HERE.grave()) or "ok"}
     status = 200 if all(answer == "ok" for answer in said.values()) else 503
-    return JsonResponse(said | {"streams": _streams_of(SystemClock().now())}, status=status)
+    return JsonResponse(said | _standing(SystemClock().now()), status=status)
 
 
 def facts(_: HttpRequest) -> JsonResponse:
@@ -56,12 +58,13 @@ def facts(_: HttpRequest) -> JsonResponse:
         jobs = [machine.job(found, now) for found in read_jobs()]
         differences = [machine.differences(found, now) for found in read_differences()]
         outbox = machine.outbox(read_outbox(), now)
+        alerts = [machine.alert(found, now) for found in read_alerts()]
     except Error as error:
         return JsonResponse({"postgres": f"away: {type(error).__name__}", "live": HERE.rows()}, status=503)
     return JsonResponse(
         {
             "at": now.isoformat(), "streams": _said(topics, lag), "topics": told,
-            "feeds": feeds, "missing_partitions": missing, "outbox": outbox,
+            "feeds": feeds, "missing_partitions": missing, "outbox": outbox, "unsent_alerts": alerts,
             "jobs": jobs, "differences": differences,
             "live": HERE.rows(),
         }
@@ -85,12 +88,29 @@ def _answer(probe: Callable[[], object]) -> str:
     return "ok"
 
 
-def _streams_of(now: datetime) -> str:
+def _standing(now: datetime) -> dict[str, str]:
+    """What stands although all parts answer."""
     try:
         lag = ask_lag(now)
-        return _said(judged(read_topics(), lag), lag)
+        streams = _said(judged(read_topics(), lag), lag)
+        outbox, alerts = _said_of_outbox(read_outbox(), now), _said_of_alerts(read_alerts())
     except Error:
-        return "unknown without Postgres"
+        streams = outbox = alerts = "unknown without Postgres"
+    return {"streams": streams, "outbox": outbox, "alerts": alerts}
+
+
+def _said_of_outbox(outbox: Outbox, now: datetime) -> str:
+    said = []
+    if outbox.oldest_at is not None and outbox.is_late(now):
+        waits = f"{outbox.ready:,} messages wait, the oldest for {(now - outbox.oldest_at).total_seconds():.0f} s"
+        said.append(f"{waits}: no relay runs, or Kafka does not take them")
+    said += [f"{held.keys:,} keys of {held.topic} cannot be sent" for held in outbox.topics]
+    return "; ".join(said) or "ok"
+
+
+def _said_of_alerts(alerts: Iterable[UnsentAlert]) -> str:
+    counted = Counter(alert.kind for alert in alerts)
+    return ", ".join(f"{count:,} {kind} not sent yet" for kind, count in sorted(counted.items())) or "ok"
 
 
 def _said(topics: Iterable[TopicProgress], lag: Lag | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from .alerts import UnsentAlert
 from .differences import Differences
 from .figures import FIGURES
 from .jobs import Job
@@ -27,6 +28,7 @@ def as_document(status: Status) -> dict[str, Any]:
         "stalled": status.stalled,
         "missing_partitions": list(status.missing_partitions),
         "outbox": outbox(status.outbox, status.at),
+        "unsent_alerts": [alert(each, status.at) | {"summary": each.summary} for each in status.unsent_alerts],
         "jobs": [job(each, status.at) for each in status.jobs],
         "differences": [differences(each, status.at) for each in status.differences],
         "feeds": [source(each, status.at) for each in status.sources],
@@ -64,6 +66,16 @@ def outbox(found: Outbox, now: datetime) -> dict[str, Any]:
         "is_late": found.is_late(now),
         "held": found.held,
         "held_topics": held,
+    }
+
+
+def alert(found: UnsentAlert, now: datetime) -> dict[str, Any]:
+    """Without its summary, which may name who is concerned."""
+    return {
+        "kind": found.kind,
+        "alert_id": found.alert_id,
+        "severity": found.severity,
+        "raised_seconds_ago": _seconds(found.raised_at, now),
     }
 
 

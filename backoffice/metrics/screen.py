@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from textwrap import wrap
 
+from .alerts import UnsentAlert
 from .differences import Differences
 from .figures import FIGURES, Column
 from .jobs import Job
@@ -17,6 +18,8 @@ NARROW = 80
 WIDE = 120
 # For so long after the last event of a clock that is ahead somebody has to look for it.
 LEAD_IS_WRONG = timedelta(hours=1)
+# So many alerts are shown whole; the rest is counted.
+ALERTS_SHOWN = 5
 _GAP = "  "
 _LABEL = 17
 _OVERVIEW = 52
@@ -76,7 +79,7 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
         rest[f"! {each.kind}"] = [_differing(each, status.at)] if each.count else []
     for label, found in rest.items():
         lines += _line(label, ", ".join(found), "now", width) if found else []
-    return lines + _outbox(status.outbox, status.at, width)
+    return [*lines, *_outbox(status.outbox, status.at, width), *_alerts(status.unsent_alerts, status.at, width)]
 
 
 def _outbox(outbox: Outbox, now: datetime, width: int) -> list[str]:
@@ -86,6 +89,16 @@ def _outbox(outbox: Outbox, now: datetime, width: int) -> list[str]:
     lines = _line(label, text, age(outbox.oldest_at, now), width)
     for held in outbox.topics:
         lines += _line("", f"{held.topic}, {held.keys:,} keys: {held.reason}", age(held.since, now), width)
+    return lines
+
+
+def _alerts(alerts: tuple[UnsentAlert, ...], now: datetime, width: int) -> list[str]:
+    """Alerts that nobody else has heard of, as they would have been told."""
+    if not alerts:
+        return []
+    lines = _line("! ALERTS", f"{len(alerts):,} not sent yet", age(alerts[0].raised_at, now), width)
+    for alert in alerts[:ALERTS_SHOWN]:
+        lines += _line("", f"{alert.kind}: {alert.summary}", age(alert.raised_at, now), width)
     return lines
 
 

@@ -9,6 +9,7 @@ from django.db.models import Sum
 
 from backoffice.streams.tables.partitions import missing_partitions
 
+from .alerts import UnsentAlert, read_alerts
 from .differences import Differences, read_differences
 from .figures import FIGURES, read_figures
 from .jobs import Job, read_jobs
@@ -36,6 +37,7 @@ class Health:
     events_per_second: float
     missing_partitions: tuple[str, ...]
     outbox: Outbox
+    unsent_alerts: tuple[UnsentAlert, ...]
     jobs: tuple[Job, ...]
     differences: tuple[Differences, ...]
     as_of: dict[str, datetime | None]
@@ -90,6 +92,7 @@ def read_health(now: datetime) -> Health:
         events_per_second=_events_in_minute(now) / 60,
         missing_partitions=tuple(missing_partitions(now)),
         outbox=read_outbox(),
+        unsent_alerts=tuple(read_alerts()),
         jobs=tuple(read_jobs()),
         differences=tuple(read_differences()),
         as_of=_as_of(now, topics),
@@ -115,9 +118,12 @@ def _this_minute(now: datetime) -> datetime:
 def _as_of(now: datetime, topics: tuple[TopicProgress, ...]) -> dict[str, datetime | None]:
     newest = {progress.topic: progress.newest_at for progress in topics}
     asked = dict.fromkeys(
-        ("topics", "lag", "dead_letters", "halted", "missing_partitions", "outbox", "sources", "jobs", "differences"),
+        (
+            "topics", "lag", "dead_letters", "halted", "missing_partitions", "outbox", "unsent_alerts", "sources",
+            "jobs", "differences",
+        ),
         now,
-    )
+    )  # fmt: skip
     rolling = {
         name: _furthest_behind([newest.get(topic) for topic in figure.made_of]) for name, figure in FIGURES.items()
     }

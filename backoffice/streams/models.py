@@ -370,6 +370,12 @@ class Outgoing(models.Model):
                 fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="outgoing_due"
             ),
             models.Index(fields=["alert_id"], condition=models.Q(alert_id__isnull=False), name="outgoing_alerted"),
+            # Alerts that are on their way to nobody, for those who ask after the platform's health.
+            models.Index(
+                fields=["id"],
+                condition=models.Q(record="ComplianceAlert", sent_at=None, discarded_at=None),
+                name="outgoing_alerts",
+            ),
             # What has no record is a dead letter; by its position reconciliation finds it.
             models.Index(
                 "topic",

@@ -137,6 +137,7 @@ def test_health_tells_facts_and_no_money(told: Spine) -> None:
         "feeds",
         "missing_partitions",
         "outbox",
+        "unsent_alerts",
         "live",
         "streams",
         "jobs",

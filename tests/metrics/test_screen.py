@@ -43,6 +43,7 @@ def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) ->
         },
         missing_partitions=(),
         outbox=Outbox(3, ago(seconds=2), 0, (), timedelta(minutes=5)),
+        unsent_alerts=(),
         jobs=(),
         differences=(),
         as_of={

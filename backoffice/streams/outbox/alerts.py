@@ -62,7 +62,8 @@ def _emit(
         "alert_id": str(alert_id), "player_id": None, "kind": kind, "queue": QUEUE, "rule_version": 1,
         "summary": summary.replace("\x00", " ")[:_SUMMARY], **told,
     }  # fmt: skip
-    emit(ALERT, event, key=BRAND, now=now, over=over)
+    # A key of its own: its end comes behind its beginning, and no alert waits for one that cannot be sent.
+    emit(ALERT, event, key=str(alert_id), now=now, over=over)
 
 
 def _as_json(evidence: Mapping[str, Any]) -> str:

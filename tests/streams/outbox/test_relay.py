@@ -18,6 +18,7 @@ from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Retryable
+from backoffice.kernel.ids import derived_id
 from backoffice.streams.database import connect
 from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.alerts import ALERT, raise_alert
@@ -95,12 +96,13 @@ def test_behind_a_message_that_cannot_be_sent_each_other_is_sent_once(spine: Spi
 
 
 def test_a_registry_that_is_back_lets_them_go_on_in_their_order(spine: Spine) -> None:
+    same = derived_id("a matter that is told of again and again")
     for number in range(3):
-        raise_alert("lane_stuck", f"number {number}", now=NOW)
+        raise_alert("lane_stuck", f"number {number}", alert_id=same, now=NOW)
     with relaying(spine, Registry("http://127.0.0.1:1", spine.prefix)) as rounds:
         rounds.until_idle()
     for number in range(3, 5):
-        raise_alert("lane_stuck", f"number {number}", now=NOW)
+        raise_alert("lane_stuck", f"number {number}", alert_id=same, now=NOW)
 
     with relaying(spine) as rounds:
         rounds.clock.advance(2 * SECOND)

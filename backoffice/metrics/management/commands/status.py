@@ -94,6 +94,7 @@ def as_line(status: Status | str, parts: Parts) -> str:
     halted += f"  OVERDUE {', '.join(status.overdue)}" if status.overdue else ""
     open_differences = sum(each.count for each in status.differences)
     halted += f"  DIFFERENCES {open_differences:,}" if open_differences else ""
+    halted += f"  UNSENT ALERTS {len(status.unsent_alerts):,}" if status.unsent_alerts else ""
     silent = sum(source.silent for source in status.sources)
     return (
         f"{status.events_per_second:,.0f} events/s  lag {_lag(status)}"
