@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -36,8 +37,8 @@ STATUSES_SHOWN = 100
 PRICES_PACE = 0.02
 # A batch with more market updates than this is a backlog that is caught up with; whoever watches reads Postgres.
 MOST_UPDATES = 300
-# For so long (seconds) the providers that are suspended are not read again; pages that are open learn of it at once.
-SUSPENDED_FOR = 1.0
+# For so long (seconds) it is not read again which providers are doubted; pages that are open learn of it at once.
+KNOWN_FOR = 1.0
 
 
 def prices(sport_event_id: str) -> Rows:
@@ -107,9 +108,9 @@ def _status_row(status: Status) -> Row:
     }  # fmt: skip
 
 
-def announcement(events: Events, suspended: Collection[str] = ()) -> Said:
+def announcement(events: Events, doubted: Mapping[str, datetime] | None = None) -> Said:
     """What the live pages are to be told of a batch: the newest state of each market, the statuses that markets took
-    or had, and of bets only that there are new ones. Open markets of ``suspended`` providers are told as suspended.
+    or had, and of bets only that there are new ones. Open markets that are ``doubted`` are told as suspended.
     """
     said: dict[str, Any] = {}
     if "BetPlaced" in events:
@@ -119,9 +120,13 @@ def announcement(events: Events, suspended: Collection[str] = ()) -> Said:
         for event in pc.unique(updates["sport_event_id"]).to_pylist():
             said |= {f"prices:{event}": None, f"statuses:{event}": None}
     elif updates is not None:
-        is_held = pc.is_in(updates["provider"], value_set=pa.array(sorted(suspended), pa.string()))
-        held = set(updates["market_id"].filter(is_held).to_pylist())
-        for update in _newest(updates).to_pylist():
+        newest = _newest(updates).to_pylist()
+        held = {
+            update["market_id"]
+            for update in newest
+            if selectors.is_doubted(doubted or {}, update["provider"], update["logged_at"])
+        }
+        for update in newest:
             rows = market_rows(_state(update, update["market_id"] in held))
             said.setdefault(f"prices:{update['sport_event_id']}", []).append((update["market_id"], rows))
         for run in status_changes(updates).to_pylist():
@@ -138,10 +143,10 @@ def _newest(updates: pa.Table) -> pa.Table:
     return ordered.filter(pa.concat_arrays([pc.not_equal(market[:-1], market[1:]), last]))
 
 
-def _state(update: Mapping[str, Any], is_suspended: bool) -> MarketState:
+def _state(update: Mapping[str, Any], is_doubted: bool) -> MarketState:
     return MarketState(
         update["market_id"], update["market_name"], update["market_type"], update["line"],
-        selectors.shown_status(update["status"], is_suspended), update["is_in_play"], update["bet_delay"],
+        selectors.shown_status(update["status"], is_doubted), update["is_in_play"], update["bet_delay"],
         update["currency"], update["traded_volume"], update["version"], update["occurred_at"],
         tuple(Quote(**outcome) for outcome in update["outcomes"]),
     )  # fmt: skip
@@ -149,31 +154,31 @@ def _state(update: Mapping[str, Any], is_suspended: bool) -> MarketState:
 
 @dataclass
 class _Known:
-    """The providers that are suspended, as they were read last (monotonic seconds)."""
+    """Until when providers are doubted, as it was read last (monotonic seconds)."""
 
-    suspended: frozenset[str] = frozenset()
-    read_at: float = -SUSPENDED_FOR
+    doubted: dict[str, datetime] = field(default_factory=dict)
+    read_at: float = -KNOWN_FOR
 
 
 _known = _Known()
 
 
-def _suspended() -> frozenset[str]:
+def _doubted() -> dict[str, datetime]:
     """Read now and then; what was known stays while Postgres is away."""
-    if time.monotonic() >= _known.read_at + SUSPENDED_FOR:
+    if time.monotonic() >= _known.read_at + KNOWN_FOR:
         _known.read_at = time.monotonic()
         try:
-            _known.suspended = selectors.suspended_providers()
+            _known.doubted = selectors.doubted_until()
         except Error as error:
-            log.warning("which providers are suspended cannot be read now: %s", error)
+            log.warning("which providers are doubted cannot be read now: %s", error)
         finally:
             # This thread has no requests that would end a connection which broke.
             connection.close()
-    return _known.suspended
+    return _known.doubted
 
 
 def tell(events: Events) -> None:
-    if said := announcement(events, _suspended() if "MarketUpdate" in events else frozenset()):
+    if said := announcement(events, _doubted() if "MarketUpdate" in events else None):
         publish(said)
 
 

@@ -101,7 +101,8 @@ class OfferRetention(models.Model):
 
 
 class ProviderSuspension(models.Model):
-    """A provider whose markets are shown as suspended, for one cause or several; each is open until it ends.
+    """A provider whose markets are shown as suspended, for one cause or several; each is open until it ends, and kept:
+    markets that were not told since then stay suspended.
 
     Beside the markets, which are as their feed last told them and can be made anew from its log at any time. An alert
     of its own tells of silence; bad messages are told of by whoever diverts them.

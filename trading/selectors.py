@@ -3,23 +3,23 @@
 Amounts are minor units, odds thousandths.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import JSONObject
 
 from backoffice.metrics.silence import Silent, Source
 
 from .models import FeedLimit, Market, Outcome, ProviderSuspension, SportEvent
 
-_SUSPENDED = ProviderSuspension.objects.filter(ended_at=None)
 # Feeds that tell of real matches; every other provider is the simulator's.
 REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
 _OPEN = Q(status="open")
+EVER = datetime.max.replace(tzinfo=UTC)
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
 # So many silent markets are named; the rest is counted.
@@ -78,16 +78,17 @@ class Featured:
 def markets_of(sport_event_id: str) -> list[MarketState]:
     """The markets of a sport event with their outcomes, in the order of their ids.
 
-    In one statement: with two, the outcomes could be of a later update than their market.
+    In one statement: with two, the outcomes could be of a later update than their market. Who is doubted is read before
+    it; whoever changes that tells all who watch to read again.
     """
+    doubted = doubted_until()
     outcomes = Outcome.objects.filter(market_id=OuterRef("id")).order_by("outcome_id")
     quotes = ArraySubquery(outcomes.values(quote=JSONObject(**{name: name for name in QUOTED})))
-    suspended = Exists(_SUSPENDED.filter(provider=OuterRef("provider")))
-    found = Market.objects.filter(sport_event_id=sport_event_id)
-    markets = found.order_by("id").annotate(quotes=quotes, is_suspended=suspended)
+    markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id").annotate(quotes=quotes)
     return [
         MarketState(
-            market.id, market.name, market.type, market.line, shown_status(market.status, market.is_suspended),
+            market.id, market.name, market.type, market.line,
+            shown_status(market.status, is_doubted(doubted, market.provider, market.version_logged_at)),
             market.is_in_play, market.bet_delay, market.currency, market.traded_volume, market.version,
             market.version_at, tuple(Quote(**quote) for quote in market.quotes),
         )
@@ -95,14 +96,29 @@ def markets_of(sport_event_id: str) -> list[MarketState]:
     ]  # fmt: skip
 
 
-def suspended_providers() -> frozenset[str]:
-    """The providers whose markets are suspended: too many of their messages are bad, or nothing comes of them."""
-    return frozenset(_SUSPENDED.values_list("provider", flat=True))
+def doubted_until() -> dict[str, datetime]:
+    """For each provider that was ever suspended: up to which moment of the log nothing is believed that was told of its
+    markets; `EVER` while too many of its messages are bad, or nothing comes of it.
+
+    That a provider is heard again says nothing of a market that was told before: its prices are as old as ever, and
+    what was bad may have been about it. Before a silence nothing was missed, so what came since it was noticed counts;
+    of bad messages the last may have come just before it was over.
+    """
+    missed = Case(
+        When(ended_at=None, then=Value(EVER)), When(cause=ProviderSuspension.Cause.SILENCE, then=F("since")),
+        default=F("ended_at"),
+    )  # fmt: skip
+    return dict(ProviderSuspension.objects.values_list("provider").annotate(until=Max(missed)))
 
 
-def shown_status(status: str, is_suspended: bool) -> str:
-    """What a market's status comes to when its provider is not to be believed."""
-    return "suspended" if status == "open" and is_suspended else status
+def is_doubted(doubted: Mapping[str, datetime], provider: str, logged_at: datetime) -> bool:
+    """Whether a market is not to be believed that was last told at a moment of the log, by `doubted_until`."""
+    return provider in doubted and logged_at <= doubted[provider]
+
+
+def shown_status(status: str, is_doubted: bool) -> str:
+    """What a market's status comes to when it is not to be believed."""
+    return "suspended" if status == "open" and is_doubted else status
 
 
 def featured_market(now: datetime) -> Featured | None:

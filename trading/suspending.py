@@ -1,5 +1,10 @@
-"""What changes trading by decision: suspending the markets of a provider that sends what is bad, or nothing."""
+"""What changes trading by decision: suspending the markets of a provider that sends what is bad, or nothing.
 
+A provider that is released is believed in what it tells from then on. Each of its markets stays suspended until it is
+told anew (`selectors.doubted_until`).
+"""
+
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
@@ -19,10 +24,11 @@ from backoffice.streams.outbox.emitting import Executes, emit
 from backoffice.streams.schemas import our_registry
 
 from .models import ProviderSuspension
-from .selectors import Unheard, heard_since, unheard_providers
+from .selectors import Unheard, doubted_until, heard_since, unheard_providers
 
 PLATFORM = "platform"
 SILENT = "provider_silent"
+_UNTIL_TOLD = "Each of its markets stays suspended until it is told anew."
 _BAD_MESSAGES = ProviderSuspension.Cause.BAD_MESSAGES.value
 
 
@@ -63,7 +69,8 @@ class Providers:
             [list(names)],
         ).fetchall()
         for (name,) in set(ended) - set(still):
-            _record("provider_released", str(name), by, "Few of its messages are bad again.", now, over=connection)
+            told = f"Few of its messages are bad again. {_UNTIL_TOLD}"
+            _record("provider_released", str(name), by, told, now, believed_since=now, over=connection)
 
     def changed(self) -> None:
         _tell_watchers()
@@ -105,7 +112,7 @@ def _suspend(silent: Unheard, now: datetime) -> bool:
     reason = (
         f"Nothing was heard of {silent.provider} since {silent.heard_at:%Y-%m-%d %H:%M:%S} UTC; its limit is"
         f" {silent.limit.total_seconds():.0f} s. Its {silent.markets} open markets are suspended until it is heard"
-        " again."
+        " again, and each of them until it is told anew."
     )
     alert_id = derived_id(SILENT, silent.provider, now.isoformat())
     _, is_new = ProviderSuspension.objects.get_or_create(
@@ -122,11 +129,12 @@ def _suspend(silent: Unheard, now: datetime) -> bool:
 def _release(suspension: ProviderSuspension, now: datetime) -> None:
     suspension.ended_at, suspension.ended_by = now, PLATFORM
     suspension.save(update_fields=["ended_at", "ended_by"])
-    told = f"{suspension.provider} is heard again."
+    told = f"{suspension.provider} is heard again. {_UNTIL_TOLD}"
     if suspension.alert_id is not None:
         close_alert(suspension.alert_id, SILENT, told, now=now)
     if not ProviderSuspension.objects.filter(provider=suspension.provider, ended_at=None).exists():
-        _record("provider_released", suspension.provider, PLATFORM, told, now)
+        believed_since = doubted_until()[suspension.provider]
+        _record("provider_released", suspension.provider, PLATFORM, told, now, believed_since=believed_since)
 
 
 def _tell_watchers() -> None:
@@ -134,12 +142,20 @@ def _tell_watchers() -> None:
     publish({"prices:*": None})
 
 
-def _record(action: str, provider: str, by: str, reason: str, now: datetime, *, over: Executes | None = None) -> None:
-    """The decision as an event: whoever prices or takes bets follows the operator's actions."""
+def _record(
+    action: str, provider: str, by: str, reason: str, now: datetime, *, believed_since: datetime | None = None,
+    over: Executes | None = None,
+) -> None:  # fmt: skip
+    """The decision as an event: whoever prices or takes bets follows the operator's actions.
+
+    The details of a release say since when (the log's time) a market must have been told to be believed.
+    """
+    details = {} if believed_since is None else {"markets_believed_since": believed_since.isoformat()}
     event_id = str(derived_id(action, provider, now.isoformat()))
     event = {
         "event_id": event_id, "occurred_at": now, "brand": "all", "jurisdiction": settings.PLATFORM_JURISDICTION,
         "action_id": event_id, "actor": by[:128], "role": PLATFORM, "action": action, "subject_kind": "provider",
-        "subject_id": provider[:128], "player_id": None, "reason": reason[:1000], "details": "{}",
+        "subject_id": provider[:128], "player_id": None, "reason": reason[:1000],
+        "details": json.dumps(details),
     }  # fmt: skip
     emit("OperatorAction", event, key=provider, now=now, over=over)

@@ -1,5 +1,6 @@
 """What the live pages are told of a committed batch."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from backoffice.live.board import Rows
@@ -23,6 +24,22 @@ def told(*updates: dict[str, Any]) -> list[tuple[str, int, str]]:
 
 def test_of_each_market_only_the_newest_update_is_told() -> None:
     assert told(update("m", 1), update("n", 4), update("m", 3), update("m", 2)) == [("m", 3, "open"), ("n", 4, "open")]
+
+
+def test_what_is_told_of_an_update_from_before_a_silence_is_a_market_that_is_suspended() -> None:
+    """A partition that lags behind is stored when the provider is heard again."""
+    events = arrived("MarketUpdate", update("m", 1), update("n", 1, provider="another"))
+    logged_at = events["logged_at"][0].as_py()
+    provider = events["provider"][0].as_py()
+
+    def shown(doubted_until: datetime) -> list[str]:
+        groups: Any = announcement({"MarketUpdate": events}, {provider: doubted_until})
+        hints = [rows[key]["status"] for key, rows in groups["statuses:match-1"]]
+        assert hints == [rows[key]["status"] for key, rows in groups["prices:match-1"]]
+        return hints
+
+    assert shown(logged_at) == ["suspended", "open"]
+    assert shown(logged_at - timedelta(milliseconds=1)) == ["open", "open"]
 
 
 def test_each_status_that_a_market_had_within_a_batch_is_a_hint() -> None:

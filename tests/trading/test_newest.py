@@ -145,7 +145,9 @@ def statements(spine: Spine) -> Iterator[CaptureQueriesContext]:
 
 def test_a_market_and_its_outcomes_are_read_at_one_moment(statements: CaptureQueriesContext) -> None:
     assert quoted() == [(1, [AWAY, HOME]), (1, [HOME])]
-    assert len(statements) == 1
+    reading = [each["sql"] for each in statements if "trading_market" in each["sql"]]
+    assert (len(reading), len(statements)) == (1, 2)
+    assert "trading_outcome" in reading[0]
 
 
 def test_of_an_event_without_markets_nothing_is_read(statements: CaptureQueriesContext) -> None:

@@ -1,5 +1,6 @@
 """A provider that goes silent with markets open is suspended by whoever stores its updates: its feed may be dead."""
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from tests.spine import Spine, until
 from tests.trading.feeds.messages import definition, image, mc, mcm, price
 from tests.trading.test_feeds import PLAYING, update
 from trading.models import FeedLimit, ProviderSuspension
-from trading.selectors import markets_of, suspended_providers
+from trading.selectors import EVER, doubted_until, markets_of
 from trading.suspending import judge_silence
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -61,7 +62,36 @@ def test_a_silent_provider_is_suspended_until_it_is_heard_again(spine: Spine) ->
     assert [(act["action"], act["subject_id"]) for act in told] == [
         ("provider_suspended", "northfeed"), ("provider_released", "northfeed"),
     ]  # fmt: skip
+    believed_since = datetime.fromisoformat(json.loads(told[1]["details"])["markets_believed_since"])
+    assert believed_since == ProviderSuspension.objects.get().since
     assert judge_silence(after(3 * MINUTE)) == (["northfeed"], [])
+
+
+def test_a_market_that_was_told_before_a_silence_opens_when_it_is_told_itself(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    stored(spine, "Totals", **PLAYING)
+    stored(spine, "Handicap", provider="courtline", **PLAYING)
+    ProviderSuspension.objects.create(provider="northfeed", cause="silence", reason="silent", since=datetime.now(UTC))
+
+    stored(spine, "Winner", **PLAYING)
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+
+    assert (shown("Winner"), shown("Totals"), shown("Handicap")) == ("open", "suspended", "open")
+    stored(spine, "Totals", **PLAYING)
+    assert (shown("Winner"), shown("Totals")) == ("open", "open")
+
+
+def test_a_market_of_whom_bad_messages_came_opens_when_it_is_told_after_the_last(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    stored(spine, "Totals", **PLAYING)
+    bad = ProviderSuspension.objects.create(provider="northfeed", reason="bad", since=datetime.now(UTC))
+    stored(spine, **PLAYING)
+    bad.ended_at = datetime.now(UTC)
+    bad.save()
+
+    assert (shown("Winner"), shown("Totals")) == ("suspended", "suspended")
+    stored(spine, "Totals", **PLAYING)
+    assert (shown("Winner"), shown("Totals")) == ("suspended", "open")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +144,7 @@ def test_bad_messages_and_silence_are_ended_each_by_itself(spine: Spine) -> None
     stored(spine, **PLAYING)
     assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
 
-    assert suspended_providers() == {"northfeed"}
+    assert doubted_until() == {"northfeed": EVER}
     assert shown() == "suspended"
     told = [decode(bytes(value), schema("OperatorAction"))["action"] for (value,) in spine.rows(ACTIONS)]
     assert told == ["provider_suspended"], "it is not told as released while the other cause stands"

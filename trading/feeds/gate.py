@@ -1,6 +1,7 @@
 """Whether a provider is to be believed: while it is silent or stale, its markets are suspended, and nobody else's.
 
-So is each market of which something was missed, until it is told from scratch.
+So is each market of which something was missed, until it is told from scratch, and each that was told before a silence,
+until it is told at all: its prices are as old as before, though the provider is heard again.
 """
 
 from collections.abc import Iterable
@@ -21,10 +22,14 @@ class Gate:
         self._last: dict[str, Update] = {}
         self._is_shut = False
         self._doubted: set[str] = set()
+        self._untold: set[str] = set()
         self._doubts_new = False
 
     def let_through(self, taken: Taken) -> list[Update]:
-        """What is to be told of a message; all of it when the gate shuts or opens, as the provider is behind or not."""
+        """What is to be told of a message; all of it when the gate shuts or opens, as the provider is behind or not.
+
+        A provider that was behind has caught up by then, and has told of everything that has changed.
+        """
         lost = self._lose(taken)
         was_shut = self._is_shut
         if taken.is_stale is not None:
@@ -39,11 +44,11 @@ class Gate:
         return [*lost, *doubted, *(self._told(update) for update in taken.updates)]
 
     def shut(self) -> list[Update]:
-        """Suspend what is open; nothing if that was done already."""
-        if self._is_shut:
-            return []
+        """The provider is silent: suspend what is open, each market until it is told anew. Nothing is told twice."""
+        open_ones = [] if self._is_shut else [each for each in self._last if not self._is_doubted(each)]
+        self._untold.update(self._last)
         self._is_shut = True
-        return self._suspended(market_id for market_id in self._last if market_id not in self._doubted)
+        return self._suspended(open_ones)
 
     def end(self) -> list[Update]:
         """The last word on every market that its provider has open, however it was last told: nobody would suspend it
@@ -65,7 +70,7 @@ class Gate:
             markets = self._last
         new = [market_id for market_id in markets if market_id not in self._doubted]
         self._doubted.update(new)
-        return [] if self._is_shut else self._suspended(new)
+        return [] if self._is_shut else self._suspended(each for each in new if each not in self._untold)
 
     def _suspended(self, markets: Iterable[str]) -> list[Update]:
         known = (self._last[market_id] for market_id in markets if market_id in self._last)
@@ -79,6 +84,7 @@ class Gate:
         """What is told from scratch is whole, whatever was missed before."""
         if taken.is_image:
             self._doubted.clear()
+            self._untold.clear()
             self._doubts_new = False
         self._doubted.difference_update(taken.images)
         if self._doubts_new:
@@ -86,13 +92,17 @@ class Gate:
             self._doubted.update(market_id for market_id in new if market_id not in taken.images)
 
     def _remember(self, update: Update) -> None:
+        self._untold.discard(update["market_id"])
         if update["status"] in _UNDECIDED:
             self._last[update["market_id"]] = update
         else:
             self._last.pop(update["market_id"], None)
 
     def _told(self, update: Update) -> Update:
-        return _suspended(update) if self._is_shut or update["market_id"] in self._doubted else update
+        return _suspended(update) if self._is_shut or self._is_doubted(update["market_id"]) else update
+
+    def _is_doubted(self, market_id: str) -> bool:
+        return market_id in self._doubted or market_id in self._untold
 
 
 def _suspended(update: Update) -> Update:

@@ -45,19 +45,45 @@ def test_what_is_open_is_suspended_once() -> None:
     assert gate.shut() == []
 
 
-def test_it_opens_with_the_next_message_and_tells_all_markets_again() -> None:
+def test_after_a_silence_a_market_opens_when_it_is_told_itself() -> None:
     feed = opened()
     feed.gate.shut()
 
-    assert feed.take(mcm(market("1.3", version=101))) == [("1.1", "open"), ("1.2", "suspended"), ("1.3", "open")]
+    assert feed.take(mcm(market("1.3", version=101))) == [("1.1", "suspended"), ("1.2", "suspended"), ("1.3", "open")]
     assert feed.take(mcm(market("1.3", version=102))) == [("1.3", "open")]
+    assert feed.take(mcm(mc(market="1.1", tv=5))) == [("1.1", "open")]
 
 
-def test_a_heartbeat_is_enough_to_be_heard_again() -> None:
+def test_a_heartbeat_after_a_silence_opens_no_market_that_was_told_before() -> None:
     feed = opened()
     feed.gate.shut()
 
-    assert feed.take(mcm(ct="HEARTBEAT")) == [("1.1", "open"), ("1.2", "suspended"), ("1.3", "open")]
+    assert feed.take(mcm(ct="HEARTBEAT")) == [(name, "suspended") for name in ("1.1", "1.2", "1.3")]
+    assert feed.take(mcm(market("1.4"))) == [("1.4", "open")]
+    assert feed.take(image(market("1.1"))) == [
+        ("1.2", "suspended"),
+        ("1.3", "suspended"),
+        ("1.4", "suspended"),
+        ("1.1", "open"),
+    ]
+
+
+def test_a_silence_while_the_provider_is_behind_is_not_over_when_it_has_caught_up() -> None:
+    feed = opened()
+    feed.take(mcm(ct="HEARTBEAT", status=503))
+
+    assert feed.gate.shut() == []
+    assert feed.take(mcm(market("1.1", version=101), status=503)) == [("1.1", "suspended")]
+    assert feed.take(mcm(ct="HEARTBEAT")) == [("1.1", "open"), ("1.2", "suspended"), ("1.3", "suspended")]
+
+
+def test_what_is_suspended_for_a_silence_is_not_told_again_when_it_is_doubted_too() -> None:
+    feed = opened()
+    feed.gate.shut()
+    feed.take(mcm(ct="HEARTBEAT"))
+
+    assert feed.take(b"{") == []
+    assert feed.take(mcm(mc(market="1.1", tv=5))) == [("1.1", "suspended")]
 
 
 def test_a_stale_provider_is_suspended_until_it_is_fresh() -> None:

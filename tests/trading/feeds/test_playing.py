@@ -85,6 +85,17 @@ def test_silence_suspends_after_two_heartbeats_of_the_recordings_clock() -> None
     assert totals.silences == 1
 
 
+def test_a_provider_that_is_heard_again_opens_no_market_that_it_does_not_tell_of() -> None:
+    told_of, silent = mc(market="1.3", d=definition()), mc(market="1.4", d=definition())
+    messages = [image(told_of, silent, at=0), *(mcm(ct="HEARTBEAT", at=at) for at in (5_000, 40_000))]
+
+    listener, _ = played([*messages, mcm(mc(market="1.3", tv=5), at=41_000)])
+
+    after, the_end = listener.told[4:-2], listener.told[-2:]
+    assert after == [(40, "1.3", "suspended"), (40, "1.4", "suspended"), (41, "1.3", "open")]
+    assert [status for *_, status in the_end] == ["suspended", "suspended"]
+
+
 def test_two_heartbeats_are_not_silence_yet() -> None:
     _, totals = played([OPENING, mcm(ct="HEARTBEAT", at=10_000), mcm(CLOSING, at=20_000)])
 
