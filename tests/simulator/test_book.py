@@ -15,9 +15,12 @@ from backoffice.simulator.results import draw_results
 
 
 def markets(seed: int) -> Iterator[tuple[random.Random, Market]]:
+    """Those of ten fixtures, each of which has some."""
     rng = random.Random(seed)
     for _ in range(10):
-        for market in new_fixture(rng, 0).markets:
+        found = new_fixture(rng, 0).markets
+        assert found
+        for market in found:
             yield rng, market
 
 
@@ -30,6 +33,7 @@ def test_chances_keep_their_sum_and_prices_their_margin(seed: int) -> None:
         if market.type in ("win", "place"):
             remove(market, rng.choice(market.outcomes))
         active = market.active()
+        assert active
         assert sum(outcome.chance for outcome in active) == market.winners * MILLION
         assert all(SMALLEST <= outcome.chance <= GREATEST for outcome in active)
         assert all(LOWEST_ODDS <= outcome.odds <= 100_000 for outcome in active)

@@ -43,6 +43,7 @@ def filled(values: dict[str, Any], fields: list[dict[str, Any]]) -> dict[str, An
 @pytest.mark.parametrize("record", RECORDS)
 def test_what_is_decoded_is_what_was_built(events: dict[str, list[Event]], record: str) -> None:
     definition = schema(record)
+    assert events[record]
     for event in events[record][:300]:
         back = decode(encode(record, event.body), definition)
         assert filled(back, definition["fields"]) == filled(event.body, definition["fields"])
@@ -59,6 +60,8 @@ def test_every_event_passes_the_rules_of_its_fields(events: dict[str, list[Event
 
 
 def test_personal_data_is_invented_and_consistent(events: dict[str, list[Event]]) -> None:
+    assert events["PlayerRegistered"]
+    assert events["LoginSucceeded"]
     for event in events["PlayerRegistered"]:
         born: date = event.body["birth_date"]
         first, last = map(int, event.body["birth_year_band"].split("-"))

@@ -116,9 +116,9 @@ def test_started_now_events_happen_now(prefix: str) -> None:
     run("--max", events=300, start="now")
 
     registry = Registry(settings.SCHEMA_REGISTRY_URL, prefix)
-    for values in found(settings.KAFKA, prefix).values():
-        for event in (decoded(registry, value) for value in values):
-            assert before <= event["occurred_at"] <= datetime.now(UTC)
+    events = [decoded(registry, value) for values in found(settings.KAFKA, prefix).values() for value in values]
+    assert len(events) == 300
+    assert all(before <= event["occurred_at"] <= datetime.now(UTC) for event in events)
 
 
 def decoded(registry: Registry, value: bytes) -> dict[str, Any]:

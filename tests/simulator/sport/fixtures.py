@@ -16,11 +16,14 @@ SPORTS = ("football", "basketball", "tennis", "horse_racing")
 def week() -> tuple[Fixture, ...]:
     """All fixtures that start in one week."""
     start, end = FIRST_DAY * DAY, (FIRST_DAY + 7) * DAY
-    return tuple(
+    found = tuple(
         fixture
         for fixture in Calendar(seed=7, fixtures_per_day=40).fixtures(start, end)
         if start <= fixture.starts_at < end
     )
+    # Whoever goes through them is to find some of each, or would hold of none of them.
+    assert {fixture.sport for fixture in found} == set(SPORTS)
+    return found
 
 
 def first(wanted: Callable[[Fixture], bool]) -> Fixture:

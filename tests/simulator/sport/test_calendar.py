@@ -75,6 +75,7 @@ def test_a_week_has_its_shape() -> None:
     evenings = [
         _start(fixture).hour >= 18 for fixture in week() if fixture.sport == "football" if _start(fixture).weekday() < 5
     ]
+    assert evenings
     assert all(evenings)
     assert all(12 <= _start(fixture).hour < 19 for fixture in week() if fixture.sport == "horse_racing")
     assert all(any(fixture.is_featured for fixture in _on(day)) for day in range(7))
@@ -94,6 +95,7 @@ def _on(day: int) -> list[Fixture]:
 def test_no_side_plays_twice_a_day() -> None:
     for day in range(7):
         sides = [side for fixture in _on(day) for side in fixture.name.split(" v ")]
+        assert sides
         assert len(sides) == len(set(sides))
 
 
