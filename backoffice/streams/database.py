@@ -6,14 +6,16 @@ from typing import Any
 
 import psycopg
 from django.db import connections
+from psycopg import sql
 
 from backoffice.kernel.errors import Retryable
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
 # A machine that loses its power says no goodbye: each side asks the other, and gives it up after some ten seconds.
+_APPLICATION = "pitboss-stream"
 _DEFAULTS: dict[str, Any] = {
-    "application_name": "pitboss-stream",
+    "application_name": _APPLICATION,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -35,16 +37,24 @@ SILENT_SECONDS = 60
 _OF_ROWS = ("21", "22", "23", "44", "54", "P0")
 
 
-def connect(*, silent_for: int = SILENT_SECONDS) -> Connection:
+def session_name(stream: str, topic: str) -> str:
+    """What the sessions are called in which a stream stores a topic, so that Postgres can say who waits for whom."""
+    return f"{_APPLICATION} {stream}.{topic}"
+
+
+def connect(*, silent_for: int = SILENT_SECONDS, name: str = "") -> Connection:
     """A connection with the settings of Django's default database, outside its own connection handling.
 
-    The server takes a transaction back when nothing is heard of it for ``silent_for`` (seconds).
+    The server takes a transaction back when nothing is heard of it for ``silent_for`` (seconds). With a ``name`` the
+    session is called that, whatever the settings say.
     """
     parameters = connections["default"].get_connection_params()
     known = {k: v for k, v in parameters.items() if k not in ("context", "cursor_factory")}
     with retryable():
         connection = psycopg.connect(**(_DEFAULTS | known), autocommit=True)
         connection.execute(f"{_SESSION}; SET idle_in_transaction_session_timeout = '{silent_for:d}s'")
+        if name:
+            connection.execute(sql.SQL("SET application_name = {}").format(name))
         return connection
 
 

@@ -8,8 +8,8 @@ import psycopg
 from tests.spine import Spine, until
 
 _WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss-stream'"
-    " AND wait_event_type = 'Lock'"
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND starts_with(application_name, 'pitboss-stream') AND wait_event_type = 'Lock'"
 )
 
 

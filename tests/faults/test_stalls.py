@@ -53,6 +53,32 @@ def test_a_writer_that_waits_for_a_lock_is_an_alert_until_it_goes_on(spine: Spin
     assert len({alert for alert, _ in alerts(spine)}) == 1
 
 
+def test_the_alert_names_who_blocks_and_how_to_end_that_and_nobody_s_name(spine: Spine) -> None:
+    send(spine, "first", 3)
+    spine.worker(STREAM, STREAM_STALL_SECONDS=SOON)
+    until(lambda: count(spine) == 3, "it runs")
+    tool = psycopg.connect(spine.database_url, application_name="somebody's tool")
+    pid = tool.info.backend_pid
+    tool.execute("LOCK TABLE trading_bet IN SHARE MODE")
+    tool.execute("SELECT count(*) FROM trading_bet WHERE channel = 'Mustermann'")
+
+    send(spine, "held", 4)
+    text = told(spine)[2]
+    (alert,) = spine.rows("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert'")
+    summary = decode(bytes(alert[0]), schema("ComplianceAlert"))["summary"]
+    spine.rows("SELECT pg_terminate_backend(%s)", pid)
+    tool.close()
+
+    assert f"it waits for a lock of {pid} (somebody's tool; idle in transaction; that since " in text
+    assert "waited for: trading_bet" in text
+    assert "runs or ran: SELECT count(*) FROM trading_bet WHERE channel =" in text
+    assert "Mustermann" not in text
+    assert f"`SELECT pg_terminate_backend({pid})`" in text
+    assert summary == text
+    until(lambda: count(spine) == 7, "it goes on by itself")
+    until(lambda: not spine.rows(OPEN), "the stall is over")
+
+
 def test_a_lane_that_waits_for_a_person_is_halted_and_does_not_stand_still(spine: Spine) -> None:
     spine.send_bytes(TOPIC, [b"junk"] * 30, partition=0)
     spine.worker(STREAM, STREAM_STALL_SECONDS=SOON)
@@ -111,8 +137,8 @@ def _backends(spine: Spine) -> list[int]:
     """The processes of Postgres that serve the streams, and the one that makes new ones."""
     with psycopg.connect(spine.database_url, autocommit=True) as connection:
         rows = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s",
-            ["pitboss-stream"],
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND starts_with(application_name, 'pitboss-stream')",
         ).fetchall()
         status = Path(f"/proc/{connection.info.backend_pid}/stat").read_text()
     return [*(int(str(pid)) for (pid,) in rows), int(status.rpartition(")")[2].split()[1])]

@@ -21,7 +21,7 @@ from backoffice.kernel.errors import Retryable
 from .. import telemetry
 from ..database import connect, retryable
 from ..kafka import logs
-from . import stalls
+from . import blocking, stalls
 from .lane import Lane
 from .stalls import Place, Stored
 from .state import LaneState
@@ -46,6 +46,12 @@ class _Watched:
     told: bool = False
     # Of a stall that is told: where its partitions stood.
     stood: dict[int, int] = field(default_factory=dict)
+
+    def note(self, told: str) -> None:
+        """Log once what is told of a stall."""
+        if not self.told:
+            log.error("%s", told)
+            self.told = True
 
     def lag(self, partition: int) -> int:
         return max(0, self.ends[partition] - self.following.get(partition, 0))
@@ -154,12 +160,12 @@ class Watchdog(threading.Thread):
             f"{lane.stream}: {lane.topic}[{', '.join(map(str, standing))}] has stored nothing for {seconds:.0f} s and "
             f"{waiting} messages wait. In the worker {os.getpid()} at {socket.gethostname()} {watched.state}."
         )
-        if not watched.told:
-            log.error("%s", told)
-            watched.told = True
         if stored is None or (lane.stream, lane.topic) in stored.stalled:
+            watched.note(told)
             return
         with retryable(), connect() as connection:
+            told += blocking.told(blocking.blockers(connection, lane.stream, lane.topic))
+            watched.note(told)
             stalls.begin(connection, lane.stream, lane.topic, standing, told, lane.clock.now())
 
     def _close(self, watched: _Watched, stored: Stored) -> None:

@@ -16,7 +16,7 @@ from ..consume.batch import Batch, DeadLetter
 from ..consume.deadletters import store_dead
 from ..consume.decoding import Decoded, decode
 from ..consume.sink import Fenced, Position, Unstorable
-from ..database import Connection, connect, retryable
+from ..database import Connection, connect, retryable, session_name
 from ..outbox.alerts import raise_alert
 from . import announcing, offsets
 from .copying import table_shape
@@ -62,7 +62,7 @@ class TableSink:
 
     def open(self) -> None:
         self.close()
-        self.use(connect(silent_for=SILENCE_SECONDS))
+        self.use(connect(silent_for=SILENCE_SECONDS, name=session_name(self._stream.name, self._topic)))
 
     def use(self, connection: Connection) -> None:
         """Store over this connection from now on."""
@@ -79,7 +79,7 @@ class TableSink:
     ) -> dict[int, Position]:
         # A connection of its own: the reading thread asks, while the writing one may be in a transaction.
         name, topic = self._stream.name, self._topic
-        with retryable(), connect() as connection:
+        with retryable(), connect(name=session_name(name, topic)) as connection:
             known = offsets.stored(connection, name, topic)
             starts = {partition: first(partition) for partition in set(partitions) - known.keys()}
             offsets.begin(connection, name, topic, starts, self._clock.now())
