@@ -20,7 +20,8 @@ from backoffice.streams.outbox.relay import Limits, relay_once, session
 from backoffice.streams.outbox.transactions import as_the_only_relay
 from tests.spine import Spine
 
-LIMITS = Limits(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=300), timedelta(seconds=20))
+# Between two rounds the relay says nothing for as long as the test takes.
+LIMITS = Limits(timedelta(seconds=1), timedelta(seconds=60), timedelta(seconds=300), timedelta(seconds=600))
 
 
 @dataclass
