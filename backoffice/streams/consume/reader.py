@@ -83,6 +83,7 @@ class Reader(Generic[P]):
             self._state.owned = frozenset()
 
     def _turn(self) -> None:
+        self._must_have_a_writer()
         if self._writer.rewind.is_set():
             self._rewind()
         self._state.reads(WAITING)
@@ -181,10 +182,14 @@ class Reader(Generic[P]):
         while prepared is not None and not self._is_over(epoch):
             if self._writer.offer(prepared, asked, PATIENCE_SECONDS):
                 break
-            if not self._writer.is_alive():
-                raise Retryable("its writer has died")
+            self._must_have_a_writer()
             self._hold()
         self._go_on()
+
+    def _must_have_a_writer(self) -> None:
+        """Asked at each turn, for what is handed to one that has died waits for ever where nothing follows it."""
+        if not self._writer.is_alive():
+            raise Retryable("its writer has died")
 
     def _prepared(self, batch: Batch, epoch: int) -> P | None:
         self._state.reads("prepares a batch")
@@ -234,6 +239,7 @@ class Reader(Generic[P]):
     def _rewind(self) -> None:
         """Begin again at the stored offsets, once the sink can say what they are."""
         while self._writer.away.is_set() and not self._stopping.wait(0.05):
+            self._must_have_a_writer()
             self._hold()
         self._writer.rewind.clear()
         self._writer.forget(SETTLE_SECONDS)
@@ -257,6 +263,7 @@ class Reader(Generic[P]):
         while not self._is_over(epoch) and any(
             self._writer.stored.get(partition) != end for partition, (_, end) in spans.items()
         ):
+            self._must_have_a_writer()
             self._hold()
             self._stopping.wait(0.05)
         self._writer.rewind.set()

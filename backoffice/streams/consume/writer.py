@@ -97,6 +97,9 @@ class Writer(Generic[P]):
             while not self._stopping.is_set():
                 self._state.writes("waits for a batch")
                 self._take()
+        except BaseException:
+            # Threading tells of no SystemExit; the reader sees that it has nobody who writes.
+            log.exception("%s: its writer has died", self._lane.group)
         finally:
             self._state.writes("has ended")
             self._sink.close()
@@ -123,7 +126,8 @@ class Writer(Generic[P]):
             log.warning("%s waits: %s", self._lane.group, error)
             self._reconnect(str(error))
             self.rewind.set()
-        except Exception as error:
+        except BaseException as error:
+            # A panic of a Rust library is no Exception, and an exit that a library asks for ends no lane.
             log.exception("%s cannot store a batch; nothing of it is skipped", self._lane.group)
             self._after_failure(prepared.batch, error)
 
@@ -136,7 +140,7 @@ class Writer(Generic[P]):
             self.rewind.set()
         return present == self.brake.topic_id
 
-    def _after_failure(self, batch: Batch, error: Exception) -> None:
+    def _after_failure(self, batch: Batch, error: BaseException) -> None:
         """Try again for what may pass; then halt, because a fault of ours must not look like an idle topic."""
         self._failures += 1
         self.rewind.set()

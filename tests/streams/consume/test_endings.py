@@ -1,0 +1,77 @@
+"""What is no Exception, raised while a lane stores, ends no lane: it is tried again, and then waits for a person."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backoffice.kernel.errors import Retryable
+from tests.faults.test_lost_logs import halt, send, streams
+from tests.spine import Spine, until
+from tests.streams.checkpoints import STREAM, TOPIC, Checkpoints, Counted, reading
+
+
+class Panic(BaseException):
+    """As a panic of a Rust library is raised."""
+
+
+class Failing(Checkpoints):
+    """Raises what it is told to, so many times, in place of storing; ``opens`` are raised by its next openings."""
+
+    def __init__(self, path: Path, spine: Spine, *raised: BaseException, opens: tuple[BaseException, ...] = ()) -> None:
+        super().__init__(path, spine.registry)
+        self.raised, self.opens = list(raised), list(opens)
+        self._has_begun = False
+
+    def open(self) -> None:
+        if self._has_begun and self.opens:
+            raise self.opens.pop(0)
+        self._has_begun = True
+        super().open()
+
+    def commit(self, prepared: Counted) -> Iterator[Counted]:
+        if self.raised:
+            raise self.raised.pop(0)
+        yield from super().commit(prepared)
+
+
+@pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt, GeneratorExit, Panic])
+def test_what_ends_a_thread_elsewhere_is_tried_again(
+    spine: Spine, tmp_path: Path, ending: Callable[[str], BaseException]
+) -> None:
+    send(spine, "only", 3)
+    sink = Failing(tmp_path / "checkpoint.json", spine, ending("out of nowhere"))
+
+    with reading(spine, sink):
+        until(lambda: sink.counts["BetPlaced"] == 3, "they are counted, though nothing follows them")
+
+    assert spine.rows("SELECT reason FROM streams_halt") == []
+
+
+@pytest.mark.parametrize("ending", [SystemExit, Panic])
+def test_what_does_not_pass_halts_the_partition_and_says_so(
+    spine: Spine, tmp_path: Path, ending: Callable[[str], BaseException]
+) -> None:
+    send(spine, "only", 3)
+    sink = Failing(tmp_path / "checkpoint.json", spine, *(ending("out of nowhere") for _ in range(3)))
+
+    with reading(spine, sink):
+        cause, offset, reason = halt(spine)
+        assert (cause, offset, sink.counts.total()) == ("unstorable", 0, 0)
+        assert f"out of nowhere ({ending.__name__})" in reason
+
+        streams("resume", STREAM, TOPIC, "0")
+        until(lambda: sink.counts["BetPlaced"] == 3, "they are counted once it has passed")
+
+
+def test_a_writer_that_has_died_is_missed_though_no_message_follows(
+    spine: Spine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(spine, "only", 3)
+    sink = Failing(tmp_path / "checkpoint.json", spine, Retryable("away"), opens=(SystemExit("while it connects"),))
+
+    with reading(spine, sink):
+        until(lambda: sink.counts["BetPlaced"] == 3, "the lane has begun anew")
+
+    assert "its writer has died" in caplog.text
+    assert "while it connects" in caplog.text
