@@ -24,7 +24,8 @@ class Lag:
     """For each stream and topic the messages that are not stored yet, and the partitions that stand still.
 
     A partition stands still where a message has waited for longer than ``STREAM_STALL_SECONDS`` and nothing was stored
-    for as long. What a transaction has not committed yet is not counted, for nobody may read it.
+    for as long, or where Kafka has its topic no more. What a transaction has not committed yet is not counted, for
+    nobody may read it.
     """
 
     waiting: dict[StreamTopic, int]
@@ -65,7 +66,10 @@ def read_lag(admin: AdminClient, prefix: str, now: datetime) -> Lag:
     waiting: Counter[StreamTopic] = Counter()
     standing: dict[StreamTopic, tuple[int, ...]] = defaultdict(tuple)
     for stream, topic in stream_topics():
-        for partition, log in sorted(logs.get(f"{prefix}{topic}", {}).items()):
+        name = f"{prefix}{topic}"
+        if name not in logs and (begun := [p for s, t, p in stored if (s, t) == (stream, topic)]):
+            standing[stream, topic] = tuple(sorted(begun))
+        for partition, log in sorted(logs.get(name, {}).items()):
             following, updated_at = stored.get((stream, topic, partition), (log.begin, None))
             waiting[stream, topic] += max(0, log.end - following)
             if following < log.end_then and (updated_at is None or updated_at < since):

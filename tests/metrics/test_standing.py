@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client, override_settings
@@ -70,6 +71,30 @@ def test_a_worker_that_was_killed_is_missed_by_everybody_who_asks(hasty: Spine) 
     hasty.drain("trading")
     assert asked().standing == {}
     assert asked().waiting[PLACE] == 0
+
+
+def test_a_topic_that_was_deleted_while_no_worker_lives_is_missed_too(spine: Spine) -> None:
+    spine.send_bytes("bet-events", [b"junk"], partition=0)
+    spine.drain("trading")
+    name, admin = f"{spine.prefix}bet-events", AdminClient({**settings.KAFKA})
+    admin.delete_topics([name])[name].result(30)
+
+    until(lambda: PLACE not in asked().waiting, "Kafka has it no more")
+
+    assert asked().standing[PLACE] == (0, 1)
+    assert "trading: bet-events" in Client().get("/health/ready").json()["streams"]
+    spine.make_topic("bet-events")
+
+
+def test_topics_that_were_never_begun_may_be_missing(spine: Spine) -> None:
+    name, admin = f"{spine.prefix}bet-events", AdminClient({**settings.KAFKA})
+    admin.delete_topics([name])[name].result(30)
+
+    until(lambda: PLACE not in asked().waiting, "Kafka has it no more")
+
+    assert not any(asked().standing.values())
+    assert Client().get("/health/ready").json()["streams"] == "ok"
+    spine.make_topic("bet-events")
 
 
 def test_a_stream_that_no_worker_ever_began_is_missed_too(hasty: Spine) -> None:

@@ -116,7 +116,7 @@ class Brake:
 
     def _divert(self, known: _Partition, partition: int, offset: int, dead: DeadLetter) -> None:
         lane = self._lane
-        with retryable(), connect() as connection:
+        with retryable(), connect(name=lane.session) as connection:
             accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
             if accepted > offset:
                 self.begin({partition: Past(accepted=accepted, diverted=known.diverted)})
@@ -133,7 +133,7 @@ class Brake:
 
     def _end_diversion(self, known: _Partition, partition: int) -> None:
         lane = self._lane
-        with retryable(), connect() as connection:
+        with retryable(), connect(name=lane.session) as connection:
             diverting.end(
                 connection, stream=lane.stream, topic=lane.topic, partitions=[partition], by=diverting.AUTOMATIC,
                 now=lane.clock.now(),
@@ -145,7 +145,7 @@ class Brake:
     def accepts(self, partition: int, offset: int) -> bool:
         """Whether a person has taken what is bad there as dead letters; what comes behind that counts anew."""
         lane = self._lane
-        with retryable(), connect() as connection:
+        with retryable(), connect(name=lane.session) as connection:
             accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
         if accepted > offset:
             self.begin({partition: Past(accepted=accepted)})
@@ -165,7 +165,7 @@ class Brake:
         """Stop partitions, each where the sink stands, until a person resumes them."""
         # A connection of its own: both threads halt, while either may be in a transaction.
         lane = self._lane
-        with retryable(), connect() as connection:
+        with retryable(), connect(name=lane.session) as connection:
             halted = halts.halt(
                 connection, stream=lane.stream, topic=lane.topic, offsets=offsets, cause=cause, reason=reason,
                 topic_id=self.topic_id, now=lane.clock.now(),

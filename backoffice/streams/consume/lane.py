@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from backoffice.kernel.clock import Clock
 
+from ..database import session_name
 from .skew import Skew
 
 
@@ -48,6 +49,11 @@ class Lane:
     def topic_name(self) -> str:
         """The topic as the cluster knows it."""
         return f"{self.prefix}{self.topic}"
+
+    @property
+    def session(self) -> str:
+        """What its sessions in Postgres are called."""
+        return session_name(self.stream, self.topic)
 
     @property
     def labels(self) -> tuple[str, str]:

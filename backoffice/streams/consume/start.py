@@ -53,7 +53,7 @@ def read_start(
         Retryable: Kafka, Postgres or the sink is away; or the topic, and not for so long that it must be gone.
     """
     present = _present(lane, absence)
-    with retryable(), connect() as connection:
+    with retryable(), connect(name=lane.session) as connection:
         reading = _reading(connection, lane, present, lane.clock.now())
         halted = frozenset(halts.open_halts(connection, lane.stream, lane.topic))
         if reading.generation:
@@ -61,7 +61,7 @@ def read_start(
     positions = sink.positions(partitions, first if present else _nowhere, reading.generation)
     other = None if reading.topic_id == present else _other(lane, reading.topic_id, present)
     wanted = {partition: positions[partition].next for partition in partitions}
-    with retryable(), connect() as connection:
+    with retryable(), connect(name=lane.session) as connection:
         going = {} if other else {partition: at for partition, at in wanted.items() if partition not in halted}
         given_up = passing.given_up(connection, lane.stream, lane.topic, going)
         pasts = halts.pasts(connection, lane.stream, lane.topic, wanted, lane.limits.dead_letter_window)
