@@ -15,6 +15,7 @@ from backoffice.reconcile.declared import (
     Link,
     Look,
     State,
+    Trace,
     Unique,
     describe,
     same,
@@ -25,6 +26,7 @@ from backoffice.reconcile.reading import Event
 from wallet.reconciled import player_account
 
 from . import open_bets
+from .invariants import broken_sequences
 
 BETS, ODDS = "bet-events", "odds-feed"
 OPEN_BETS = "open bets"
@@ -111,6 +113,11 @@ TRADING = Description(
     constants={("BetSettled", "previous_payout"): 0, ("BetCashedOut", "previous_payout"): 0},
     states=_STATES,
     links=(Link("legs", BETS, ("BetPlaced",), "trading_bet", "id", "trading_leg", "bet_id", ("bet_id", *_LEG), _legs),),
+    traces=(
+        Trace("statuses", ODDS, ("MarketUpdate",), "trading_statuschange", "market_id", standing("version"),
+              same("market_id sport_event_id version status") | _AT
+              | {"version_logged_at": "logged_at", "version_offset": "logged_offset"}),
+    ),
     unique=(
         Unique(
             "settlements",
@@ -135,8 +142,9 @@ TRADING = Description(
         Invariant(
             OPEN_BETS, "wallet_balance", ("account_id",), (BETS, "wallet-transactions"), _held_open, needs_all=True
         ),
+        Invariant("statuses", "trading_statuschange", ("market_id",), (ODDS,), broken_sequences),
     ),
-)
+)  # fmt: skip
 
 
 def register() -> None:

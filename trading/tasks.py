@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.jobs import clocked
@@ -22,8 +23,9 @@ def purge_status_changes() -> None:
 
 
 def purge_changed(before: datetime) -> int:
-    """Returns how many."""
-    deleted, _ = StatusChange.objects.filter(version_at__lt=before).delete()
+    """Of each market the first ones, so that what is left is whole, though its times may go back. Returns how many."""
+    kept = StatusChange.objects.filter(market_id=OuterRef("market_id"), id__lt=OuterRef("id"), version_at__gte=before)
+    deleted, _ = StatusChange.objects.filter(~Exists(kept), version_at__lt=before).delete()
     return deleted
 
 

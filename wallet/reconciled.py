@@ -8,6 +8,7 @@ bet is settled.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ from backoffice.reconcile.declared import (
 )
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.reading import Event
+
+from .invariants import Movement, booked_otherwise, named_otherwise, of_no_account, told_by_none, unlike_its_transfers
 
 TRANSACTIONS, ROUNDS = "wallet-transactions", "game-rounds"
 LEDGER = "ledger"
@@ -95,6 +98,23 @@ def _movements(record: str, event: Mapping[str, Any]) -> tuple[int, tuple[tuple[
             return 0, (("adjustments", "cash", "amount"),)
         return 1, (("cash", "adjustments", "amount"),)
     return 0, _ALWAYS.get(record, ())
+
+
+def _booked() -> list[Movement]:
+    """Every transfer that a record can make, by each of the ways in which it can be booked."""
+    ways: list[tuple[str, dict[str, Any], bool | None]] = [
+        ("StakeTaken", {"vertical": "sports"}, True),
+        ("StakeTaken", {"vertical": ""}, False),
+        *(("StakeRefunded", {"was_settled": settled}, None) for settled in (False, True)),
+        *(("BalanceAdjusted", {"direction": direction}, None) for direction in ("credit", "debit")),
+        *((record, {}, None) for record in _ALWAYS),
+    ]
+    return [
+        (record, way, number, debit, credit, field, of_sports)
+        for way, (record, event, of_sports) in enumerate(ways)
+        for first, moves in [_movements(record, event)]
+        for number, (debit, credit, field) in enumerate(moves, first)
+    ]
 
 
 def owner(kind: str, event: Mapping[str, Any]) -> str:
@@ -257,6 +277,14 @@ WALLET = Description(
     invariants=(
         Invariant("accounts below zero", "wallet_balance", ("account_id",), (TRANSACTIONS,), _overdrawn),
         Invariant("both sides", "wallet_balance", ("account_id",), (TRANSACTIONS,), _two_sided),
+        Invariant("accounts", "wallet_account", ("id",), (TRANSACTIONS,),
+                  partial(named_otherwise, _ACCOUNTS.id_of, PLAYERS_OWN)),
+        Invariant("accounts of balances", "wallet_balance", ("account_id",), (TRANSACTIONS,), of_no_account),
+        Invariant("sums of transfers", "wallet_account", ("id",), (TRANSACTIONS,), unlike_its_transfers),
+        Invariant("bookings", "wallet_transaction", ("event_id",), (TRANSACTIONS,),
+                  partial(booked_otherwise, _booked(), PLAYERS_OWN)),
+        Invariant("payments", "wallet_payment", ("id",), (TRANSACTIONS,),
+                  partial(told_by_none, [(record, *said, _RANKS[record]) for record, said in _PAYMENTS.items()])),
     ),
 )  # fmt: skip
 

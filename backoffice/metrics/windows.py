@@ -16,6 +16,8 @@ WINDOW = "metrics_window"
 WINDOW_KEY = ("metric", "minute", "key", "currency", "topic", "partition")
 WINDOW_SUMS = ("count", "amount")
 ACTIVITY = "metrics_activity"
+# Of two brands in one minute it must not matter whose event is stored first.
+LATEST = ("minute", "brand", "jurisdiction")
 
 # What a metric is called when its minutes are summed up further, for series over days: a month of minutes is too much
 # to read for each look at it.
@@ -137,6 +139,6 @@ def track_activity(stream: Stream, records: Iterable[str]) -> None:
     """Take these events as a sign that the player is there."""
     for record in records:
         topic = topic_of(record)
-        stream.project(record, into=ACTIVITY, key=("player_id", "topic"), newest_by=("minute",))(
+        stream.project(record, into=ACTIVITY, key=("player_id", "topic"), newest_by=LATEST)(
             partial(last_seen, topic=topic)
         )

@@ -25,6 +25,9 @@ NO_REPEAT = "A repeat is noted of a message that is none: {}."
 
 @dataclass(frozen=True)
 class Letter:
+    """``logged`` and ``standing`` tell when its message was logged, and as how old it counts; 0 is not known."""
+
+    standing: tuple[int, int]
     key: bytes | None
     value: bytes | None
     died_at: datetime
@@ -32,6 +35,8 @@ class Letter:
     state: str
     resolved_by: str
     note: str
+    schema_id: int | None
+    logged: int
 
 
 @dataclass
@@ -55,15 +60,17 @@ def account(cursor: CursorWrapper, chunk: Chunk, readers: Readers, gaps: Gaps) -
     Raises:
         Retryable: the registry is away.
     """
+    rows = _at(
+        cursor,
+        chunk,
+        "streams_deadletter",
+        '"offset", standing_logged, standing_offset, key, value, died_at, reason, state, resolved_by, note, schema_id,'
+        " logged",
+        f" AND generation = {chunk.place.generation:d}",
+    )
     letters = {
-        offset: Letter(_bytes(key), _bytes(value), *rest)
-        for offset, key, value, *rest in _at(
-            cursor,
-            chunk,
-            "streams_deadletter",
-            '"offset", key, value, died_at, reason, state, resolved_by, note',
-            f" AND generation = {chunk.place.generation:d}",
-        )
+        offset: Letter((logged, stood), _bytes(key), _bytes(value), *rest)
+        for offset, logged, stood, key, value, *rest in rows
     }
     found = Accounted(letters=letters, noted=dict(_at(cursor, chunk, "streams_repeat", '"offset", record')))
     place = chunk.place

@@ -26,6 +26,7 @@ from .repeats import check_repeats
 from .rows import check_nothing_beyond, check_rows, fact_tables
 from .states import StateCheck
 from .tallies import Tally
+from .traces import check_traces
 from .wants import FOLDED, Want
 from .windows import activity, count, counted_topics, windows
 
@@ -71,6 +72,9 @@ class Checker:
         for link in said.links:
             if link.topic == place.topic and link.fact in tables:
                 self._note(place.stream, check_linked(self.cursor, chunk, link, found.events))
+        for trace in said.traces:
+            if trace.topic == place.topic:
+                self._note(place.stream, check_traces(self.cursor, chunk, trace, found))
         for unique in said.unique:
             if unique.table in tables:
                 self._note(place.stream, self._doubled(chunk, unique))

@@ -98,7 +98,7 @@ def shown(check: str, says: str, want: Want, kafka: Row | None, postgres: Row | 
     columns = [c for c in (*want.by, *want.values) if (kafka or {}).get(c) != (postgres or {}).get(c)]
 
     def side(row: Row | None) -> Row | None:
-        if row is None or row.get((*want.by, *want.values)[0]) is None:
+        if row is None or all(row.get(c) is None for c in (*want.by, *want.values)):
             return None
         return {c: "personal, not shown" if c in hidden else row.get(c) for c in columns}
 

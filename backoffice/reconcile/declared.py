@@ -31,8 +31,8 @@ class State:
 
     ``by`` are the columns of the event's number or ``ranks`` by record, if it has any, and of its place in the log.
     ``each`` names a list of the event whose elements make a row each. ``constants`` are values by record. ``to_minute``
-    has the time of ``by`` cut to the minute. The message key of a tombstone names the value of the first key column
-    whose rows it deletes, where the state ``forgets``.
+    has for ``by`` the time cut to the minute, brand and jurisdiction. The message key of a tombstone names the value of
+    the first key column whose rows it deletes, where the state ``forgets``.
     """
 
     name: str
@@ -62,6 +62,26 @@ class Link:
     child_key: str
     columns: tuple[str, ...]
     expected: Expected
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Rows of ``table`` that some events of these records leave; ``columns`` map all columns to their fields.
+
+    They are found by the column ``key``, which an index leads to, and by their place in the log, the columns ``by``:
+    when it was logged, and its offset.
+    """
+
+    check: str
+    topic: str
+    records: tuple[str, ...]
+    table: str
+    key: str
+    by: tuple[str, str]
+    columns: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash((self.check, self.table))
 
 
 @dataclass(frozen=True)
@@ -136,6 +156,7 @@ class Description:
     constants: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     states: tuple[State, ...] = ()
     links: tuple[Link, ...] = ()
+    traces: tuple[Trace, ...] = ()
     unique: tuple[Unique, ...] = ()
     counts: Mapping[str, Callable[[Event], list[Count]]] = field(default_factory=dict)
     by_hour_and_day: frozenset[str] = frozenset()

@@ -23,7 +23,22 @@ NO_MESSAGE = "The dead letter names an offset at which Kafka has no message."
 OTHER_MESSAGE = "The dead letter holds another message than Kafka has at its offset."
 NO_TWIN = "The dead letter has no twin in the outbox or the dead-letter topic."
 NO_REASON = "The dead letter gives no reason."
+OTHER_TWIN = "The dead letter and its twin in the outbox give another key, reason, schema or time."
+OTHER_PLACE = (
+    "The dead letter says that its message was logged at another time, or stood at another place, than it did."
+)
 CLOSED_BY_NOBODY = "The dead letter is {state}, but nobody says why, or who it was."
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What the outbox has of a dead letter, written with it."""
+
+    key: bytes | None
+    value: bytes | None
+    reason: str
+    schema_id: str
+    written_at: datetime
 
 
 @dataclass(frozen=True)
@@ -66,22 +81,38 @@ def check_letters(
             yield _at_offset(chunk, NO_REASON, offset)
         if letter.state != "open" and not (letter.resolved_by.strip() and letter.note.strip()):
             yield _at_offset(chunk, CLOSED_BY_NOBODY.format(state=letter.state), offset)
-        if copy_of(letter.key, letter.value).value not in in_outbox.get(offset, []):
+        if message is not None and not _stands_as_it_says(chunk, offset, letter):
+            yield _at_offset(chunk, OTHER_PLACE, offset)
+        copy = copy_of(letter.key, letter.value)
+        twins_here = [twin for twin in in_outbox.get(offset, []) if twin.value == copy.value]
+        if not twins_here:
             elsewhere[offset] = letter
+        elif Twin(copy.key, copy.value, letter.reason, str(letter.schema_id or ""), letter.died_at) not in twins_here:
+            yield _at_offset(chunk, OTHER_TWIN, offset)
     for offset in twins.missing(chunk, elsewhere, now):
         yield _at_offset(chunk, NO_TWIN, offset)
 
 
-def _in_outbox(cursor: CursorWrapper, chunk: Chunk, offsets: list[int]) -> dict[int, list[bytes | None]]:
+def _stands_as_it_says(chunk: Chunk, offset: int, letter: Letter) -> bool:
+    """By the log, whose time never goes back; what is read again from its middle on knows only the least it can be."""
+    told = (letter.logged, letter.standing[0])
+    read = (chunk.times[offset], chunk.standings[offset][0])
+    is_exact = chunk.place.is_new
+    times = all(said in (0, at) or (said > at and not is_exact) for said, at in zip(told, read, strict=True))
+    return times and letter.standing[1] == chunk.standings[offset][1]
+
+
+def _in_outbox(cursor: CursorWrapper, chunk: Chunk, offsets: list[int]) -> dict[int, list[Twin]]:
     place = chunk.place
     cursor.execute(
-        "SELECT (headers ->> 'offset')::bigint, value FROM streams_outbox WHERE record = '' AND topic = %s"
+        "SELECT (headers ->> 'offset')::bigint, key, value, headers ->> 'reason', headers ->> 'schema_id', created_at"
+        " FROM streams_outbox WHERE record = '' AND topic = %s"
         " AND headers ->> 'partition' = %s AND headers ->> 'offset' = ANY(%s) AND headers ->> 'stream' = %s",
         [dead_letter_topic(place.topic), str(place.partition), [str(offset) for offset in offsets], place.stream.name],
     )
-    found: dict[int, list[bytes | None]] = defaultdict(list)
-    for offset, value in cursor.fetchall():
-        found[offset].append(_bytes(value))
+    found: dict[int, list[Twin]] = defaultdict(list)
+    for offset, key, value, *rest in cursor.fetchall():
+        found[offset].append(Twin(_bytes(key), _bytes(value), *rest))
     return found
 
 

@@ -67,8 +67,9 @@ class Chunk:
     """A part of a slice with its messages, keyed by offset: (key, value).
 
     ``standings`` have for each when it was logged (milliseconds, never less than the one before) and at which offset; a
-    dead letter that was sent again stands where it stood at first. ``logged`` is that of the last message. ``undated``
-    are the offsets of those that stand at a time which is not the broker's for them: it keeps none, or not any more.
+    dead letter that was sent again stands where it stood at first. ``times`` are their own, ``logged`` is that of the
+    last message. ``undated`` are the offsets of those that stand at a time which is not the broker's for them: it keeps
+    none, or not any more.
     """
 
     place: Slice
@@ -77,6 +78,7 @@ class Chunk:
     messages: dict[int, tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     standings: dict[int, tuple[int, int]] = field(default_factory=dict)
     undated: set[int] = field(default_factory=set)
+    times: dict[int, int] = field(default_factory=dict)
     logged: int = 0
 
 
@@ -143,7 +145,7 @@ class Log:
                 chunk.messages[offset] = (message.key(), message.value())
                 appended = _logged(message)
                 logged = max(logged, appended)
-                own = (logged, offset)
+                own, chunk.times[offset] = (logged, offset), logged
                 first = standing_of(message.headers(), own)  # type: ignore[arg-type]
                 chunk.standings[offset] = first or own
                 if not (first[0] if first else appended):

@@ -56,7 +56,7 @@ def check_rows(
             found = events.get(record) or Events()
             held = form(chunk.place.stream.name, record, name)
             digested = digests(record, [chunk.messages[offset][1] or b"" for offset in found.offsets])
-            sent = held.sums(found.bodies, digested) if found.bodies else NOTHING
+            sent = held.sums(found, digested) if found.bodies else NOTHING
             if not sent.agree(stored.get(record, NOTHING)):
                 yield from _narrowed(cursor, chunk, held, found, digested)
 

@@ -141,7 +141,8 @@ class StateCheck:
         """Rows of a stretch of the table whose version is not that of the books.
 
         ``others`` are the columns by which other states of the table are versioned: a row without any was made by
-        nobody. Unless the books are ``is_whole``, they know nothing of rows whose messages are gone.
+        nobody. A row without this one's version has nothing of it. Unless the books are ``is_whole``, they know nothing
+        of rows whose messages are gone.
         """
         condition, bounds = within(self.want.target, self.want.key, stretch)
         of_nobody = sql.SQL("num_nonnulls({}) = 0").format(names(others, "t")) if others else sql.SQL("false")
@@ -151,10 +152,12 @@ class StateCheck:
         query = sql.SQL(
             "SELECT NULL, to_jsonb(t), count(*) OVER () FROM (SELECT * FROM {target} WHERE {condition}) t"
             " LEFT JOIN {tally} k ON k.state = %s AND k.key = {key}"
-            " WHERE {mine} AND ({of_nobody} OR ({has_version} AND ({missing} OR k.version <> {version}))) LIMIT %s"
+            " WHERE {mine} AND ({of_nobody} OR CASE WHEN {has_version} THEN {missing} OR k.version <> {version}"
+            "  ELSE num_nonnulls({own}) > 0 END) LIMIT %s"
         ).format(
             target=sql.Identifier(self.want.target), condition=condition, tally=self._tally, key=self._key(),
             of_nobody=of_nobody, has_version=has_version, missing=missing, version=self._told_version(), mine=mine,
+            own=names((*self.want.by, *self.want.values) or self.want.key, "t"),
         )  # fmt: skip
         yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)
 
@@ -181,7 +184,9 @@ class StateCheck:
 def _version(state: State, record: str) -> Callable[[Event], tuple[Any, ...]]:
     """What a row carries of the event that made it; the greatest wins, and nothing else here decides it."""
     if state.to_minute:
-        return lambda event: (event["occurred_at"] - event["occurred_at"] % _MINUTE,)
+        return lambda event: (
+            event["occurred_at"] - event["occurred_at"] % _MINUTE, event["brand"], event["jurisdiction"],
+        )  # fmt: skip
     if state.ranks:
         rank = state.ranks[record]
         return lambda event: (rank, event["logged_at"], event["logged_offset"])

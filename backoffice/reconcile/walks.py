@@ -24,7 +24,7 @@ from .linked import check_orphans
 from .plan import Position, told_until
 from .rows import Places, check_strangers, fact_tables
 from .states import StateCheck
-from .windows import counted_topics, is_rolled
+from .windows import check_rolled, counted_topics, is_rolled
 
 # How long a step goes on walking before it gives its snapshot back.
 STEP_SECONDS = 5.0
@@ -78,6 +78,7 @@ class Walker:
             look = partial(self.checker.sums_within, tally)
             walk = self._walk("windows", tally.want.target, tally.want.key, set(topics), look)
             found.append(replace(walk, is_ready=lambda: is_rolled(self.checker.cursor, self.checker.books.windows)))
+            found.append(self._walk("moment", "metrics_rolled", ("id",), set(topics), self._rolled))
         return found
 
     @staticmethod
@@ -125,6 +126,9 @@ class Walker:
         is_whole = all(position.has_every_key for position in mine)
         found = check.untold(self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole)
         self.checker.note(stream, found)
+
+    def _rolled(self, _stretch: Stretch) -> None:
+        self.checker.note("", check_rolled(self.checker.cursor))
 
     def _orphans(self, stream: str, link: Link, stretch: Stretch) -> None:
         self.checker.note(stream, check_orphans(self.checker.cursor, link, stretch))

@@ -1,6 +1,6 @@
 """What events add to the rolling windows: counted event by event in plain numbers, as the apps describe it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
@@ -9,6 +9,7 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics import rollup
 
 from .declared import Description, State
+from .differences import Difference
 from .reading import Events
 from .wants import Want
 
@@ -41,7 +42,8 @@ def activity(said: Description, records: Iterable[str]) -> tuple[State, ...]:
     """When each player was last seen to do something, for each topic and to the minute."""
     seen = tuple(record for record in said.seen if record in set(records))
     key = {"player_id": "player_id"}
-    state = State("activity", seen, "metrics_activity", key, ("minute",), {}, to_minute=True, with_topic=True)
+    by = ("minute", "brand", "jurisdiction")
+    state = State("activity", seen, "metrics_activity", key, by, {}, to_minute=True, with_topic=True)
     return (state,) if seen else ()
 
 
@@ -56,6 +58,20 @@ def roll_again() -> None:
 def is_rolled(cursor: CursorWrapper, table: str) -> bool:
     """Whether the books hold no minutes of a time of which the windows have hours and days."""
     return not rollup.late_minutes(cursor, table, rollup.rolled_before())
+
+
+def check_rolled(cursor: CursorWrapper) -> Iterator[Difference]:
+    """The moment before which there are hours and days begins a day, and none of those that minutes become lies later.
+
+    Every event is counted in minutes that become hours, so these tell of it.
+    """
+    cursor.execute(
+        "SELECT to_jsonb(before) #>> '{}' FROM metrics_rolled r WHERE before <> date_trunc('day', before, 'UTC')"
+        " OR EXISTS (SELECT 1 FROM metrics_window WHERE metric = 'events_hour' AND minute >= r.before)"
+    )
+    for (before,) in cursor.fetchall():
+        says = "The moment up to which minutes have become hours and days is not that of the windows."
+        yield Difference("windows", says, where="metrics_rolled", postgres={"before": before})
 
 
 def counted_topics(said: Description) -> frozenset[str]:

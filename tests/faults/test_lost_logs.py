@@ -77,11 +77,11 @@ def streams(*arguments: str) -> str:
     return told.getvalue()
 
 
-def made_anew(spine: Spine, partitions: int) -> None:
+def made_anew(spine: Spine, partitions: int, topic: str = TOPIC) -> None:
     """The topic is deleted and made again under its name, and its broker knows: until then it takes messages for the
     former one.
     """
-    name, admin = f"{spine.prefix}{TOPIC}", AdminClient({**settings.KAFKA})
+    name, admin = f"{spine.prefix}{topic}", AdminClient({**settings.KAFKA})
     former = topicids.answer(topicids.ask(settings.KAFKA, name))
     admin.delete_topics([name])[name].result(30)
 

@@ -194,7 +194,8 @@ def test_events_are_a_sign_that_their_player_is_there(stream: Stream) -> None:
 
     (projection,) = stream.projections
     assert (projection.record, projection.table, projection.effect, projection.key, projection.by) == (
-        "LoginSucceeded", "metrics_activity", Effect.NEWEST, ("player_id", "topic"), ("minute",),
+        "LoginSucceeded", "metrics_activity", Effect.NEWEST, ("player_id", "topic"),
+        ("minute", "brand", "jurisdiction"),
     )  # fmt: skip
     assert projection.columns(login("LoginSucceeded", b"a" * 16)).to_pylist() == [
         {"player_id": b"a" * 16, "topic": "player-events", "brand": "x", "jurisdiction": "MT", "minute": minute(0)}

@@ -4,7 +4,7 @@ import io
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -82,14 +82,7 @@ def continued(loaded_once: Spine, django_db_blocker: DjangoDbBlocker) -> Iterato
         yield loaded_once
     with replica(loaded_once) as connection:
         connection.execute("DELETE FROM streams_outbox WHERE record = 'ComplianceAlert'")
-        for (table,) in connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'kept'::regnamespace"):
-            connection.execute(f"DELETE FROM public.{table}")
-            listed = ", ".join(f'"{name}"' for name in stored_columns(connection, table))
-            connection.execute(
-                f"INSERT INTO public.{table} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM kept.{table}"
-            )
-            if table not in RECONCILES:
-                connection.execute(f"DROP TABLE kept.{table}")
+    undo(loaded_once, RECONCILES)
 
 
 @pytest.fixture
@@ -144,6 +137,19 @@ def keep(spine: Spine, *tables: str) -> None:
         connection.execute("CREATE SCHEMA IF NOT EXISTS kept")
         for table in tables:
             connection.execute(f"CREATE TABLE IF NOT EXISTS kept.{table} AS TABLE public.{table}")
+
+
+def undo(spine: Spine, still_kept: Collection[str] = ()) -> None:
+    """Give the tables back what they held, and forget it but for those that are still kept."""
+    with replica(spine) as connection:
+        for (table,) in connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'kept'::regnamespace"):
+            connection.execute(f"DELETE FROM public.{table}")
+            listed = ", ".join(f'"{name}"' for name in stored_columns(connection, table))
+            connection.execute(
+                f"INSERT INTO public.{table} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM kept.{table}"
+            )
+            if table not in still_kept:
+                connection.execute(f"DROP TABLE kept.{table}")
 
 
 def changed(spine: Spine, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -69,7 +69,8 @@ def compared(store: Store, messages: Messages, end: int, *, start: int = 0, is_n
         readers, twins = Readers(cast(Registry, store.writers)), Twins(Log(settings.KAFKA, ""))
         checker = Checker(cursor, readers, findings, NOW, STANDING, Counter(), twins, {}, is_new)
         part = {offset: message for offset, message in messages.items() if start <= offset < end}
-        checker.examine(Chunk(place, start, end, part, {offset: (0, offset) for offset in part}, undated=set(part)))
+        standings, times = {offset: (0, offset) for offset in part}, dict.fromkeys(part, 0)
+        checker.examine(Chunk(place, start, end, part, standings, set(part), times))
         checker.finish()
     return [f"{difference.check}: {difference.says}" for difference in findings.listed]
 

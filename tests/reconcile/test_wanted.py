@@ -114,5 +114,5 @@ def test_a_player_is_seen_by_the_records_that_show_it() -> None:
     assert (state.records, state.table, state.to_minute, state.with_topic) == (
         ("BetPlaced",), "metrics_activity", True, True,
     )  # fmt: skip
-    assert (state.key, state.by, state.columns) == ({"player_id": "player_id"}, ("minute",), {})
+    assert (state.key, state.by, state.columns) == ({"player_id": "player_id"}, ("minute", "brand", "jurisdiction"), {})
     assert windows.activity(said, ["BetSettled"]) == ()

@@ -72,7 +72,8 @@ IN_LOG = (Effect.NEWEST, ("version", "version_logged_at", "version_offset"), Fal
 DECLARED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Effect, tuple[str, ...], bool]]] = {
     ("BetPlaced", "trading_bet"): (("id",), FACT),
     ("BetPlaced", "trading_leg"): (("bet_id", "leg_no"), (Effect.APPEND, (), False)),
-    ("BetPlaced", "metrics_activity"): (("player_id", "topic"), (Effect.NEWEST, ("minute",), False)),
+    ("BetPlaced", "metrics_activity"): (
+        ("player_id", "topic"), (Effect.NEWEST, ("minute", "brand", "jurisdiction"), False)),
     **{(record, "trading_settlement"): (("event_id",), FACT)
        for record in ("BetSettled", "BetResettled", "BetVoided", "BetCashedOut")},
     **{(record, "metrics_window"): (("metric", "minute", "key", "currency", "topic", "partition"), OF_WINDOW)

@@ -1,0 +1,166 @@
+"""What must hold of the ledger within Postgres, whatever is left of its log: of rows of a former topic, and of those
+from before the log's beginning, nothing else can tell that they were changed."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from psycopg import sql
+
+from backoffice.reconcile.declared import Look
+from backoffice.reconcile.differences import LISTED, Difference
+
+TOPIC = "wallet-transactions"
+
+# Record, which of its ways to be booked, the transfer's number, debit, credit, the transaction's column, and whether
+# sports are booked this way, other verticals, or either (None).
+Movement = tuple[str, int, int, str, str, str, bool | None]
+# Direction, status and rank of the payment that a record tells of.
+Payment = tuple[str, str, str, int]
+
+
+def unlike_its_transfers(look: Look) -> Iterator[Difference]:
+    """Of a stretch of accounts: what was debited and credited is the sum of the transfers, in each partition."""
+    look.cursor.execute(
+        sql.SQL(
+            "WITH a AS (SELECT id FROM wallet_account WHERE {}),"
+            " t AS (SELECT account_id, partition, sum(debits) AS debits, sum(credits) AS credits FROM ("
+            "  SELECT a.id AS account_id, source_partition AS partition, amount AS debits, 0 AS credits"
+            "   FROM a JOIN wallet_transfer ON debit_account = a.id"
+            "  UNION ALL SELECT a.id, source_partition, 0, amount FROM a JOIN wallet_transfer ON credit_account = a.id"
+            " ) moved GROUP BY 1, 2),"
+            " b AS (SELECT account_id, partition, debits, credits FROM a JOIN wallet_balance ON account_id = a.id)"
+            " SELECT account_id::text, partition, b.debits, b.credits, t.debits, t.credits"
+            " FROM b FULL JOIN t USING (account_id, partition)"
+            " WHERE (b.debits, b.credits) IS DISTINCT FROM (t.debits, t.credits) LIMIT %s"
+        ).format(look.condition),
+        [*look.bounds, LISTED],
+    )
+    for account, partition, debits, credits, moved_out, moved_in in look.cursor.fetchall():
+        says = "What the account was debited and credited is not what its transfers come to."
+        stands = {"debits": _number(debits), "credits": _number(credits),
+                  "transfers": {"debits": _number(moved_out), "credits": _number(moved_in)}}  # fmt: skip
+        yield Difference("ledger", says, TOPIC, partition, where=f"account_id={account}", postgres=stands)
+
+
+def named_otherwise(
+    id_of: Callable[[str, str, str], str], players_own: frozenset[str], look: Look
+) -> Iterator[Difference]:
+    """Of a stretch of accounts: the id of each is made of its kind, whose it is, and its currency."""
+    look.cursor.execute(
+        sql.SQL("SELECT id::text, kind, player_id::text, subject, currency FROM wallet_account WHERE {}").format(
+            look.condition
+        ),
+        look.bounds,
+    )
+    for account, kind, player_id, subject, currency in look.cursor.fetchall():
+        is_own = kind in players_own
+        is_whole = (subject == "" and player_id is not None) if is_own else player_id is None
+        if not is_whole or id_of(kind, player_id if is_own else subject, currency) != account:
+            says = "The account is not that which its kind, its owner and its currency say."
+            stands = {"kind": kind, "currency": currency}
+            yield Difference("ledger", says, TOPIC, where=f"account_id={account}", postgres=stands)
+
+
+def of_no_account(look: Look) -> Iterator[Difference]:
+    """Balances of a stretch whose account is not there."""
+    look.cursor.execute(
+        sql.SQL(
+            "SELECT DISTINCT account_id::text FROM wallet_balance WHERE {}"
+            " AND NOT EXISTS (SELECT 1 FROM wallet_account a WHERE a.id = account_id) LIMIT %s"
+        ).format(look.condition),
+        [*look.bounds, LISTED],
+    )
+    for (account,) in look.cursor.fetchall():
+        yield Difference(
+            "ledger", "There is a balance, and its account is not there.", TOPIC, where=f"account_id={account}"
+        )
+
+
+def booked_otherwise(movements: Sequence[Movement], players_own: frozenset[str], look: Look) -> Iterator[Difference]:
+    """Of a stretch of transactions: the transfers of each are what it says, between the accounts that it names."""
+    values = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, movement))) for movement in movements
+    )
+    look.cursor.execute(
+        _BOOKED.format(
+            stretch=look.condition,
+            movements=values,
+            debited=_account("d", "m.debit", players_own),
+            credited=_account("c", "m.credit", players_own),
+        ),
+        [*look.bounds, LISTED],
+    )
+    for event_id, record, partition, offset, is_booked, lacking in look.cursor.fetchall():
+        if not is_booked:
+            says, where = "The transfers of the transaction are not what it says.", f"event_id={event_id}"
+            yield Difference("ledger", says, TOPIC, partition, record, (offset, offset), where)
+        if lacking:
+            says = "A transaction tells of the payment, which is not there, or is of another player or currency."
+            where, stands = f"payment_id={lacking}", {"event_id": event_id}
+            yield Difference("payments", says, TOPIC, where=where, postgres=stands)
+
+
+# A way with its amounts, those of zero left out, is found in the transfers as a whole, or the transaction has none.
+_BOOKED = sql.SQL(
+    "WITH m (record, way, number, debit, credit, field, of_sports) AS (VALUES {movements})"
+    " SELECT * FROM (SELECT x.event_id::text, x.record, x.source_partition, x.source_offset,"
+    "  is_same AND known = transfers AND ways <= 1 AND transfers = wanted AS is_booked,"
+    "  CASE WHEN NOT EXISTS (SELECT 1 FROM wallet_payment p WHERE p.id = x.payment_id"
+    "   AND (p.player_id, p.currency) = (x.player_id, x.currency)) THEN x.payment_id::text END AS lacking"
+    " FROM (SELECT * FROM wallet_transaction WHERE {stretch}) x"
+    " CROSS JOIN LATERAL (SELECT count(*) AS transfers, count(m.record) AS known, count(DISTINCT m.way) AS ways,"
+    "  coalesce(bool_and(coalesce(t.amount = CASE m.field WHEN 'amount' THEN x.amount ELSE x.bonus_amount END"
+    "   AND (t.record, t.currency, t.occurred_at, t.source_partition)"
+    "    = (x.record, x.currency, x.occurred_at, x.source_partition) AND {debited} AND {credited}, false)), true)"
+    "   AS is_same"
+    "  FROM wallet_transfer t"
+    "  LEFT JOIN m ON m.record = x.record AND m.number = t.number"
+    "   AND coalesce(m.of_sports = (x.vertical = 'sports'), true)"
+    "  LEFT JOIN wallet_account d ON d.id = t.debit_account"
+    "  LEFT JOIN wallet_account c ON c.id = t.credit_account WHERE t.event_id = x.event_id) said"
+    " CROSS JOIN LATERAL (SELECT count(DISTINCT (m.field)) AS wanted FROM m WHERE m.record = x.record"
+    "  AND CASE m.field WHEN 'amount' THEN x.amount ELSE x.bonus_amount END > 0) says) looked"
+    " WHERE NOT is_booked OR lacking IS NOT NULL LIMIT %s"
+)
+
+
+def _account(side: str, kind: str, players_own: frozenset[str]) -> sql.Composable:
+    """The SQL of whether an account is of the kind and belongs to whom the transaction names, as far as it does."""
+    return sql.SQL(
+        "{side}.kind = {kind} AND {side}.currency = x.currency AND CASE WHEN {side}.kind IN ({own})"
+        " THEN {side}.player_id = x.player_id AND {side}.subject = ''"
+        " ELSE {side}.player_id IS NULL AND {side}.subject = CASE {side}.kind WHEN 'revenue' THEN x.vertical"
+        "  WHEN 'clearing' THEN {side}.subject ELSE '' END END"
+    ).format(
+        side=sql.Identifier(side), kind=sql.SQL(kind), own=sql.SQL(", ").join(map(sql.Literal, sorted(players_own)))
+    )
+
+
+def told_by_none(payments: Sequence[Payment], look: Look) -> Iterator[Difference]:
+    """Of a stretch of payments: each is what one of its transactions says, and none of them counts for more."""
+    values = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, payment))) for payment in payments
+    )
+    look.cursor.execute(
+        sql.SQL(
+            "WITH r (record, direction, status, rank) AS (VALUES {})"
+            " SELECT p.id::text, p.status, p.amount FROM (SELECT * FROM wallet_payment WHERE {}) p WHERE NOT EXISTS ("
+            " SELECT 1 FROM wallet_transaction x JOIN r ON r.record = x.record WHERE x.payment_id = p.id"
+            "  AND (r.direction, r.status, r.rank) = (p.direction, p.status, p.status_rank)"
+            "  AND (x.player_id, x.brand, x.jurisdiction, x.currency, x.amount)"
+            "   = (p.player_id, p.brand, p.jurisdiction, p.currency, p.amount)"
+            "  AND p.status_at = CASE WHEN extract(epoch FROM p.status_logged_at) > 0"
+            "   THEN least(x.occurred_at, p.status_logged_at) ELSE x.occurred_at END)"
+            " OR EXISTS (SELECT 1 FROM wallet_transaction x JOIN r ON r.record = x.record"
+            "  WHERE x.payment_id = p.id AND r.rank > p.status_rank) LIMIT %s"
+        ).format(values, look.condition),
+        [*look.bounds, LISTED],
+    )
+    for payment, status, amount in look.cursor.fetchall():
+        says = "None of its transactions says of the payment what it is, or one that counts for more says otherwise."
+        yield Difference(
+            "payments", says, TOPIC, where=f"payment_id={payment}", postgres={"status": status, "amount": int(amount)}
+        )
+
+
+def _number(value: object) -> int | None:
+    return None if value is None else int(str(value))
