@@ -95,11 +95,13 @@ class Round:
 
 
 def rounds(read: list[Position], before: Mapping[Place, int] | None = None) -> list[Round]:
-    """Those of partitions that hold checked messages; with ``before``, as far as they were checked by then."""
+    """Those of partitions that hold checked messages, as far as the log has them still; with ``before``, as far as they
+    were checked by then."""
     found = []
     for position in read:
         if position.checked is not None:
-            end = position.checked.next if before is None else min(position.checked.next, before.get(position.key, 0))
+            end = min(position.checked.next, position.high)
+            end = end if before is None else min(end, before.get(position.key, 0))
             if end > position.low:
                 found.append(Round(position, position.checked, end))
     return found
@@ -128,6 +130,7 @@ def again(rounds: list[Round], budget: int) -> list[Slice]:
                 end,
                 is_new=False,
                 generation=position.generation,
+                former_until=position.former_until,
             )
         )
     return slices
@@ -139,7 +142,7 @@ def at_offsets(position: Position, places: Iterable[tuple[str, str, int, int, in
     return [
         Slice(
             position.stream, position.topic, position.partition, first, last + 1, is_new=False,
-            generation=position.generation,
+            generation=position.generation, former_until=position.former_until,
         )
         for *place, first, last in sorted(places)
         if tuple(place) == position.key and position.low <= first and last < min(checked, position.stored)

@@ -11,29 +11,34 @@ Place = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Gap:
-    """Offsets [start, end) that were never stored, and why a person let the stream go on behind them."""
+    """Offsets [start, end) that were never stored, and why a person let the stream go on behind them.
+
+    There are none where the log was cut off: up to ``stored_until`` other messages come at offsets at which something
+    is stored.
+    """
 
     start: int
     end: int
     reason: str
+    stored_until: int | None = None
 
 
 Gaps = Mapping[Place, tuple[Gap, ...]]
 
 
 def known_gaps(cursor: CursorWrapper) -> Gaps:
-    """The accepted gaps by stream, topic and partition, in order.
+    """The accepted gaps by stream, topic and partition, in the order in which they were accepted.
 
     Of the topics that are there: a gap in a former topic of that name accounts for nothing in the present one.
     """
     cursor.execute(
-        'SELECT stream, topic, partition, start, "end", g.reason FROM streams_gap g'
+        'SELECT stream, topic, partition, start, "end", g.reason, stored_until FROM streams_gap g'
         " LEFT JOIN streams_reading r USING (stream, topic)"
-        ' WHERE "end" IS NOT NULL AND g.generation = coalesce(r.generation, 0) ORDER BY stream, topic, partition, start'
+        ' WHERE "end" IS NOT NULL AND g.generation = coalesce(r.generation, 0) ORDER BY g.id'
     )
     found: dict[Place, tuple[Gap, ...]] = defaultdict(tuple)
-    for stream, topic, partition, start, end, reason in cursor.fetchall():
-        found[stream, topic, partition] += (Gap(start, end, reason),)
+    for stream, topic, partition, *gap in cursor.fetchall():
+        found[stream, topic, partition] += (Gap(*gap),)
     return found
 
 

@@ -59,19 +59,19 @@ def _sums_query(link: Link) -> sql.Composed:
 
 def _narrowed(cursor: CursorWrapper, chunk: Chunk, link: Link, record: str, events: Events) -> Iterator[Difference]:
     query = sql.SQL(
-        "SELECT f.source_offset, c.{child_key} IS NOT NULL, ARRAY[{texts}]"
+        "SELECT f.source_offset, f.event_id::text, c.{child_key} IS NOT NULL, ARRAY[{texts}]"
         " FROM {fact} f LEFT JOIN {child} c ON c.{child_key} = f.{key} WHERE "
     ).format(texts=sql.SQL(", ").join(_columns(link)), **_names(link))
     cursor.execute(query + sql.SQL(in_range(link.fact, "f.")), range_of(chunk, link.fact, [record]))
     here: dict[int, list[str]] = defaultdict(list)
-    for offset, is_there, values in cursor.fetchall():
+    mine = {offset: event["event_id"].lower() for offset, event in zip(events.offsets, events.bodies, strict=True)}
+    for offset, event_id, is_there, values in cursor.fetchall():
+        if offset < chunk.place.former_until and event_id != mine.get(offset):
+            continue
         # An offset without a fact row is told of by the check of rows.
         here[offset].extend(["|".join(values)] if is_there else [])
     for offset, event in zip(events.offsets, events.bodies, strict=True):
         wanted = sorted(_texts(link, record, event, chunk))
-        if chunk.place.generation and offset in here:
-            # Rows of a former topic's fact may be among them.
-            here[offset] = [text for text in here[offset] if text in wanted]
         if offset in here and sorted(here[offset]) != wanted:
             yield _difference(chunk, link, record, (offset, event), wanted, sorted(here[offset]))
 

@@ -15,6 +15,8 @@ from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED
 from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
+# Of all offsets.
+LAST = 2**63 - 1
 PATIENCE_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 # Where offsets are missing at the end, the client waits this long for messages that never come.
@@ -44,8 +46,8 @@ _SETTINGS = (
 class Slice:
     """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet.
 
-    ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known. Above 0,
-    ``generation`` says that rows of a former topic of the name may stand at these offsets as well.
+    ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known. Below
+    ``former_until`` rows of a former topic of the name, or of an end that the log has lost, may stand as well.
     """
 
     stream: Stream
@@ -56,6 +58,7 @@ class Slice:
     is_new: bool
     logged: int = 0
     generation: int = 0
+    former_until: int = 0
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -157,6 +160,9 @@ class Log:
 
     def _messages(self, place: Slice) -> Iterator[tuple[int, Message]]:
         """Messages and their offsets."""
+        if place.start >= place.end:
+            # To be told to begin behind the end of a log is an error for the client, though nobody reads on.
+            return
         name = f"{self._prefix}{place.topic}"
         self._consumer.assign([TopicPartition(name, place.partition, place.start)])
         at = following = place.start

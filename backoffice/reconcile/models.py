@@ -28,6 +28,8 @@ class CheckedPlace(models.Model):
     round_began_at = models.DateTimeField(null=True)
     # Of the topic: offsets of one that was made anew have nothing to do with those of the former.
     generation = models.SmallIntegerField(default=0, db_default=0)
+    # How often its log had been cut off: behind that the same offsets come again.
+    cuts = models.SmallIntegerField(default=0, db_default=0)
 
     class Meta:
         abstract = True

@@ -16,7 +16,7 @@ from backoffice.streams.store.projection import STREAMS, Stream
 from .books import Books
 from .differences import Difference, Weight
 from .known import Gap, Gaps, Place, covers
-from .log import Log, Slice
+from .log import LAST, Log, Slice
 from .models import CheckedPlace
 
 # Some ten seconds' work on a slow machine.
@@ -65,20 +65,32 @@ class Position:
         return self.checked.since if self.checked else 0
 
     @property
+    def cuts(self) -> tuple[Gap, ...]:
+        """Where the log was cut off, in the order in which it was."""
+        return tuple(gap for gap in self.gaps if gap.stored_until is not None)
+
+    @property
+    def former_until(self) -> int:
+        """Up to which offset there may be rows of a former topic, or of the end that the log has lost."""
+        return LAST if self.generation else max((gap.stored_until or 0 for gap in self.cuts), default=0)
+
+    @property
     def is_inexact(self) -> bool:
         """Whether sums over all events of the partition can only be a lower bound."""
         is_short = self.since > 0 or self.high < self.following
-        return is_short or self.generation > 0 or TOPICS[self.topic].compacted
+        return is_short or self.former_until > 0 or TOPICS[self.topic].compacted
 
     @property
     def has_every_key(self) -> bool:
         """Whether the books know the newest version of every key: compaction keeps just that."""
-        return self.generation == 0 and (self.since == 0 or TOPICS[self.topic].compacted)
+        return self.former_until == 0 and (self.since == 0 or TOPICS[self.topic].compacted)
 
 
 def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list[Position]:
     """In the order of the catalogue, as the snapshot of the open transaction has them."""
     checked = {(c.stream, c.topic, c.partition, c.generation): c for c in books.checked._default_manager.all()}
+    for (stream, topic, partition, _), one in checked.items():
+        _lead_back(one, gaps.get((stream, topic, partition), ()))
     cursor.execute(
         "SELECT o.stream, o.topic, o.partition, o.next, o.newest_at, coalesce(r.generation, 0) FROM streams_offset o"
         " LEFT JOIN streams_reading r ON r.stream = o.stream AND r.topic = o.topic"
@@ -91,6 +103,12 @@ def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list
         for stream, topic, partition, following, newest_at, generation in cursor.fetchall()
         if stream in STREAMS and topic in TOPICS
     ]  # fmt: skip
+
+
+def _lead_back(checked: CheckedPlace, gaps: tuple[Gap, ...]) -> None:
+    """Where the log was cut off since it was checked, what comes at these offsets is still to be read."""
+    cuts = [gap.start for gap in gaps if gap.stored_until is not None]
+    checked.next = min(checked.next, *cuts[checked.cuts :], checked.next)
 
 
 @dataclass
@@ -138,6 +156,7 @@ def _slice(position: Position, end: int) -> Slice:
         is_new=True,
         logged=logged,
         generation=position.generation,
+        former_until=position.former_until,
     )
 
 
@@ -169,6 +188,10 @@ def missing(position: Position, *, full: bool) -> Iterator[Difference]:
         says = f"Kafka's log ends at {position.high}, but {stored}; it was made anew."
         yield _gap(position, "log_ends_early", says, (position.high, position.following - 1))
     for gap in position.gaps:
+        if gap.stored_until is not None:
+            says = f"Kafka's log was cut off, and other messages come at these offsets, which is known: {gap.reason}"
+            yield _gap(position, "known_cut", says, (gap.start, gap.stored_until - 1), Weight.KNOWN)
+            continue
         says = f"These offsets were never stored, which is known: {gap.reason}"
         yield _gap(position, "known_gap", says, (gap.start, gap.end - 1), Weight.KNOWN)
 

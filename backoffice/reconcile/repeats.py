@@ -66,7 +66,7 @@ def _compared(
     elif original.record not in (None, held.record):
         says = OTHER_RECORD.format(other=original.record)
         yield _difference(chunk, held.record, offset, event, says, original)
-    elif original.place == (chunk.place.partition, offset) and not chunk.place.generation:
+    elif original.place == (chunk.place.partition, offset) and offset >= chunk.place.former_until:
         yield _difference(chunk, held.record, offset, event, ITSELF, original)
     elif original.differs(held.values(event), event["event_id"].lower(), digest):
         yield _difference(chunk, held.record, offset, event, OTHER_BODY, original)

@@ -16,7 +16,7 @@ from backoffice.streams.store.projection import Stream
 from .comparing import Stretch, within
 from .differences import Difference
 from .facts import NOTHING, Form, Sums, form, table
-from .log import Chunk, Slice
+from .log import LAST, Chunk, Slice
 from .reading import Event, Events
 
 LOST = "The event has neither a row nor a dead letter nor a repeat to account for it; rebuild the projection."
@@ -64,10 +64,10 @@ def check_rows(
 def check_nothing_beyond(
     cursor: CursorWrapper, place: Slice, tables: Mapping[str, list[str]], following: int
 ) -> Iterator[Difference]:
-    """No row may claim an offset that is not stored yet, but for those of a former topic."""
-    if place.generation:
+    """No row may claim an offset that is not stored yet, but for those of a former topic or a lost end."""
+    beyond = Chunk(place, max(following, place.former_until), LAST)
+    if beyond.start == beyond.end:
         return
-    beyond = Chunk(place, following, 2**63 - 1)
     for name, records in tables.items():
         for record in _stored(cursor, beyond, name, records):
             held = form(place.stream.name, record, name)
@@ -148,8 +148,8 @@ def _narrowed(
     rows: dict[int, list[Row]] = defaultdict(list)
     mine = {offset: event["event_id"].lower() for offset, event in zip(events.offsets, events.bodies, strict=True)}
     for row in _rows(cursor, chunk, held):
-        # What a former topic left at these offsets is of other events, and can be compared with nothing any more.
-        if not chunk.place.generation or row.event_id == mine.get(row.offset):
+        # What a former log left at these offsets is of other events, and can be compared with nothing any more.
+        if row.offset >= chunk.place.former_until or row.event_id == mine.get(row.offset):
             rows[row.offset].append(row)
     for offset, event, digest in zip(events.offsets, events.bodies, digested, strict=True):
         here = rows.pop(offset, [])

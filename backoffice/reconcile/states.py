@@ -136,13 +136,20 @@ class StateCheck:
         yield from asked(cursor, query, [*as_columns(self._gone), self.want.name, LISTED])
 
     def untold(
-        self, cursor: CursorWrapper, stretch: Stretch, findings: Findings, *, others: tuple[str, ...], is_whole: bool
+        self,
+        cursor: CursorWrapper,
+        stretch: Stretch,
+        findings: Findings,
+        *,
+        others: tuple[str, ...],
+        is_whole: bool,
+        is_cut: bool = False,
     ) -> Iterator[Difference]:
         """Rows of a stretch of the table whose version is not that of the books.
 
         ``others`` are the columns by which other states of the table are versioned: a row without any was made by
         nobody. A row without this one's version has nothing of it. Unless the books are ``is_whole``, they know nothing
-        of rows whose messages are gone.
+        of rows whose messages are gone; where the log ``is_cut`` off, rows may be newer than all that is left.
         """
         condition, bounds = within(self.want.target, self.want.key, stretch)
         of_nobody = sql.SQL("num_nonnulls({}) = 0").format(names(others, "t")) if others else sql.SQL("false")
@@ -152,11 +159,12 @@ class StateCheck:
         query = sql.SQL(
             "SELECT NULL, to_jsonb(t), count(*) OVER () FROM (SELECT * FROM {target} WHERE {condition}) t"
             " LEFT JOIN {tally} k ON k.state = %s AND k.key = {key}"
-            " WHERE {mine} AND ({of_nobody} OR CASE WHEN {has_version} THEN {missing} OR k.version <> {version}"
+            " WHERE {mine} AND ({of_nobody} OR CASE WHEN {has_version} THEN {missing} OR k.version {differs} {version}"
             "  ELSE num_nonnulls({own}) > 0 END) LIMIT %s"
         ).format(
             target=sql.Identifier(self.want.target), condition=condition, tally=self._tally, key=self._key(),
             of_nobody=of_nobody, has_version=has_version, missing=missing, version=self._told_version(), mine=mine,
+            differs=sql.SQL(">" if is_cut else "<>"),
             own=names((*self.want.by, *self.want.values) or self.want.key, "t"),
         )  # fmt: skip
         yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)

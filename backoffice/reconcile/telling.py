@@ -16,8 +16,11 @@ from .log import Slice
 from .models import Finding
 
 KIND = "reconcile_difference"
+NOT_FOUND = "It is not found any more where it was."
 # Found by whoever passes the beginning or the end of a log, and not by reading what stands at the offsets again.
 _OF_LOGS = ("log_begins_later", "log_ends_early", "known_gap")
+# Every run that reads a partition on looks where its log ends.
+_OF_EVERY_RUN = "log_ends_early"
 # Nobody comes to the place again: it is told once, as the run that passes it has it.
 _IN_PASSING = "log_begins_later"
 # A round that had begun when the finding was last met says nothing of it; the one after that does.
@@ -27,12 +30,14 @@ Rounds = Mapping[str, int]
 
 
 def tell(differences: Sequence[Difference], now: datetime) -> None:
-    """Note the findings; within the caller's transaction."""
-    if not differences:
+    """Note the findings, within the caller's transaction. What is known needs nobody to look at it."""
+    news = [difference for difference in differences if difference.weight is not Weight.KNOWN]
+    _end_known([difference for difference in differences if difference.weight is Weight.KNOWN], now)
+    if not news:
         return
     rounds = rounds_done()
-    known = Finding.objects.in_bulk([difference.fingerprint() for difference in differences])
-    for difference in differences:
+    known = Finding.objects.in_bulk([difference.fingerprint() for difference in news])
+    for difference in news:
         finding = known.get(difference.fingerprint())
         is_open = finding is not None and finding.ended_at is None
         if finding is None:
@@ -45,6 +50,21 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
         finding.last_seen_at, finding.rounds = now, rounds
         finding.save()
         known[finding.id] = finding
+
+
+def _end_known(known: Sequence[Difference], now: datetime) -> None:
+    """What was told of a log ends when a person has accepted it."""
+    at = {(one.stream, one.topic, one.partition, *one.offsets) for one in known if one.offsets}
+
+    def is_known(finding: Finding) -> bool:
+        found = finding.difference
+        first, last = found["offsets"]
+        place = (found["stream"], found["topic"], found["partition"])
+        return any(place == (*of,) and begin <= first and last <= end for *of, begin, end in at)
+
+    if at:
+        told = Finding.objects.filter(ended_at=None, difference__check__in=_OF_LOGS)
+        _end(told, is_known, now, "A person has accepted it.")
 
 
 def rounds_done() -> dict[str, int]:
@@ -102,7 +122,9 @@ def _lies_in(finding: Finding, part: Slice) -> bool:
     match stands_at(finding):
         case stream, topic, partition, first, last:
             return (stream, topic, partition) == part.key and part.start <= first and last < part.end
-    return False
+    found = finding.difference
+    place = (found["stream"], found["topic"], found["partition"])
+    return part.is_new and found["check"] == _OF_EVERY_RUN and place == part.key
 
 
 def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
@@ -114,10 +136,10 @@ def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
     )
 
 
-def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: datetime) -> None:
+def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: datetime, why: str = NOT_FOUND) -> None:
     for finding in findings:
         if is_over(finding):
-            close_alert(finding.alert_id, KIND, "It is not found any more where it was.", now=now)
+            close_alert(finding.alert_id, KIND, why, now=now)
             Finding.objects.filter(pk=finding.pk).update(ended_at=now)
 
 

@@ -77,11 +77,12 @@ def advance(
             books.checked(
                 stream=position.stream.name, topic=position.topic, partition=position.partition, since=position.since,
                 next=ends[position.key], logged=logged[position.key], generation=position.generation, checked_at=now,
+                cuts=len(position.cuts),
             )
             for position in read
             if position.key in ends
         ],
         update_conflicts=True,
         unique_fields=["stream", "topic", "partition"],
-        update_fields=["since", "next", "generation", "logged", "checked_at"],
+        update_fields=["since", "next", "generation", "logged", "checked_at", "cuts"],
     )  # fmt: skip

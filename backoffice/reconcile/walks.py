@@ -124,7 +124,10 @@ class Walker:
     def _untold(self, stream: str, topic: str, check: StateCheck, others: tuple[str, ...], stretch: Stretch) -> None:
         mine = [position for position in self.read if (position.stream.name, position.topic) == (stream, topic)]
         is_whole = all(position.has_every_key for position in mine)
-        found = check.untold(self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole)
+        is_cut = any(position.cuts for position in mine)
+        found = check.untold(
+            self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole, is_cut=is_cut
+        )
         self.checker.note(stream, found)
 
     def _rolled(self, _stretch: Stretch) -> None:

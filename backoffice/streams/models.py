@@ -215,7 +215,8 @@ class Gap(models.Model):
     """Offsets [start, end) that a stream has not stored and never will, because a person accepted that.
 
     ``end`` is null where the topic was deleted and made anew: all that its former self held from ``start`` on. It is
-    ``start`` where the log was cut off, and nothing is missing. ``followed`` once the stream's sink has gone there.
+    ``start`` where the log was cut off, and nothing is missing: up to ``stored_until`` other messages come at offsets
+    at which something is stored. ``followed`` once the stream's sink has gone there.
     """
 
     stream = models.TextField()
@@ -224,6 +225,7 @@ class Gap(models.Model):
     partition = models.SmallIntegerField()
     start = models.BigIntegerField()
     end = models.BigIntegerField(null=True)
+    stored_until = models.BigIntegerField(null=True)
     followed = models.BooleanField(default=True, db_default=True)
     reason = models.TextField()
     accepted_at = models.DateTimeField()

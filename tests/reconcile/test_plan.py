@@ -17,6 +17,7 @@ from backoffice.streams.store.projection import STREAMS
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=5)
 SKIPPED = Gap(20, 30, "the disk was lost")
+CUT = Gap(60, 60, "the disk was lost", stored_until=80)
 
 
 def checked(until: int, since: int = 0, logged: int = 7) -> Checked:
@@ -77,6 +78,8 @@ def test_the_books_begin_where_nothing_behind_is_missing(changes: dict[str, Any]
         ({"low": 1}, True, False),
         ({"high": 99}, True, True),
         ({"generation": 1}, True, False),
+        ({"gaps": (SKIPPED,)}, False, True),
+        ({"gaps": (SKIPPED, CUT)}, True, False),
         ({"topic": "market-prices"}, True, True),
         ({"topic": "market-prices", "low": 5}, True, True),
         ({"topic": "market-prices", "generation": 1}, True, False),
@@ -228,6 +231,28 @@ def test_a_gap_is_told_with_its_reason() -> None:
     assert [(each.says, each.weight) for each in known] == [
         ("These offsets were never stored, which is known: the disk was lost", Weight.KNOWN)
     ]
+
+
+def test_a_lost_end_is_told_with_its_reason() -> None:
+    (known,) = missing(place(gaps=(CUT,)), full=False)
+
+    assert (known.check, known.offsets, known.weight) == ("known_cut", (60, 79), Weight.KNOWN)
+    assert known.says.endswith("which is known: the disk was lost")
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ({}, 0),
+        ({"gaps": (SKIPPED,)}, 0),
+        ({"gaps": (CUT, SKIPPED)}, 80),
+        ({"gaps": (CUT,), "generation": 1}, 2**63 - 1),
+    ],
+)
+def test_what_a_former_log_has_left_may_stand_up_to_where_it_was_stored(changes: dict[str, Any], until: int) -> None:
+    (slice_,) = Plan().next([place(**changes)])
+
+    assert slice_.former_until == until
 
 
 GAPS = st.lists(

@@ -49,7 +49,8 @@ def skip(
         _must_lead_on(target, following, log.ends[partition], place)
         gap = Gap.objects.create(
             **one, generation=reading.generation if reading else 0, start=min(following, target), end=target,
-            followed=partition in stored, reason=reason, accepted_at=now, accepted_by=actor.id,
+            stored_until=following if target < following else None, followed=partition in stored, reason=reason,
+            accepted_at=now, accepted_by=actor.id,
         )  # fmt: skip
         if target < following or partition in stored:
             reused.put_aside(stream, topic, partition, following=target)
