@@ -30,7 +30,7 @@ from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, topic_of
 from backoffice.contracts.codec import encode, frame
 from backoffice.contracts.registry import Registry
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.consume.watchdog import Watchdog
+from backoffice.streams.consume.watching.watchdog import Watchdog
 from backoffice.streams.kafka.clients import READS_COMMITTED, producer
 from backoffice.streams.step import LaneThread, lanes_of
 from backoffice.streams.store.projection import STREAMS

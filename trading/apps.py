@@ -6,7 +6,7 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice.metrics import silence
-        from backoffice.streams.consume import diverting
+        from backoffice.streams.consume.halting import diverting
 
         from . import projections, reconciled, selectors  # noqa: F401 - importing registers projections
         from .figures import register_figures

@@ -17,7 +17,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Poison, Retryable
 from backoffice.kernel.ids import derived_id
 from backoffice.live.bus import publish
-from backoffice.streams.consume.diverting import Letter
+from backoffice.streams.consume.halting.diverting import Letter
 from backoffice.streams.database import Connection
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
 from backoffice.streams.outbox.emitting import Executes, emit

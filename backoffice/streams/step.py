@@ -18,8 +18,8 @@ from .consume.lane import Lane, Limits
 from .consume.reader import Reader
 from .consume.sink import P, Sink
 from .consume.skew import Skew
-from .consume.state import LaneState
-from .consume.watchdog import Watchdog
+from .consume.watching.state import LaneState
+from .consume.watching.watchdog import Watchdog
 from .kafka.clients import group_consumer, whole_errors
 from .outbox.relay import OUTBOX, Relay
 from .patience import back_off

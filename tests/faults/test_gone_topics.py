@@ -119,7 +119,7 @@ def test_a_cluster_that_is_away_for_longer_has_not_lost_its_topics(
     send(spine, "first", 3)
     with spine.streaming(STREAM):
         until(lambda: count(spine) == 3, "it runs")
-        caplog.set_level("INFO", "backoffice.streams.consume.watchdog")
+        caplog.set_level("INFO", "backoffice.streams.consume.watching.watchdog")
         kafka.stop()
         until(lambda: caplog.text.count("the ends of the topics cannot be told now") >= OFTEN, "it is away for long")
         kafka.start()

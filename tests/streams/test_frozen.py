@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from backoffice.kernel.errors import Retryable
-from backoffice.streams.consume.watchdog import Watchdog
+from backoffice.streams.consume.watching.watchdog import Watchdog
 from backoffice.streams.database import SILENT_SECONDS, connect
 from backoffice.streams.store.announcing import Listener, Teller
 from tests.spine import Spine, until
@@ -42,7 +42,7 @@ def test_the_watch_goes_on_after_a_panic(monkeypatch: pytest.MonkeyPatch, caplog
         raise Panic
 
     monkeypatch.setattr(Watchdog, "look", look)
-    monkeypatch.setattr("backoffice.streams.consume.watchdog.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("backoffice.streams.consume.watching.watchdog.LOOK_SECONDS", 0.05)
     Watchdog([], stopping).run()
 
     assert len(looked) == 2

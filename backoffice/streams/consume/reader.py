@@ -15,13 +15,13 @@ from ..kafka import topicids
 from ..patience import back_off
 from .assignment import Assignment
 from .batch import Batch, Span
-from .faults import Fault, fault_of
-from .halts import Cause
+from .halting.faults import Fault, fault_of
+from .halting.halts import Cause
 from .intake import Intake
 from .lane import Lane
 from .sink import P, Position, Sink
 from .start import Start, read_start
-from .state import WAITING, LaneState
+from .watching.state import WAITING, LaneState
 from .writer import Writer
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from backoffice.kernel.errors import Retryable
 from ..database import Connection, connect, retryable
 from ..kafka import topicids
 from ..kafka.topicids import Absence
-from . import halts, passing
 from .batch import Span
-from .faults import Fault
-from .halts import Cause, Past
+from .halting import halts, passing
+from .halting.faults import Fault
+from .halting.halts import Cause, Past
 from .lane import Lane
 from .sink import P, Position, Sink
 

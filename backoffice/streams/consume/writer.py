@@ -14,11 +14,11 @@ from ..kafka import topicids
 from ..kafka.topicids import Asked
 from ..patience import back_off
 from .batch import Batch, DeadLetter
-from .brake import Brake
-from .halts import Cause
+from .halting.brake import Brake
+from .halting.halts import Cause
 from .lane import Lane
 from .sink import Fenced, P, Sink
-from .state import LaneState
+from .watching.state import LaneState
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from backoffice.commands import OperatorCommand
 from backoffice.kernel.errors import Rejected
-from backoffice.streams.consume import resuming, skipping
+from backoffice.streams.consume.halting import resuming, skipping
 from backoffice.streams.kafka import logs
 from backoffice.streams.kafka.logs import Log
 from backoffice.streams.management.lanes import must_be_a_lane, must_be_a_partition

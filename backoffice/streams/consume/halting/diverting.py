@@ -13,8 +13,8 @@ from uuid import UUID
 
 from backoffice.kernel.ids import derived_id
 
-from ..database import Connection
-from ..outbox.alerts import close_alert, raise_alert
+from ...database import Connection
+from ...outbox.alerts import close_alert, raise_alert
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ it was: a gap is passed once, for offsets behind a log that was cut off come aga
 
 from collections.abc import Mapping
 
-from ..database import Connection
-from .batch import Span
+from ...database import Connection
+from ..batch import Span
 
 _OF_THE_PLACE = (
     "(g.stream, g.topic, g.partition) = (%(stream)s, %(topic)s, at.partition) AND NOT g.followed AND g.generation ="

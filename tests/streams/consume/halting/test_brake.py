@@ -8,10 +8,10 @@ from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import FixedClock
 from backoffice.kernel.ids import derived_id
-from backoffice.streams.consume import diverting, halts
 from backoffice.streams.consume.batch import Batch, DeadLetter
-from backoffice.streams.consume.brake import Brake
-from backoffice.streams.consume.halts import Past
+from backoffice.streams.consume.halting import diverting, halts
+from backoffice.streams.consume.halting.brake import Brake
+from backoffice.streams.consume.halting.halts import Past
 from backoffice.streams.consume.lane import Lane, Limits
 from backoffice.streams.store import offsets
 from tests.streams.arriving import NOW, event_of, message

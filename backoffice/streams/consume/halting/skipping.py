@@ -12,9 +12,9 @@ from django.db import transaction
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Rejected
 
-from ..kafka.logs import Log
-from ..models import Gap, Halt, Offset, Reading, Repeat
-from . import reused
+from ...kafka.logs import Log
+from ...models import Gap, Halt, Offset, Reading, Repeat
+from .. import reused
 from .halts import OF_THE_TOPIC, end
 
 BEGINNING, END = "beginning", "end"

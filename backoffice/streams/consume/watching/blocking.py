@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..database import Connection, session_name
+from ...database import Connection, session_name
 
 # So much of a statement is told, and so many of those who block.
 LENGTH = 80

@@ -8,10 +8,11 @@ from django.db import transaction
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Rejected
 
-from ..database import connect, retryable
-from ..kafka.logs import Log
-from ..models import Acceptance, Diversion, Halt, Offset, Reading
-from . import diverting, reused
+from ...database import connect, retryable
+from ...kafka.logs import Log
+from ...models import Acceptance, Diversion, Halt, Offset, Reading
+from .. import reused
+from . import diverting
 from .halts import end
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connections
 
-from backoffice.streams.consume.blocking import LENGTH, Blocker, blockers, told, without_values
+from backoffice.streams.consume.watching.blocking import LENGTH, Blocker, blockers, told, without_values
 from backoffice.streams.database import Connection, connect, session_name
 from tests.spine import until
 

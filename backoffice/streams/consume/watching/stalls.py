@@ -7,8 +7,8 @@ from uuid import UUID
 
 from backoffice.kernel.ids import derived_id
 
-from ..database import Connection, connect, retryable
-from ..outbox.alerts import close_alert, raise_alert
+from ...database import Connection, connect, retryable
+from ...outbox.alerts import close_alert, raise_alert
 
 ALERT = "stream_stalled"
 _ANSWER_MS = 4_000

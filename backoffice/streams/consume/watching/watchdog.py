@@ -18,11 +18,11 @@ from confluent_kafka import KafkaException
 
 from backoffice.kernel.errors import Retryable
 
-from .. import telemetry
-from ..database import connect, retryable
-from ..kafka import logs
+from ... import telemetry
+from ...database import connect, retryable
+from ...kafka import logs
+from ..lane import Lane
 from . import blocking, stalls
-from .lane import Lane
 from .stalls import Place, Stored
 from .state import LaneState
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice.streams.consume.breaker import Breaker
+from backoffice.streams.consume.halting.breaker import Breaker
 
 
 def breaker(window: int = 10, ratio: float = 0.2, minimum: int = 1) -> Breaker:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from backoffice.contracts.catalogue import TOPICS, TooManyBad
 
-from .. import telemetry
-from ..database import connect, retryable
+from ... import telemetry
+from ...database import connect, retryable
+from ..batch import Batch, DeadLetter
+from ..lane import Lane, Limits
 from . import diverting, halts
-from .batch import Batch, DeadLetter
 from .breaker import Breaker
 from .diverting import Letter
 from .halts import Cause, Past
-from .lane import Lane, Limits
 
 log = logging.getLogger(__name__)
 

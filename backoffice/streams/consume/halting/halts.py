@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.ids import derived_id
 
-from ..database import Connection
-from ..models import Halt
-from ..outbox.alerts import close_alert, raise_alert
+from ...database import Connection
+from ...models import Halt
+from ...outbox.alerts import close_alert, raise_alert
 from . import passing
 
 Cause = Halt.Cause
