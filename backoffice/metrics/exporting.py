@@ -74,7 +74,8 @@ def _of_outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
         ("held_messages", "Messages that cannot be sent, and those behind them; of 10,000.", found.held),
     ):
         yield GaugeMetricFamily(f"pitboss_outbox_{name}", told, value=value)
-    keys = GaugeMetricFamily("pitboss_outbox_held_keys", "Keys whose next message cannot be sent.", labels=("topic",))
+    told = "Keys whose next message cannot be sent; 1 for a topic that is held whole."
+    keys = GaugeMetricFamily("pitboss_outbox_held_keys", told, labels=("topic",))
     for held in found.topics:
         keys.add_metric((held.topic,), held.keys)
     yield keys

@@ -58,7 +58,8 @@ def topic(progress: TopicProgress, now: datetime, lag: Mapping[StreamTopic, int]
 
 def outbox(found: Outbox, now: datetime) -> dict[str, Any]:
     held = [
-        {"topic": each.topic, "keys": each.keys, "held_seconds": _seconds(each.since, now)} for each in found.topics
+        {"topic": each.topic, "keys": each.keys, "whole": each.whole, "held_seconds": _seconds(each.since, now)}
+        for each in found.topics
     ]
     return {
         "ready": found.ready,

@@ -18,20 +18,24 @@ _HELD = (
     " WHERE sent_at IS NULL AND discarded_at IS NULL AND held_since IS NOT NULL LIMIT %s) AS first"
 )
 _HELD_TOPICS = (
-    "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1] FROM ("
-    " SELECT topic, held_since, last_error FROM streams_outbox WHERE next_attempt_at IS NOT NULL AND attempts > 0"
-    " AND discarded_at IS NULL LIMIT %s) AS first GROUP BY topic ORDER BY min(held_since)"
+    "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1], bool_or(holds_topic)"
+    " FROM (SELECT topic, held_since, last_error, holds_topic FROM streams_outbox WHERE next_attempt_at IS NOT NULL"
+    "  AND attempts > 0 AND discarded_at IS NULL LIMIT %s) AS first GROUP BY topic ORDER BY min(held_since)"
 )
 
 
 @dataclass(frozen=True)
 class HeldTopic:
-    """A topic of which the next messages of so many ``keys`` cannot be sent, and the ``reason`` of the first."""
+    """A topic of which the next messages of so many ``keys`` cannot be sent, and the ``reason`` of the first.
+
+    One that is held ``whole``, for a reason of its own, counts as one key.
+    """
 
     topic: str
     keys: int
     since: datetime
     reason: str
+    whole: bool
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,12 @@ def _outbox(outbox: Outbox, now: datetime, width: int) -> list[str]:
     label = "! Outbox" if outbox.topics or outbox.is_late(now) else "Outbox"
     lines = _line(label, text, age(outbox.oldest_at, now), width)
     for held in outbox.topics:
-        lines += _line("", f"{held.topic}, {held.keys:,} keys: {held.reason}", age(held.since, now), width)
+        lines += _line(
+            "",
+            f"{held.topic}, {'all of it' if held.whole else f'{held.keys:,} keys'}: {held.reason}",
+            age(held.since, now),
+            width,
+        )
     return lines
 
 

@@ -330,7 +330,8 @@ class Outgoing(models.Model):
     transaction commits, so that this is the order of commits, whenever each of the messages was written. One that
     cannot be sent is held, and with it those behind it: ``held_since`` is set in all of them, ``attempts``,
     ``next_attempt_at`` and ``last_error`` in the first. It ends sent, or discarded by a person. ``alert_id`` is that of
-    the open alert that tells of it.
+    the open alert that tells of it. One that ``holds_topic`` cannot be sent for a reason that lies in its topic: it is
+    the first of all of them, and those of other keys wait behind it too.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -347,6 +348,7 @@ class Outgoing(models.Model):
     held_since = models.DateTimeField(null=True)
     attempts = models.IntegerField(db_default=0)
     next_attempt_at = models.DateTimeField(null=True)
+    holds_topic = models.BooleanField(db_default=False)
     last_error = models.TextField(blank=True, db_default="")
     alert_id = models.UUIDField(null=True)
     discarded_at = models.DateTimeField(null=True)
@@ -371,6 +373,7 @@ class Outgoing(models.Model):
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="outgoing_due"
             ),
+            models.Index(fields=["topic"], condition=models.Q(holds_topic=True), name="outgoing_holds_topic"),
             models.Index(fields=["alert_id"], condition=models.Q(alert_id__isnull=False), name="outgoing_alerted"),
             # Alerts that are on their way to nobody, for those who ask after the platform's health.
             models.Index(

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -22,12 +24,16 @@ from django.test import override_settings
 from backoffice.localstack.supervise import Part
 from backoffice.settings import servers
 from backoffice.streams.kafka.clients import group_consumer, speaks_kip_848
+from backoffice.streams.kafka.writing import refusals
+from backoffice.streams.models import Outgoing
 from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.clusters import REPLICATED, cluster
 from tests.faults.groups import assignments
 from tests.faults.load import some_events, under_load
 from tests.faults.progress import gone_on
 from tests.spine import Spine, kill, until
+from tests.streams.outbox.relaying import relaying
+from tests.streams.outbox.test_relay import DEAD, OTHER, arrived, states, write
 from tests.tls import Authority
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
@@ -127,6 +133,43 @@ def test_who_may_not_look_at_the_brokers_settings_speaks_the_classic_protocol(se
     until(lambda: not speaks_kip_848(guest), "the broker holds to it")
     consumer = group_consumer(guest, "guests")
     consumer.close()
+
+
+def test_a_topic_that_the_relay_may_not_write_to_is_held_whole(secured: dict[str, str], database: str) -> None:
+    ours, guest = servers.kafka(secured), servers.kafka(secured | {"KAFKA_SASL_USERNAME": GUEST})
+    admin = AdminClient({**ours})
+    with override_settings(KAFKA=ours), Spine.on_servers(database) as spine:
+        denied = AclBinding(
+            ResourceType.TOPIC, f"{spine.prefix}{DEAD}", ResourcePatternType.LITERAL, f"User:{GUEST}", "*",
+            AclOperation.WRITE, AclPermissionType.DENY,
+        )  # fmt: skip
+        admin.create_acls([denied])[denied].result(10)
+        numbers = [write(key, key=key)[0] for key in "abc"]
+        others = write("other", topic=OTHER)
+        until(lambda: refusals(guest, [f"{spine.prefix}{DEAD}"]), "the broker holds to it")
+        with override_settings(KAFKA=guest), relaying(spine) as rounds:
+            rounds.until_idle()
+            assert states(numbers + others) == ["first", "behind", "behind", "sent"]
+            assert "does not let our user write to topic" in Outgoing.objects.get(pk=numbers[0]).last_error
+
+        # As where a broker does not say what one may do.
+        with override_settings(KAFKA=guest), relaying(spine, asked=lambda _: {}) as rounds:
+            rounds.clock.advance(timedelta(minutes=2))
+            rounds.until_idle()
+            assert states(numbers + others) == ["first", "behind", "behind", "sent"]
+            assert "Topic authorization failed" in Outgoing.objects.get(pk=numbers[0]).last_error
+
+            allowed = AclBindingFilter(
+                denied.restype, denied.name, denied.resource_pattern_type, denied.principal, denied.host,
+                denied.operation, denied.permission_type,
+            )  # fmt: skip
+            admin.delete_acls([allowed])[allowed].result(10)
+            until(lambda: not refusals(guest, [f"{spine.prefix}{DEAD}"]), "the broker holds to it")
+            rounds.clock.advance(timedelta(minutes=2))
+            rounds.until_idle()
+
+        assert states(numbers) == ["sent"] * 3
+        assert sorted(arrived(spine)) == ["a", "b", "c"]
 
 
 @pytest.fixture(scope="module")

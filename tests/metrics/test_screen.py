@@ -85,7 +85,7 @@ def test_a_month_that_was_not_made_is_marked() -> None:
 
 
 def test_what_cannot_be_sent_is_marked_with_the_reason() -> None:
-    held = HeldTopic("compliance-alerts", 3, ago(minutes=7), "the registry does not answer")
+    held = HeldTopic("compliance-alerts", 3, ago(minutes=7), "the registry does not answer", whole=False)
     lines = as_screen(replace(status(), outbox=replace(status().outbox, held=12, topics=(held,))), OK, 80).splitlines()
 
     (at,) = [number for number, line in enumerate(lines) if line.startswith("! Outbox")]

@@ -7,7 +7,7 @@ between these together; so none is blamed for what another did to its batch, and
 import logging
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -32,20 +32,28 @@ _UNFORESEEN = "outbox: message %s to %s cannot be made ready"
 
 _Schema = tuple[str, int | None]
 _REGISTRY: _Schema = ("", None)
+# The topics of these to which nothing can be sent, with the reasons; raises Retryable where Kafka is away.
+Refusals = Callable[[Collection[str]], Mapping[str, str]]
 # Raises Retryable where the relay is no longer the only one.
 StillAlone = Callable[[], object]
 
 
 class Verdicts:
-    """What is known of a batch so far; ``failed`` says why, ``behind`` are those that wait for a failed one."""
+    """What is known of a batch so far; ``failed`` says why, ``behind`` are those that wait for a failed one.
+
+    Of those that failed ``holding`` are the ones that all of their topic waits for.
+    """
 
     def __init__(self, rows: Iterable[Waiting]) -> None:
         self.acknowledged: set[int] = set()
         self.failed: dict[int, str] = {}
         self.behind: set[int] = set()
+        self.holding: set[int] = set()
         self._keys: defaultdict[int, list[int]] = defaultdict(list)
+        self._topics: defaultdict[str, list[Waiting]] = defaultdict(list)
         for row in rows:
             self._keys[row.key_hash].append(row.id)
+            self._topics[row.topic].append(row)
 
     def fail(self, row: Waiting, reason: str) -> None:
         """Of its key those after it wait for it, whatever was known of them; those before it do not."""
@@ -55,6 +63,17 @@ class Verdicts:
         for number in behind:
             self.failed.pop(number, None)
         self.behind.update(behind)
+
+    def fail_topic(self, row: Waiting, reason: str) -> None:
+        """Of its topic all that has no verdict yet waits for it."""
+        self.fail(row, reason)
+        self.holding.add(row.id)
+        self.behind.update(each.id for each in self._topics[row.topic] if self.is_open(each))
+
+    @property
+    def known(self) -> int:
+        """How many messages are sent or held now."""
+        return len(self.acknowledged) + len(self.failed) + len(self.behind)
 
     def is_open(self, row: Waiting) -> bool:
         """Whether the message is still to be sent."""
@@ -97,6 +116,7 @@ class Delivery:
     def __init__(
         self,
         make: Callable[[], Producer],
+        refusals: Refusals,
         registry: Registry,
         prefix: str,
         *,
@@ -105,11 +125,12 @@ class Delivery:
         alone_seconds: float = 10.0,
     ) -> None:
         self._transactions = Transactions(make, stopping or threading.Event())
+        self._refusals = refusals
         self._registry = registry
         self._prefix = prefix
         self._batch_seconds = batch_seconds
         self._alone_seconds = alone_seconds
-        self._topics: Collection[str] = ()
+        self._topics: set[str] = set()
         self._ids: dict[_Schema, int] = {}
         self._problems: dict[_Schema, Rejected | Retryable] = {}
 
@@ -132,20 +153,18 @@ class Delivery:
                 the last transaction may have been committed, if nobody could tell.
         """
         self._problems.clear()
-        self._refuse_unknown_topics(rows, verdicts)
+        self._refuse_topics(rows, verdicts)
         # What failed before does not take others with it.
         self._in_parts(rows, {row.id for row in rows if row.attempts}, _Round(verdicts, still_alone))
 
-    def _refuse_unknown_topics(self, rows: Sequence[Waiting], verdicts: Verdicts) -> None:
-        """Kafka's client would wait for such a topic to be made, and all else behind it."""
-        if all(f"{self._prefix}{row.topic}" in self._topics for row in rows):
-            return
-        self._topics = self._transactions.topics()
+    def _refuse_topics(self, rows: Sequence[Waiting], verdicts: Verdicts) -> None:
+        """Kafka's client would wait for such a topic, and all else behind it."""
+        asked = {f"{self._prefix}{row.topic}" for row in rows} - self._topics
+        refused = self._refusals(asked) if asked else {}
+        self._topics |= asked - refused.keys()
         for row in rows:
-            if f"{self._prefix}{row.topic}" not in self._topics and verdicts.is_open(row):
-                verdicts.fail(
-                    row, f"Kafka has no topic {self._prefix}{row.topic}; `manage.py topics` makes those of ours"
-                )
+            if (reason := refused.get(f"{self._prefix}{row.topic}")) and verdicts.is_open(row):
+                verdicts.fail_topic(row, reason)
 
     def _in_parts(self, rows: Sequence[Waiting], alone: Collection[int], this: _Round) -> None:
         """In order: each of ``alone`` in a transaction of its own, what stands between them in one."""
@@ -165,7 +184,8 @@ class Delivery:
         if failure is not None:
             log.info("outbox: some messages go alone: %s", failure)
             this.failed += 1
-            self._topics = ()
+            self._topics.clear()
+            self._refuse_topics(rows, this.verdicts)
             self._in_parts(rows, set(transaction.refused) or everyone - transaction.delivered or everyone, this)
 
     def _alone(self, row: Waiting, this: _Round) -> None:
@@ -175,11 +195,17 @@ class Delivery:
         _, failure = self._transact([row], self._alone_seconds, this)
         if failure is None:
             return
-        self._topics, reason = (), str(failure)
+        self._topics.clear()
+        if failure.is_of_topic:
+            this.verdicts.fail_topic(row, str(failure))
+            return
+        reason = str(failure)
         if failure.is_silent:
-            self._transactions.topics()  # raises where all of Kafka is away, and not only what this message needs
+            # Raises where all of Kafka is away, and not only what this message needs.
+            self._refuse_topics([row], this.verdicts)
             reason = f"Kafka did not acknowledge it within {self._alone_seconds:.0f} s"
-        this.fail(row, reason, is_silent=failure.is_silent)
+        if this.verdicts.is_open(row):
+            this.fail(row, reason, is_silent=failure.is_silent)
 
     def _transact(
         self, rows: Sequence[Waiting], seconds: float, this: _Round

@@ -22,7 +22,7 @@ _HELD = Outgoing.objects.filter(sent_at=None, discarded_at=None, held_since__isn
 
 @dataclass(frozen=True)
 class HeldKey:
-    """The first message of a key that cannot be sent, and how many wait behind it (of the first 10,000)."""
+    """The first message of a key (or of a topic) that cannot be sent, and how many of 10,000 wait behind it."""
 
     first: Outgoing
     behind: int
@@ -35,7 +35,8 @@ def held_keys(query: Q, *, limit: int = 50) -> list[HeldKey]:
 
 
 def _behind(row: Outgoing) -> int:
-    return _HELD.filter(key_hash=row.key_hash)[: MANY + 1].count() - 1
+    others = Q(topic=row.topic) if row.holds_topic else Q(key_hash=row.key_hash)
+    return _HELD.filter(others)[: MANY + 1].count() - 1
 
 
 def count(query: Q, *, first: bool) -> int:
@@ -95,6 +96,8 @@ def _why_not(number: int) -> str:
         return f"Message {number} was discarded by {row.discarded_by} already; nothing was done."
     if row.sent_at is not None:
         return f"Message {number} was sent at {row.sent_at:%Y-%m-%d %H:%M:%S} UTC; nothing was done."
+    if holder := _HELD.filter(topic=row.topic, holds_topic=True).values_list("pk", flat=True).first():
+        return f"Message {number} waits with all of {row.topic} behind message {holder}; try that one."
     if row.held_since is not None:
         first = _HELD.filter(key_hash=row.key_hash).order_by("position", "id").values_list("pk", flat=True).first()
         return f"Message {number} waits behind message {first}, which is to be sent first; try that one."

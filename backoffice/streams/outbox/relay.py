@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from backoffice.kernel.errors import Retryable
 
 from ..database import Connection, connect, retryable
 from ..kafka.clients import producer, whole_errors
+from ..kafka.writing import refusals
 from ..patience import back_off
 from ..schemas import our_registry
 from . import waiting
@@ -80,7 +82,7 @@ class Relay(threading.Thread):
 
         prefix = settings.KAFKA_TOPIC_PREFIX
         make = partial(producer, settings.KAFKA | as_the_only_relay(prefix))
-        delivery = Delivery(make, our_registry(), prefix, stopping=self._stopping)
+        delivery = Delivery(make, partial(refusals, settings.KAFKA), our_registry(), prefix, stopping=self._stopping)
         clock, limits, looked_at = SystemClock(), Limits.configured(), None
         with session(limits) as connection:
             self._wait_for_its_turn(connection)
@@ -136,33 +138,40 @@ def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits:
         Retryable: Kafka is away; what it did not acknowledge is sent again.
     """
     with connection.transaction():
-        waiting.release_discarded(connection, clock.now())
+        waiting.release(connection, clock.now())
     changed = _send_due(connection, delivery, clock, limits)
     rows, behind = waiting.ready(connection, clock.now())
-    return changed + behind + _send(connection, delivery, rows, clock, limits)
+    return changed + behind + _send(connection, delivery, rows, clock, limits).known
 
 
 def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
     """A person who wants to discard such a message waits until it is known what becomes of it."""
     connection.execute("BEGIN")
     try:
-        return _send(connection, delivery, waiting.due(connection, clock.now()), clock, limits)
+        rows = waiting.due(connection, clock.now())
+        verdicts = _send(connection, delivery, rows, clock, limits)
     finally:
         # What was acknowledged is noted whatever came after.
         if not connection.closed:
             connection.execute("COMMIT")
+    for row in rows:
+        # What is wrong with it is no longer, or is not only, its topic.
+        if row.holds_topic and row.id in verdicts.failed.keys() - verdicts.holding:
+            with connection.transaction():
+                waiting.hand_on(connection, row.id, row.topic, clock.now())
+    return verdicts.known
 
 
-def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> int:
-    """How many of the messages are sent or held now."""
+def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> Verdicts:
     verdicts = Verdicts(rows)
     try:
         if rows:
             delivery.send(rows, verdicts, partial(_still_alone, connection))
     finally:
         if not connection.closed:
-            _note(connection, rows, verdicts, clock.now(), limits)
-    return len(verdicts.acknowledged) + len(verdicts.failed) + len(verdicts.behind)
+            with connection.transaction():
+                _note(connection, rows, verdicts, clock.now(), limits)
+    return verdicts
 
 
 def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: datetime, limits: Limits) -> None:
@@ -170,11 +179,27 @@ def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: 
         waiting.note_sent(connection, verdicts.acknowledged, now)
         went_on = {row.key_hash for row in rows if row.is_held and row.id in verdicts.acknowledged}
         waiting.let_go_on(connection, went_on, now)
-    for row in rows:
-        if reason := verdicts.failed.get(row.id):
-            log.warning("outbox: message %s to %s is held: %s", row.id, row.topic, reason)
-            waiting.note_failed(connection, row.id, reason, limits.again_at(row.attempts, now), now)
+    failed = [(row, verdicts.failed[row.id]) for row in rows if row.id in verdicts.failed]
+    for row, reason in failed:
+        waiting.note_failed(connection, row.id, reason, limits.again_at(row.attempts, now), now)
     waiting.hold(connection, verdicts.behind, now)
+    for row, _ in failed:
+        if row.id in verdicts.holding and not row.holds_topic:
+            waiting.hold_topic(connection, row.id, row.topic)
+    _tell(failed, verdicts.holding)
+
+
+def _tell(failed: list[tuple[Waiting, str]], holding: Collection[int]) -> None:
+    """A line for all that is held of a topic for one reason."""
+    told: defaultdict[tuple[str, str, bool], list[int]] = defaultdict(list)
+    for row, reason in failed:
+        told[row.topic, reason, row.id in holding].append(row.id)
+    for (topic, reason, is_whole), (first, *others) in told.items():
+        if is_whole:
+            log.warning("outbox: all of %s is held behind message %s: %s", topic, first, reason)
+        else:
+            more = f" and {len(others):,} more" if others else ""
+            log.warning("outbox: message %s%s to %s held: %s", first, more, topic, reason)
 
 
 def _still_alone(connection: Connection) -> None:

@@ -10,7 +10,8 @@ KIND = "outbox_stuck"
 
 _STUCK = (
     "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1], array_agg(id),"
-    " (array_agg(alert_id ORDER BY held_since) FILTER (WHERE alert_id IS NOT NULL))[1] FROM streams_outbox"
+    " (array_agg(alert_id ORDER BY held_since) FILTER (WHERE alert_id IS NOT NULL))[1], bool_or(holds_topic)"
+    " FROM streams_outbox"
     " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND discarded_at IS NULL AND held_since < %s GROUP BY topic"
 )
 _OVER = (
@@ -23,12 +24,13 @@ def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> No
     """One open alert for each topic of which keys are held for longer than ``after``; closed once these went on."""
     with connection.transaction():
         _close(connection, now)
-        for topic, keys, since, error, numbers, told in connection.execute(_STUCK, [now - after]).fetchall():
+        for topic, keys, since, error, numbers, told, is_whole in connection.execute(_STUCK, [now - after]).fetchall():
+            held = "all" if is_whole else f"{keys} keys"
             alert_id = told or raise_alert(
                 KIND,
-                f"The outbox holds {keys} keys of {topic}, the first since {since:%Y-%m-%d %H:%M:%S} UTC: {error}."
+                f"The outbox holds {held} of {topic}, the first since {since:%Y-%m-%d %H:%M:%S} UTC: {error}."
                 " See `manage.py outbox list`; mend what is in the way, or discard what can never be sent.",
-                evidence={"topic": topic, "keys": keys, "held_since": since},
+                evidence={"topic": topic, "keys": None if is_whole else keys, "held_since": since},
                 now=now,
                 over=connection,
             )

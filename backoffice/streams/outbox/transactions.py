@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from backoffice.kernel.errors import Retryable
 
 from ..kafka.clients import whole_errors
+from ..kafka.writing import OF_TOPICS
 
 ASK_SECONDS = 5.0
 # A commit that has begun is waited for: of one that was given up nobody knows whether it holds.
@@ -36,9 +37,10 @@ def as_the_only_relay(prefix: str) -> dict[str, str]:
 class FailedError(Exception):
     """A transaction came to nothing, for reasons that may lie in one of its messages."""
 
-    def __init__(self, reason: str, *, is_silent: bool = False) -> None:
+    def __init__(self, reason: str, *, is_silent: bool = False, is_of_topic: bool = False) -> None:
         super().__init__(reason)
         self.is_silent = is_silent
+        self.is_of_topic = is_of_topic
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Transaction:
     seconds: float
     still_alone: Callable[[], object]
     delivered: set[int] = field(default_factory=set)
-    refused: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, KafkaError] = field(default_factory=dict)
     deadline: float = 0.0
 
 
@@ -85,10 +87,6 @@ class Transactions:
             with self._of_the_cluster("Kafka does not answer"):
                 self._sender().init_transactions(ASK_SECONDS)
             self._has_claimed = True
-
-    def topics(self) -> set[str]:
-        with self._of_the_cluster("Kafka does not answer"):
-            return set(self._sender().list_topics(timeout=ASK_SECONDS).topics)
 
     @contextmanager
     def begin(self, transaction: Transaction) -> Iterator[None]:
@@ -150,7 +148,8 @@ class Transactions:
         except KafkaException as error:
             why: KafkaError = error.args[0]
             if why.txn_requires_abort():
-                raise FailedError(next(iter(transaction.refused.values()), why.str())) from error
+                first = next(iter(transaction.refused.values()), why)
+                raise FailedError(first.str(), is_of_topic=first.code() in OF_TOPICS) from error
             self._drop()
             raise Retryable(f"Kafka does not say that a transaction holds: {_told(why)}") from error
 
@@ -220,6 +219,6 @@ def _reporting(transaction: Transaction, number: int) -> Callable[[KafkaError | 
         if error is None:
             transaction.delivered.add(number)
         elif error.code() not in _THROWN_AWAY:
-            transaction.refused[number] = error.str()
+            transaction.refused[number] = error
 
     return report

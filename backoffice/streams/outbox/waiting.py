@@ -2,6 +2,7 @@
 
 A message is ready until it cannot be sent; then it is held, and all of its key behind it. The first held message of a
 key has the time of the next attempt. Nothing looks at those behind it but by the index of their key, however many wait.
+Where the reason lies in its topic, all of that is held behind one message, and is ready again once that was sent.
 Only the relay changes this; a person (handling.py) only marks a held message, and leaves the rest to the relay.
 """
 
@@ -22,25 +23,47 @@ HEADS = 100
 
 _SIZE = sql.SQL("coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) AS size")
 _HELD = sql.SQL("sent_at IS NULL AND discarded_at IS NULL AND held_since IS NOT NULL")
+_HELD_TOPICS = sql.SQL("SELECT topic FROM streams_outbox WHERE holds_topic")
 _OLDEST = sql.SQL(
-    "SELECT position, id, size, first.is_held IS NOT NULL FROM ("
-    " SELECT position, id, key_hash, {size} FROM streams_outbox"
+    "SELECT position, id, size, first.is_held IS NOT NULL OR topic IN ({held_topics}) FROM ("
+    " SELECT position, id, topic, key_hash, {size} FROM streams_outbox"
     "  WHERE sent_at IS NULL AND held_since IS NULL AND position IS NOT NULL ORDER BY position, id LIMIT %s) AS w"
     # In order, so that the planner has to look each key up, and does not read all that is held to find none.
     " LEFT JOIN LATERAL (SELECT true AS is_held FROM streams_outbox WHERE key_hash = w.key_hash AND {held}"
     "  ORDER BY position, id LIMIT 1) AS first ON true"
-).format(held=_HELD, size=_SIZE)
+).format(held=_HELD, held_topics=_HELD_TOPICS, size=_SIZE)
 _HEADS = sql.SQL(
     "SELECT position, id, {size}, key_hash, attempts FROM streams_outbox"
-    " WHERE next_attempt_at <= %s AND discarded_at IS NULL ORDER BY next_attempt_at LIMIT %s"
-).format(size=_SIZE)
+    " WHERE next_attempt_at <= %s AND discarded_at IS NULL AND (holds_topic OR topic NOT IN ({held_topics}))"
+    " ORDER BY next_attempt_at LIMIT %s"
+).format(held_topics=_HELD_TOPICS, size=_SIZE)
 _FIRST_OF_KEYS = sql.SQL(
     "SELECT position, id, size FROM unnest(%s::bigint[]) AS k (wanted), LATERAL (SELECT position, id, {size}"
     " FROM streams_outbox WHERE key_hash = k.wanted AND {held} ORDER BY position, id LIMIT %s) AS first"
 ).format(held=_HELD, size=_SIZE)
 _FETCH = sql.SQL(
-    "SELECT id, topic, key, value, record, schema_version, headers, key_hash, attempts, held_since IS NOT NULL"
+    "SELECT id, topic, key, value, record, schema_version, headers, key_hash, attempts, held_since IS NOT NULL,"
+    " holds_topic"
     " FROM streams_outbox WHERE id = ANY(%s) AND sent_at IS NULL AND discarded_at IS NULL ORDER BY position, id {lock}"
+)
+
+# The first of a topic that waits for nothing but that: what waits for a time of its own is passed over, with its key.
+_FIRST_OF_TOPIC = sql.SQL(
+    "SELECT id FROM streams_outbox AS o WHERE topic = %s AND {held} AND next_attempt_at IS NULL"
+    " AND NOT EXISTS (SELECT FROM streams_outbox AS h WHERE h.key_hash = o.key_hash AND h.next_attempt_at IS NOT NULL"
+    "  AND h.discarded_at IS NULL) ORDER BY position, id LIMIT 1"
+).format(held=_HELD)
+# Locked in the order in which those lock that discard many.
+_FREE_TOPIC = sql.SQL(
+    "WITH freed AS (SELECT id FROM streams_outbox WHERE topic = %s AND {held} ORDER BY position, id FOR UPDATE)"
+    " UPDATE streams_outbox AS o SET held_since = NULL, next_attempt_at = NULL FROM freed WHERE o.id = freed.id"
+).format(held=_HELD)
+# Those that somebody is just discarding are passed over: who waits here has messages locked himself. Nobody tries them
+# while their topic is held.
+_ABSORB = (
+    "UPDATE streams_outbox SET next_attempt_at = NULL WHERE id = ANY(ARRAY(SELECT id FROM streams_outbox"
+    " WHERE next_attempt_at IS NOT NULL AND discarded_at IS NULL AND topic = %s AND NOT holds_topic"
+    " FOR UPDATE SKIP LOCKED))"
 )
 
 # For each message its position, id and size in bytes.
@@ -61,6 +84,7 @@ class Waiting:
     key_hash: int
     attempts: int
     is_held: bool
+    holds_topic: bool
 
 
 def ready(connection: Connection, now: datetime) -> tuple[list[Waiting], int]:
@@ -84,16 +108,45 @@ def due(connection: Connection, now: datetime) -> list[Waiting]:
     return _fetched(connection, cast(_Sizes, [*following, *alone]), lock=True)
 
 
-def release_discarded(connection: Connection, now: datetime) -> None:
-    """Let the keys go on of which a person has discarded the first message."""
+def release(connection: Connection, now: datetime) -> None:
+    """Let go on what was behind a first message that a person has discarded, and topics whose first one was sent."""
     found = connection.execute(
-        "SELECT id, key_hash FROM streams_outbox WHERE next_attempt_at <= %s AND discarded_at IS NOT NULL", [now]
+        "SELECT id, key_hash, topic, holds_topic FROM streams_outbox"
+        " WHERE next_attempt_at <= %s AND discarded_at IS NOT NULL",
+        [now],
     ).fetchall()
-    if found:
-        connection.execute(
-            "UPDATE streams_outbox SET next_attempt_at = NULL WHERE id = ANY(%s)", [[number for number, _ in found]]
+    if of_keys := [(number, key_hash) for number, key_hash, _, holds_topic in found if not holds_topic]:
+        numbers, key_hashes = zip(*of_keys, strict=True)
+        connection.execute("UPDATE streams_outbox SET next_attempt_at = NULL WHERE id = ANY(%s)", [list(numbers)])
+        let_go_on(connection, set(key_hashes), now)
+    for number, _, topic, holds_topic in found:
+        if holds_topic:
+            hand_on(connection, cast(int, number), str(topic), now)
+    sent = connection.execute("SELECT id, topic FROM streams_outbox WHERE holds_topic AND sent_at IS NOT NULL")
+    for number, topic in sent.fetchall():
+        connection.execute(_FREE_TOPIC, [topic])
+        connection.execute("UPDATE streams_outbox SET holds_topic = false WHERE id = %s", [number])
+
+
+def hand_on(connection: Connection, number: int, topic: str, now: datetime) -> None:
+    """Let the next message that waits for its topic hold it, as if it had failed; with none left the topic is free.
+
+    It is tried at once, and lets all others go on where it is sent.
+    """
+    if following := connection.execute(_FIRST_OF_TOPIC, [topic]).fetchone():
+        handed = connection.execute(
+            "UPDATE streams_outbox SET holds_topic = true, next_attempt_at = %s,"
+            " alert_id = coalesce(alert_id, (SELECT alert_id FROM streams_outbox WHERE id = %s))"
+            " WHERE id = %s AND discarded_at IS NULL",
+            [now, number, *following],
         )
-        let_go_on(connection, {cast(int, key_hash) for _, key_hash in found}, now)
+        if not handed.rowcount:
+            return  # It was just discarded too; the next round sees that.
+    connection.execute(
+        "UPDATE streams_outbox SET holds_topic = false,"
+        " next_attempt_at = CASE WHEN discarded_at IS NULL THEN next_attempt_at END WHERE id = %s",
+        [number],
+    )
 
 
 def note_sent(connection: Connection, numbers: Collection[int], now: datetime) -> None:
@@ -111,6 +164,12 @@ def note_failed(connection: Connection, number: int, error: str, again_at: datet
     )
 
 
+def hold_topic(connection: Connection, number: int, topic: str) -> None:
+    """Hold all of a topic behind a message that has failed; what else of it had a time of its own waits too."""
+    connection.execute("UPDATE streams_outbox SET holds_topic = true WHERE id = %s", [number])
+    connection.execute(_ABSORB, [topic])
+
+
 def hold(connection: Connection, numbers: Collection[int], now: datetime) -> None:
     """Put messages behind the held one of their key."""
     if numbers:
@@ -120,10 +179,11 @@ def hold(connection: Connection, numbers: Collection[int], now: datetime) -> Non
 
 
 def let_go_on(connection: Connection, key_hashes: Collection[int], now: datetime) -> None:
-    """Make it the turn of the first held message of each of the keys that has one."""
+    """Make it the turn of the first held message of each of the keys that has one, unless its topic is held."""
     first = connection.execute(_FIRST_OF_KEYS, [list(key_hashes), 1]).fetchall()
     connection.execute(
-        "UPDATE streams_outbox SET next_attempt_at = %s WHERE id = ANY(%s) AND next_attempt_at IS NULL",
+        "UPDATE streams_outbox SET next_attempt_at = %s WHERE id = ANY(%s) AND next_attempt_at IS NULL"
+        " AND topic NOT IN (SELECT topic FROM streams_outbox WHERE holds_topic)",
         [now, [number for _, number, _ in first]],
     )
 

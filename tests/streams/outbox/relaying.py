@@ -15,7 +15,8 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import FixedClock
 from backoffice.streams.database import Connection
 from backoffice.streams.kafka.clients import producer
-from backoffice.streams.outbox.delivery import Delivery
+from backoffice.streams.kafka.writing import refusals
+from backoffice.streams.outbox.delivery import Delivery, Refusals
 from backoffice.streams.outbox.relay import Limits, relay_once, session
 from backoffice.streams.outbox.transactions import as_the_only_relay
 from tests.spine import Spine
@@ -54,11 +55,15 @@ def relaying(
     client: Callable[[dict[str, Any]], Producer] = producer,
     stopping: threading.Event | None = None,
     limits: Limits = LIMITS,
+    asked: Refusals | None = None,
 ) -> Iterator[Rounds]:
     """Kafka (other ``servers``, if given) has ``patience`` seconds for an answer."""
     elsewhere = {"bootstrap.servers": servers, "log_level": "0"} if servers else {}
-    asked = registry or Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
+    known = registry or Registry(settings.SCHEMA_REGISTRY_URL, spine.prefix)
     make = partial(client, settings.KAFKA | as_the_only_relay(spine.prefix) | elsewhere)
-    delivery = Delivery(make, asked, spine.prefix, stopping=stopping, batch_seconds=patience, alone_seconds=patience)
+    refused = asked or partial(refusals, settings.KAFKA | elsewhere)
+    delivery = Delivery(
+        make, refused, known, spine.prefix, stopping=stopping, batch_seconds=patience, alone_seconds=patience
+    )
     with session(limits) as connection:
         yield Rounds(connection, delivery, FixedClock(datetime.now(UTC)))

@@ -14,7 +14,7 @@ from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.alerts import raise_alert
 from tests.spine import Spine, until
 from tests.streams.outbox.relaying import relaying
-from tests.streams.outbox.test_relay import DEAD, NOW, arrived, make, states, write
+from tests.streams.outbox.test_relay import DEAD, NOW, TOO_LARGE, arrived, make, states, write
 
 WHO = ("--by", "ana", "--reason", "the topic will never be made")
 
@@ -40,7 +40,7 @@ def test_the_list_says_what_is_held_why_and_how_much_is_behind_it(spine: Spine) 
     (line,) = said("list").splitlines()
 
     assert line.split()[0] == str(first)
-    assert "bytes to no-such-topic  2 behind it  1 attempts" in line
+    assert "bytes to no-such-topic, all of it  2 behind it  1 attempts" in line
     assert "Kafka has no topic" in line
 
 
@@ -49,7 +49,7 @@ def test_nothing_held_is_said(database: str) -> None:
 
 
 def test_a_discarded_message_lets_its_key_go_on_and_stays_with_its_end(spine: Spine) -> None:
-    bad, *behind = write(b"x" * 2_000_000, "after 1", "after 2")
+    bad, *behind = write(TOO_LARGE, "after 1", "after 2")
     with relaying(spine) as rounds:
         rounds.until_idle()
 
@@ -128,14 +128,16 @@ def test_one_is_tried_at_once_when_asked_for(spine: Spine) -> None:
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing(spine: Spine) -> None:
     first, second, _ = held(spine)
-    (sent,) = write("sent")
+    large, after_large = write(TOO_LARGE, "after", key="l")
+    (sent,) = write("sent", key="s")
     with relaying(spine) as rounds:
         rounds.until_idle()
     (ready,) = write("ready")
     before = list(Outgoing.objects.order_by("id").values())
 
     for arguments, says in (
-        (("retry", str(second)), f"waits behind message {first}"),
+        (("retry", str(second)), f"waits with all of no-such-topic behind message {first}"),
+        (("retry", str(after_large)), f"waits behind message {large}"),
         (("retry", "999999"), "There is no message 999999"),
         (("discard", str(first), "--reason", " "), "Say why"),
         (("discard", str(sent), *WHO), "was sent at"),

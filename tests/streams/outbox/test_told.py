@@ -34,11 +34,11 @@ def test_it_is_told_everywhere() -> None:
     found = read_outbox()
     assert (found.ready, found.held) == (1, 5)
     (topic,) = found.topics
-    assert (topic.topic, topic.keys, topic.reason) == ("a-topic", 2, "nobody knows why")
+    assert (topic.topic, topic.keys, topic.reason, topic.whole) == ("a-topic", 2, "nobody knows why", False)
 
     shown = Client().get("/health/facts").json()["outbox"]
     assert (shown["ready"], shown["held"]) == (1, 5)
-    assert shown["held_topics"][0].keys() == {"topic", "keys", "held_seconds"}
+    assert shown["held_topics"][0].keys() == {"topic", "keys", "whole", "held_seconds"}
     assert 60 <= shown["held_topics"][0]["held_seconds"] < 600
 
     samples = Client().get("/metrics").content.decode().splitlines()

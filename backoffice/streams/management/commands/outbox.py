@@ -45,8 +45,9 @@ class Command(OperatorCommand):
         found = handling.held_keys(chosen(options, LOOKUPS), limit=options["limit"])
         for held in found:
             row = held.first
+            whole = ", all of it" if row.holds_topic else ""
             self.stdout.write(
-                f"{row.pk:>8}  since {row.held_since:%Y-%m-%d %H:%M:%S}  {row.record or 'bytes'} to {row.topic}"
+                f"{row.pk:>8}  since {row.held_since:%Y-%m-%d %H:%M:%S}  {row.record or 'bytes'} to {row.topic}{whole}"
                 f"  {held.behind:,} behind it  {row.attempts} attempts, next {row.next_attempt_at:%H:%M:%S}"
                 f"  {row.last_error}"
             )
