@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.clock import SystemClock
-from backoffice.reconcile.run import reconcile
+from backoffice.reconcile.runs.run import reconcile
 from backoffice.simulator.durations import DAY, HOUR, MINUTE, SECOND
 from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator.engine import advance

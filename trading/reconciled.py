@@ -22,7 +22,7 @@ from backoffice.reconcile.declared import (
     standing,
 )
 from backoffice.reconcile.differences import Difference
-from backoffice.reconcile.reading import Event
+from backoffice.reconcile.messages.reading import Event
 from wallet.reconciled import player_account
 
 from . import open_bets

@@ -32,7 +32,7 @@ from backoffice.reconcile.declared import (
     standing,
 )
 from backoffice.reconcile.differences import Difference, Weight
-from backoffice.reconcile.reading import Event
+from backoffice.reconcile.messages.reading import Event
 
 from .invariants import Movement, booked_otherwise, named_otherwise, of_no_account, told_by_none, unlike_its_transfers
 

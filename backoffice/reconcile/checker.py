@@ -11,24 +11,24 @@ from psycopg import sql
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import Stream
 
-from .accounting import Accounted, account
 from .books import Books
-from .comparing import Differing, Stretch, shown
+from .checks.accounting import Accounted, account
+from .checks.comparing import Differing, Stretch, shown
+from .checks.facts import flatten
+from .checks.letters import Twins, check_letters
+from .checks.linked import check_linked
+from .checks.repeats import check_repeats
+from .checks.rows import check_nothing_beyond, check_rows, fact_tables
+from .checks.states import StateCheck
+from .checks.tallies import Tally
+from .checks.traces import check_traces
+from .checks.wants import FOLDED, Want
+from .checks.windows import activity, count, counted_topics, windows
 from .declared import Book, State, Unique, described, descriptions
 from .differences import Difference, Findings
-from .facts import flatten
 from .known import Gaps
-from .letters import Twins, check_letters
-from .linked import check_linked
-from .log import Chunk, Slice
-from .reading import Events, Readers
-from .repeats import check_repeats
-from .rows import check_nothing_beyond, check_rows, fact_tables
-from .states import StateCheck
-from .tallies import Tally
-from .traces import check_traces
-from .wants import FOLDED, Want
-from .windows import activity, count, counted_topics, windows
+from .messages.log import Chunk, Slice
+from .messages.reading import Events, Readers
 
 NOT_THE_SUM = "the sums are not those of the events."
 

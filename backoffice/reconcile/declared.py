@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from .differences import Difference
-from .reading import Event
+from .messages.reading import Event
 
 # Metric, key and amount; None where no money is summed.
 Count = tuple[str, str, int | None]

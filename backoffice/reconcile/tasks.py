@@ -10,7 +10,7 @@ from backoffice.kernel.errors import Retryable
 from backoffice.streams.jobs import Undone, clocked
 
 from .models import Finding, Run
-from .run import Busy, reconcile
+from .runs.run import Busy, reconcile
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from backoffice.streams.outbox.alerts import close_alert, raise_alert
 
 from .books import STANDING
 from .differences import Difference, Weight
-from .log import Slice
+from .messages.log import Slice
 from .models import Finding
 
 KIND = "reconcile_difference"

@@ -17,7 +17,7 @@ from backoffice.contracts.codec import frame
 from backoffice.contracts.definitions import released, schema
 from backoffice.contracts.writers import Writer
 from backoffice.kernel.errors import Poison
-from backoffice.reconcile.reading import Readers
+from backoffice.reconcile.messages.reading import Readers
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.decoding import Decoded, decode
 from tests.chaos.twisting import Twister, event_like, spoilt

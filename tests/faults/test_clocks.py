@@ -14,8 +14,8 @@ from django.db import connection
 from prometheus_client import REGISTRY
 
 from backoffice.kernel.clock import SystemClock
-from backoffice.reconcile.accounting import TOO_EARLY
-from backoffice.reconcile.run import reconcile as run_once
+from backoffice.reconcile.checks.accounting import TOO_EARLY
+from backoffice.reconcile.runs.run import reconcile as run_once
 from backoffice.simulator.events.envelope import Event, microseconds
 from backoffice.simulator.generator import generate
 from tests.faults.checks import nothing_lost_or_doubled, reconciled

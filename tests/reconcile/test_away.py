@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from backoffice.kernel import locks
-from backoffice.reconcile import log
+from backoffice.reconcile.messages import log
 from backoffice.reconcile.models import Run
 from backoffice.reconcile.tasks import reconcile_newest
 from tests import databases

@@ -12,9 +12,9 @@ from django.db import connection
 from psycopg.errors import LockNotAvailable
 
 from backoffice.kernel.clock import SystemClock
-from backoffice.reconcile.run import Report
-from backoffice.reconcile.run import reconcile as run_once
-from backoffice.reconcile.transactions import snapshot
+from backoffice.reconcile.runs.run import Report
+from backoffice.reconcile.runs.run import reconcile as run_once
+from backoffice.reconcile.runs.transactions import snapshot
 from backoffice.simulator.events.envelope import Event
 from tests.reconcile.conftest import Reconcile, again, events_of, garbage
 from tests.spine import Spine, until

@@ -14,10 +14,10 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.ids import uuid7
 from backoffice.reconcile.books import STANDING
 from backoffice.reconcile.checker import Checker
+from backoffice.reconcile.checks.letters import Twins
 from backoffice.reconcile.differences import Findings
-from backoffice.reconcile.letters import Twins
-from backoffice.reconcile.log import Chunk, Log, Slice
-from backoffice.reconcile.reading import Readers
+from backoffice.reconcile.messages.log import Chunk, Log, Slice
+from backoffice.reconcile.messages.reading import Readers
 from backoffice.streams.database import connect
 from backoffice.streams.store.projection import STREAMS
 from tests.reconcile.conftest import RECONCILES

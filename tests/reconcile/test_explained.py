@@ -14,7 +14,7 @@ from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.ids import uuid7
 from backoffice.reconcile import declared
 from backoffice.reconcile.declared import Description
-from backoffice.reconcile.run import reconcile as run_once
+from backoffice.reconcile.runs.run import reconcile as run_once
 from backoffice.streams.store.projection import STREAMS, Stream
 from tests.spine import Spine
 from tests.streams.arriving import NOW, event_of

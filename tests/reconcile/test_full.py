@@ -10,7 +10,7 @@ from django.core.management import call_command
 from backoffice.kernel.clock import SystemClock
 from backoffice.reconcile.books import OF_EVERYTHING
 from backoffice.reconcile.models import Run
-from backoffice.reconcile.run import reconcile as run_once
+from backoffice.reconcile.runs.run import reconcile as run_once
 from tests.reconcile.conftest import Tamper
 from tests.spine import Spine, kill, until
 
@@ -19,7 +19,7 @@ SCRIPT = f"""
 import django
 django.setup()
 from backoffice.kernel.clock import SystemClock
-from backoffice.reconcile.run import reconcile
+from backoffice.reconcile.runs.run import reconcile
 reconcile(full=True, step={STEP}, clock=SystemClock())
 """
 

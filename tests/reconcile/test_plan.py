@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.known import Gap, covers, is_in_gap
 from backoffice.reconcile.models import Checked
-from backoffice.reconcile.plan import Plan, Position, missing, told_until
+from backoffice.reconcile.runs.plan import Plan, Position, missing, told_until
 from backoffice.streams.store.projection import STREAMS
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)

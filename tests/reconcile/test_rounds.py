@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.reconcile.models import Checked, Finding, Walk
-from backoffice.reconcile.run import reconcile as run_once
+from backoffice.reconcile.runs.run import reconcile as run_once
 from tests.reconcile.conftest import Tamper, changed
 from tests.spine import Spine
 

@@ -7,7 +7,7 @@ import pytest
 from backoffice.contracts.avro import numeric, resolved
 from backoffice.contracts.codec import Decoder, encode
 from backoffice.contracts.definitions import schema
-from backoffice.reconcile.rules import broken
+from backoffice.reconcile.messages.rules import broken
 from tests.streams.arriving import RECORDS, event_of
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"

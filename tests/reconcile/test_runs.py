@@ -13,9 +13,9 @@ from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
-from backoffice.reconcile.beside import beside
 from backoffice.reconcile.models import Finding, Run
-from backoffice.reconcile.run import reconcile as run_once
+from backoffice.reconcile.runs.beside import beside
+from backoffice.reconcile.runs.run import reconcile as run_once
 from tests.reconcile.conftest import Reconcile, Tamper, changed
 from tests.spine import Spine
 

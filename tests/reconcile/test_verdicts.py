@@ -13,7 +13,7 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import encode, encode_as, frame
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.errors import Poison
-from backoffice.reconcile.reading import Readers
+from backoffice.reconcile.messages.reading import Readers
 from tests.chaos.decoders import AllWriters, Report, compare, run
 from tests.chaos.twisting import Twister, event_like, spoilt
 from tests.contracts.changes import field

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from backoffice.reconcile import windows
+from backoffice.reconcile.checks import windows
+from backoffice.reconcile.checks.wants import Want
 from backoffice.reconcile.declared import Description
-from backoffice.reconcile.reading import Events
-from backoffice.reconcile.wants import Want
+from backoffice.reconcile.messages.reading import Events
 
 MINUTE = 60_000_000
 HOUR, DAY = 60 * MINUTE, 1_440 * MINUTE

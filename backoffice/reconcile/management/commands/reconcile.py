@@ -8,9 +8,9 @@ from typing import Any
 from backoffice.commands import INTERRUPTED, OperatorCommand
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
-from backoffice.reconcile import progress
-from backoffice.reconcile.run import Busy, reconcile
-from backoffice.reconcile.running import silent
+from backoffice.reconcile.runs import progress
+from backoffice.reconcile.runs.run import Busy, reconcile
+from backoffice.reconcile.runs.running import silent
 
 # A second process pays off from a few seconds' work on.
 ALONE_UP_TO = 200_000

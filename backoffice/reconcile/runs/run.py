@@ -20,18 +20,18 @@ from backoffice.kernel import locks
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
 
+from ..books import STANDING
+from ..checks.walks import go_on
+from ..checks.windows import roll_again
+from ..declared import descriptions
+from ..differences import Findings
+from ..known import known_gaps
+from ..messages.log import Log
+from ..models import Run
 from .beside import beside
-from .books import STANDING
-from .declared import descriptions
-from .differences import Findings
 from .full import in_full
-from .known import known_gaps
-from .log import Log
-from .models import Run
 from .plan import STEP, Plan, positions
 from .running import Running, Say, silent
-from .walks import go_on
-from .windows import roll_again
 
 
 class Busy(Exception):  # noqa: N818 - not an error: another run does the work

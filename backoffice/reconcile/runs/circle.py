@@ -11,10 +11,10 @@ from math import ceil
 
 from django.conf import settings
 
-from .differences import Difference, Weight
-from .known import Place
-from .log import Slice
-from .models import CheckedPlace
+from ..differences import Difference, Weight
+from ..known import Place
+from ..messages.log import Slice
+from ..models import CheckedPlace
 from .plan import Position
 
 # Partitions are read again in parts of at least so many messages: to begin at an offset has its cost.

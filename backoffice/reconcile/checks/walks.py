@@ -15,13 +15,13 @@ from psycopg import sql
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import STREAMS
 
-from .books import Books
-from .checker import Checker
-from .circle import of_rows
+from ..books import Books
+from ..checker import Checker
+from ..declared import Invariant, Link, Look, described, descriptions
+from ..runs.circle import of_rows
+from ..runs.plan import Position, told_until
 from .comparing import Stretch, key_after, within
-from .declared import Invariant, Link, Look, described, descriptions
 from .linked import check_orphans
-from .plan import Position, told_until
 from .rows import Places, check_strangers, fact_tables
 from .states import StateCheck
 from .windows import check_rolled, counted_topics, is_rolled

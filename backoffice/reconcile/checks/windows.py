@@ -8,9 +8,9 @@ from django.db.backends.utils import CursorWrapper
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics import rollup
 
-from .declared import Description, State
-from .differences import Difference
-from .reading import Events
+from ..declared import Description, State
+from ..differences import Difference
+from ..messages.reading import Events
 from .wants import Want
 
 MINUTE = 60_000_000  # microseconds

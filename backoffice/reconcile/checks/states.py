@@ -14,10 +14,10 @@ from psycopg import sql
 
 from backoffice.contracts.definitions import schema
 
+from ..declared import State
+from ..differences import LISTED, Difference, Findings
+from ..messages.reading import NEVER, Event, Events, Gone
 from .comparing import Differing, Stretch, asked, differing, shown, within
-from .declared import State
-from .differences import LISTED, Difference, Findings
-from .reading import NEVER, Event, Events, Gone
 from .wants import FOLDED, Want, as_columns, field_of, names
 
 STALE = "the row is not as the newest event says."

@@ -10,11 +10,11 @@ from psycopg import sql
 from backoffice.contracts.digests import digests
 from backoffice.streams.store.projection import Projection
 
+from ..differences import Difference
+from ..messages.log import Chunk
+from ..messages.reading import Event, Events
 from .accounting import Accounted
-from .differences import Difference
 from .facts import Form, flatten, form
-from .log import Chunk
-from .reading import Event, Events
 
 NO_EVENT = "A repeat was noted of an event that has no row."
 OTHER_NOTED = "The repeat is noted as one of {noted}; the message is a {record}."

@@ -11,9 +11,9 @@ from psycopg import sql
 from backoffice.kernel.locks import RECONCILE_STEP
 from backoffice.streams.store.projection import STREAMS
 
-from .books import Books
-from .declared import described
-from .known import Place
+from ..books import Books
+from ..declared import described
+from ..known import Place
 from .plan import Position
 
 

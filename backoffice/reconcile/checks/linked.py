@@ -9,12 +9,12 @@ from django.apps import apps
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from ..declared import Link
+from ..differences import Difference
+from ..messages.log import Chunk
+from ..messages.reading import Event, Events
 from .comparing import Stretch, within
-from .declared import Link
-from .differences import Difference
 from .facts import as_text, checksum
-from .log import Chunk
-from .reading import Event, Events
 from .rows import in_range, range_of
 
 LOST = "The {child} of the event are not all there; rebuild the projection."

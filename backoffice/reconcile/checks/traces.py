@@ -8,12 +8,12 @@ from django.apps import apps
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from ..declared import Trace
+from ..differences import Difference
+from ..messages.log import Chunk
+from ..messages.reading import Event
 from .accounting import Accounted
-from .declared import Trace
-from .differences import Difference
 from .facts import as_text
-from .log import Chunk
-from .reading import Event
 from .rows import FROM_NOWHERE
 
 ALTERED = "The row is not what the event at its place says; it was changed after it was stored."

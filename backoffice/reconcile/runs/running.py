@@ -12,19 +12,19 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.clock import Clock
 from backoffice.streams.schemas import our_registry
 
+from ..books import Books
+from ..checker import Checker
+from ..checks.letters import Twins
+from ..checks.walks import Walker
+from ..differences import Findings
+from ..known import Gaps, Place, known_gaps
+from ..messages.log import Log, Slice
+from ..messages.reading import Readers
+from ..models import Run
+from ..telling import end_all, end_gone_round, end_read_again, keep_open, open_findings, stands_at, tell
 from . import circle
-from .books import Books
-from .checker import Checker
-from .differences import Findings
-from .known import Gaps, Place, known_gaps
-from .letters import Twins
-from .log import Log, Slice
-from .models import Run
 from .plan import Plan, Position, missing, positions
-from .reading import Readers
-from .telling import end_all, end_gone_round, end_read_again, keep_open, open_findings, stands_at, tell
 from .transactions import advance, forget_unchecked, snapshot
-from .walks import Walker
 
 # What is done in a level step beside reading.
 Also = Callable[[Walker], None]

@@ -13,11 +13,11 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.digests import digests
 from backoffice.streams.store.projection import Stream
 
+from ..differences import Difference
+from ..messages.log import LAST, Chunk, Slice
+from ..messages.reading import Event, Events
 from .comparing import Stretch, within
-from .differences import Difference
 from .facts import NOTHING, Form, Sums, form, table
-from .log import LAST, Chunk, Slice
-from .reading import Event, Events
 
 LOST = "The event has neither a row nor a dead letter nor a repeat to account for it; rebuild the projection."
 ALTERED = "The row is not what the event says; it was changed after it was stored."

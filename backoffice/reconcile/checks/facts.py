@@ -19,8 +19,8 @@ from psycopg import sql
 
 from backoffice.contracts.definitions import schema
 
-from .declared import described
-from .reading import Event, Events
+from ..declared import described
+from ..messages.reading import Event, Events
 
 _ORIGIN = frozenset({"stream", "record", "source_partition", "source_offset", "digest"})
 

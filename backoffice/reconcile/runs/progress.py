@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from ..books import STANDING
+from ..known import known_gaps
+from ..messages.log import Log
+from ..models import Run
 from . import circle
-from .books import STANDING
-from .known import known_gaps
-from .log import Log
-from .models import Run
 from .plan import Position, positions
 
 

@@ -13,11 +13,11 @@ from django.db.backends.utils import CursorWrapper
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import STREAMS, Stream
 
-from .books import Books
-from .differences import Difference, Weight
-from .known import Gap, Gaps, Place, covers
-from .log import LAST, Log, Slice
-from .models import CheckedPlace
+from ..books import Books
+from ..differences import Difference, Weight
+from ..known import Gap, Gaps, Place, covers
+from ..messages.log import LAST, Log, Slice
+from ..models import CheckedPlace
 
 # Some ten seconds' work on a slow machine.
 STEP = 200_000

@@ -11,10 +11,10 @@ from django.db.backends.utils import CursorWrapper
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.errors import Poison
 
-from .differences import Difference
-from .known import Gap, Gaps, is_in_gap
-from .log import Chunk
-from .reading import NEVER, Event, Events, Gone, Readers, by_record
+from ..differences import Difference
+from ..known import Gap, Gaps, is_in_gap
+from ..messages.log import Chunk
+from ..messages.reading import NEVER, Event, Events, Gone, Readers, by_record
 
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."

@@ -12,9 +12,9 @@ from django.db.backends.utils import CursorWrapper
 from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, dead_letters
 from backoffice.streams.deadletters.copies import copy_of
 
+from ..differences import Difference
+from ..messages.log import Chunk, Log, Position
 from .accounting import Accounted, Letter
-from .differences import Difference
-from .log import Chunk, Log, Position
 
 # A twin is sent after its letter was written; how far the clocks of the two may be apart.
 CLOCKS_APART = timedelta(minutes=10)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from .differences import LISTED, Difference
+from ..differences import LISTED, Difference
 from .wants import Want, field_of, names
 
 Row = dict[str, Any]

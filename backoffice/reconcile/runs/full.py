@@ -14,16 +14,16 @@ from django.db import connection, transaction
 
 from backoffice.kernel.clock import Clock
 
-from .books import OF_EVERYTHING
+from ..books import OF_EVERYTHING
+from ..checks.walks import Walker, go_once
+from ..checks.windows import roll_again
+from ..differences import Difference, Findings
+from ..known import known_gaps
+from ..messages.log import Log
+from ..models import Run
 from .circle import of_rows
-from .differences import Difference, Findings
-from .known import known_gaps
-from .log import Log
-from .models import Run
 from .plan import Plan, positions
 from .running import Running, Say
-from .walks import Walker, go_once
-from .windows import roll_again
 
 
 def in_full(clock: Clock, step: int, *, anew: bool, say: Say) -> Run:

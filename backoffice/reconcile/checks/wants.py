@@ -11,7 +11,7 @@ from django.db import models
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from .reading import NEVER, Gone
+from ..messages.reading import NEVER, Gone
 
 FOLDED = 50_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from ..differences import LISTED
 from .comparing import Differing, Stretch, as_object, asked, same_key, within
-from .differences import LISTED
 from .wants import Want, names
 
 

@@ -1,0 +1,1 @@
+"""A run on its way: what it reads, in which steps, and how far it has come."""
