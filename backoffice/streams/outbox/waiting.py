@@ -16,7 +16,7 @@ from psycopg import sql
 from ..database import Connection
 
 # So many messages, and so many bytes of them, are in memory at once; one message is always taken, however large.
-BATCH = 1_000
+BATCH = 2_500
 BATCH_BYTES = 16_000_000
 # Keys of which the first held message is tried again in one round.
 HEADS = 100
