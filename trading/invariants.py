@@ -29,4 +29,6 @@ def broken_sequences(look: Look) -> Iterator[Difference]:
     for market, version, status, now in look.cursor.fetchall():
         says = "Its changes of status do not lead to the status that the market has; one is missing or was changed."
         stands = {"version": int(version), "status": status, "market": now}
-        yield Difference("statuses", says, "odds-feed", where=f"market_id={market}", postgres=stands)
+        yield Difference(
+            "statuses", says, "odds-feed", where=f"trading_statuschange market_id={market}", postgres=stands
+        )

@@ -26,6 +26,10 @@ OTHER = {
 COUNTED = ("trading_leg.leg_no", "wallet_transfer.number")
 
 
+# Checks that tell of accounts and payments, whichever table has them.
+BY_KEY = ("ledger", "payments")
+
+
 @dataclass(frozen=True)
 class Column:
     table: str
@@ -94,8 +98,8 @@ def altered(spine: Spine, columns: list[Column], conditions: Mapping[str, str], 
     return changes
 
 
-def names(difference: Told, row: Told, key: list[str]) -> bool:
-    """Whether a difference tells of the row: by its event, its key or its place in the log."""
+def names(difference: Told, table: str, row: Told, key: list[str]) -> bool:
+    """Whether a difference tells of the row of the table: by its event, its place in the log, or its key."""
     said = json.dumps(difference)
     if row.get("event_id", "") and row["event_id"] in said:
         return True
@@ -111,7 +115,7 @@ def names(difference: Told, row: Told, key: list[str]) -> bool:
     if headers.get("offset") and [int(headers["offset"])] * 2 == difference["offsets"]:
         return (headers["topic"], int(headers["partition"])) == (difference["topic"], difference["partition"])
     values = [str(row[name]).removesuffix("+00:00") for name in key]
-    return bool(values) and all(value in said for value in values)
+    return bool(values) and (table in said or difference["check"] in BY_KEY) and all(value in said for value in values)
 
 
 def key_of(spine: Spine, table: str) -> list[str]:
@@ -130,5 +134,5 @@ def unnamed(spine: Spine, rows: Sequence[tuple[str, str, list[Told]]], told: Tol
     return [
         f"{table}.{what}"
         for table, what, states in rows
-        if not any(names(found, row, keys[table]) for found in differences for row in states)
+        if not any(names(found, table, row, keys[table]) for found in differences for row in states)
     ]
