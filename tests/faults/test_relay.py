@@ -23,7 +23,7 @@ WORKING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND grante
 CONNECTED = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss-stream'"
 )
-REPLACED = re.compile(r"(heard nothing of this relay for 3 s|another relay has taken over)(.|\n)*this one stands by")
+REPLACED = re.compile(r"(has lost its session with Postgres|another relay has taken over)(.|\n)*this one stands by")
 MANY = (
     "WITH written AS (INSERT INTO streams_outbox (topic, key, value, headers, created_at)"
     " SELECT %s, (i %% 97)::text::bytea, i::text::bytea, '{}', now() FROM generate_series(1, %s) AS i RETURNING 1)"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Self
 
 from confluent_kafka import KafkaException
-from psycopg import errors, sql
+from psycopg import sql
 
 from backoffice.kernel import locks
 from backoffice.kernel.clock import Clock, SystemClock
@@ -122,12 +122,12 @@ def session(limits: Limits) -> Iterator[Connection]:
             with retryable():
                 yield connection
         except Retryable as error:
-            if not isinstance(error.__cause__, (errors.IdleSessionTimeout, errors.IdleInTransactionSessionTimeout)):
+            if not connection.closed:
                 raise
-            silent = f"{limits.replaced_after.total_seconds():g} s"
+            why = str(error).partition("\n")[0]
             raise Retryable(
-                f"Postgres heard nothing of this relay for {silent} and lets another one take over; this one sends"
-                " nothing more until it is its turn again"
+                f"this relay has lost its session with Postgres, and its turn with it ({why}); it sends nothing more"
+                " until it is its turn again"
             ) from error
 
 
