@@ -7,7 +7,6 @@ from functools import cache
 
 import redis
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
@@ -16,6 +15,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
+from backoffice.streams.kafka.clients import admin_client
 from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
@@ -134,7 +134,7 @@ def _redis() -> None:
 
 
 def _kafka() -> None:
-    AdminClient({**settings.KAFKA, "log_level": 0}).list_topics(timeout=TIMEOUT)
+    admin_client(settings.KAFKA).list_topics(timeout=TIMEOUT)
 
 
 def _registry() -> None:

@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from django.conf import settings
 
+from backoffice.streams.kafka.clients import admin_client
 from backoffice.streams.models import Offset
 
 from .progress import StreamTopic, TopicProgress, stream_topics
@@ -44,7 +44,7 @@ class _Log:
 def ask_lag(now: datetime) -> Lag | None:
     """None while Kafka does not answer."""
     try:
-        return read_lag(_admin(tuple(sorted(settings.KAFKA.items()))), settings.KAFKA_TOPIC_PREFIX, now)
+        return read_lag(admin_client(settings.KAFKA), settings.KAFKA_TOPIC_PREFIX, now)
     except KafkaException:
         return None
 
@@ -121,8 +121,3 @@ def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec)
         return {place: future.result(2 * TIMEOUT).offset for place, future in told.items()}
     except TimeoutError as silence:
         raise KafkaException("Kafka does not answer in time.") from silence
-
-
-@cache
-def _admin(kafka: tuple[tuple[str, str], ...]) -> AdminClient:
-    return AdminClient({**dict(kafka), "log_level": 0})

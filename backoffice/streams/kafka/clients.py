@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -51,6 +52,17 @@ CLASSIC = {
 }
 
 
+def admin_client(settings: Mapping[str, Any]) -> AdminClient:
+    """A client of the cluster for questions; all who ask in this process share it."""
+    return _admin_client(tuple(sorted(settings.items())))
+
+
+@lru_cache(maxsize=2)
+def _admin_client(settings: tuple[tuple[str, Any], ...]) -> AdminClient:
+    # Its log would repeat every failed connection; whoever asks tells of it.
+    return AdminClient({**CLIENT, **dict(settings), "log_level": 0})
+
+
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:
     """A consumer in a group, by the newest group protocol that the broker speaks."""
     protocol = KIP_848 if speaks_kip_848(settings) else CLASSIC
@@ -62,11 +74,10 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
 
     No for who may not look: every broker still takes the classic protocol, unless it was forbidden.
     """
-    admin = AdminClient({**CLIENT, **settings, "log_level": 3})
-    brokers = admin.list_topics(timeout=10).brokers
+    brokers = admin_client(settings).list_topics(timeout=10).brokers
     resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
     try:
-        entries = admin.describe_configs([resource])[resource].result(timeout=10)
+        entries = admin_client(settings).describe_configs([resource])[resource].result(timeout=10)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.CLUSTER_AUTHORIZATION_FAILED:
             raise

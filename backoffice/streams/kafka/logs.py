@@ -9,7 +9,7 @@ from confluent_kafka.admin import OffsetSpec
 from backoffice.kernel.errors import Rejected, Retryable
 
 from . import topicids
-from .clients import CHECKED, READS_COMMITTED
+from .clients import CHECKED, READS_COMMITTED, admin_client
 
 ANSWER_SECONDS = 5.0
 READ_SECONDS = 15.0
@@ -49,7 +49,7 @@ def read_ends(settings: dict[str, str], names: Collection[str]) -> Ends:
 
 
 def _offsets(settings: dict[str, str], names: Collection[str], spec: OffsetSpec) -> Ends:
-    admin = topicids.admin(settings)
+    admin = admin_client(settings)
     topics = admin.list_topics(timeout=ANSWER_SECONDS).topics
     wanted = {
         TopicPartition(name, partition): spec

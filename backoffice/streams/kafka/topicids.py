@@ -2,34 +2,24 @@
 
 import time
 from concurrent.futures import Future
-from functools import lru_cache
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, TopicDescription
+from confluent_kafka.admin import TopicDescription
 
 from backoffice.kernel.errors import Retryable
 
-from .clients import CLIENT
+from .clients import admin_client
 
 ANSWER_SECONDS = 10.0
 
 Asked = Future[TopicDescription]
 
 
-def admin(settings: dict[str, str]) -> AdminClient:
-    """A client of the cluster for questions; all who ask in this process share it."""
-    return _admin(tuple(sorted(settings.items())))
-
-
-@lru_cache(maxsize=2)
-def _admin(settings: tuple[tuple[str, str], ...]) -> AdminClient:
-    # Its log would repeat every failed connection; whoever asks tells of it.
-    return AdminClient({**CLIENT, **dict(settings), "log_level": 0})
-
-
 def ask(settings: dict[str, str], topic_name: str) -> Asked:
     """Begin to ask; what was read before this is of the topic that the answer tells, or of an earlier one."""
-    return admin(settings).describe_topics(TopicCollection([topic_name]), request_timeout=ANSWER_SECONDS)[topic_name]
+    return admin_client(settings).describe_topics(TopicCollection([topic_name]), request_timeout=ANSWER_SECONDS)[
+        topic_name
+    ]
 
 
 def answer(asked: Asked) -> str | None:

@@ -21,6 +21,8 @@ from backoffice.contracts.catalogue import TOPICS, Topic, dead_letters
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
 
+from .clients import admin_client
+
 TIMEOUT = 10.0
 REPLICAS = 3
 FOR_EVER = -1
@@ -103,8 +105,7 @@ def reach(kafka: Mapping[str, Any], registry: Registry, prefix: str, *, timeout:
     Raises:
         Retryable: Kafka does not answer.
     """
-    # Its log would repeat every failed connection; the one line of the exception is enough.
-    admin = AdminClient({**kafka, "log_level": 0})
+    admin = admin_client(kafka)
     try:
         metadata = admin.list_topics(timeout=timeout)
         broker = ConfigResource(ConfigResource.Type.BROKER, str(min(metadata.brokers)))

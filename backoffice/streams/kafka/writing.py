@@ -8,7 +8,7 @@ from confluent_kafka.admin import AclOperation, TopicDescription
 
 from backoffice.kernel.errors import Retryable
 
-from .topicids import admin
+from .clients import admin_client
 
 ANSWER_SECONDS = 5.0
 # A name that cannot be one of a topic is none.
@@ -24,7 +24,7 @@ def refusals(settings: dict[str, str], names: Collection[str]) -> dict[str, str]
         Retryable: Kafka does not answer.
     """
     try:
-        asked = admin(settings).describe_topics(
+        asked = admin_client(settings).describe_topics(
             TopicCollection(list(names)), include_authorized_operations=True, request_timeout=ANSWER_SECONDS
         )
         found = {name: _refusal(name, asked[name]) for name in names}
