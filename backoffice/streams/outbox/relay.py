@@ -74,7 +74,8 @@ class Relay(threading.Thread):
                     self._relay()
             except (Retryable, KafkaException) as error:
                 log.warning("outbox waits: %s", error)
-            except Exception:
+            except BaseException:
+                # A panic of a library is no Exception; a relay that ended with one would be silent for ever.
                 log.exception("outbox failed; it starts again with what is not sent")
 
     def _relay(self) -> None:
