@@ -1,10 +1,10 @@
 """An alert for each finding, which is closed when a run looks where the finding was and it is not there any more."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import Count, F, Min
+from django.db.models import Count, Min
 
 from backoffice.kernel.ids import derived_id
 from backoffice.metrics.differences import Differences
@@ -13,7 +13,7 @@ from backoffice.streams.outbox.alerts import close_alert, raise_alert
 from .books import STANDING
 from .differences import Difference, Weight
 from .messages.log import Slice
-from .models import Finding
+from .models import CheckedPlace, Finding
 
 KIND = "reconcile_difference"
 NOT_FOUND = "It is not found any more where it was."
@@ -68,11 +68,14 @@ def _end_known(known: Sequence[Difference], now: datetime) -> None:
 
 
 def rounds_done() -> dict[str, int]:
-    """How many rounds each partition that holds anything and each table has behind it, of the runs by the clock."""
-    held = STANDING.checked._default_manager.filter(next__gt=F("since"))
-    places = held.values_list("stream", "topic", "partition", "generation", "rounds")
-    found = {"/".join(map(str, place)): rounds for *place, rounds in places}
+    """How many rounds each partition and each table has behind it, of the runs by the clock."""
+    found = {name_of(place): place.rounds for place in STANDING.checked._default_manager.all()}
     return found | dict(STANDING.walks._default_manager.values_list("name", "rounds"))
+
+
+def name_of(place: CheckedPlace) -> str:
+    """What the rounds of a partition are counted by; of a topic that was made anew they are other ones."""
+    return f"{place.stream}/{place.topic}/{place.partition}/{place.generation}"
 
 
 def open_findings(since: datetime) -> list[Finding]:
@@ -86,11 +89,16 @@ def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime) -> N
     _end(open_findings(since), lambda finding: any(_lies_in(finding, part) for part in read), now)
 
 
-def end_gone_round(since: datetime, now: datetime) -> None:
-    """End what stands at no offset and was not met although all of history and of the tables was gone through."""
+def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> None:
+    """End what stands at no offset and was not met although all of history and of the tables was gone through.
+
+    That is what is ``moving``: for a round of a partition that holds nothing any more, or of what no stream stores any
+    more, one would wait for ever.
+    """
     rounds = rounds_done()
     Finding.objects.filter(ended_at=None, rounds={}).update(rounds=rounds)
-    _end(open_findings(since), lambda finding: _is_gone_round(finding, rounds), now)
+    waited_for = {name: done for name, done in rounds.items() if name in moving}
+    _end(open_findings(since), lambda finding: _is_gone_round(finding, waited_for), now)
 
 
 def end_all(since: datetime, now: datetime) -> None:

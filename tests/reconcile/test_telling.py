@@ -1,9 +1,13 @@
 """A difference is told while it stands: an alert when it is found, closed when it is mended; another if it returns."""
 
 import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client, override_settings
@@ -11,14 +15,17 @@ from django.test import Client, override_settings
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.reconcile import differences
-from backoffice.reconcile.models import Finding, Walk
-from tests.reconcile.conftest import Reconcile, Tamper, changed
+from backoffice.reconcile.models import Checked, Finding, Walk
+from tests.reconcile.conftest import Reconcile, Tamper, changed, events_of
 from tests.spine import Spine
 
 ALERTS = "SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id"
 OLDEST = "(SELECT id FROM trading_bet ORDER BY source_partition, source_offset LIMIT 1)"
 ALTER = f"UPDATE trading_bet SET stake = stake + 1 WHERE id = {OLDEST}"
 MEND = f"UPDATE trading_bet SET stake = stake - 1 WHERE id = {OLDEST}"
+_ACCOUNT = "(SELECT account_id FROM wallet_balance ORDER BY 1 LIMIT 1)"
+ALTER_BALANCE = f"UPDATE wallet_balance SET debits = debits + 1 WHERE account_id = {_ACCOUNT}"
+MEND_BALANCE = f"UPDATE wallet_balance SET debits = debits - 1 WHERE account_id = {_ACCOUNT}"
 
 
 @pytest.fixture
@@ -56,10 +63,9 @@ def test_a_difference_is_closed_when_it_is_mended_and_told_again_when_it_returns
 def test_what_stands_at_no_offset_ends_when_all_was_gone_through_since(
     meddle: Tamper, continued: Spine, reconcile: Reconcile
 ) -> None:
-    one = "(SELECT account_id FROM wallet_balance ORDER BY 1 LIMIT 1)"
-    meddle(f"UPDATE wallet_balance SET debits = debits + 1 WHERE account_id = {one}")
+    meddle(ALTER_BALANCE)
     assert reconcile("--full")[0] == 1
-    meddle(f"UPDATE wallet_balance SET debits = debits - 1 WHERE account_id = {one}")
+    meddle(MEND_BALANCE)
 
     runs = 0
     while Finding.objects.filter(ended_at=None).exists():
@@ -100,3 +106,57 @@ def test_an_open_difference_is_told_wherever_one_asks_how_all_is(
     assert "! reconcile      differences open: 1, the first for" in shown.getvalue()
     assert "DIFFERENCES 1" in line.getvalue()
     assert '\npitboss_open_differences{kind="reconcile"} 1.0\n' in Client().get("/metrics").content.decode()
+
+
+@pytest.fixture
+def whole_rounds() -> Iterator[None]:
+    """Each run by the clock is a round."""
+    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
+        yield
+
+
+def runs_until_all_ended(reconcile: Reconcile) -> int:
+    runs = 0
+    while Finding.objects.filter(ended_at=None).exists():
+        assert runs < 9, Finding.objects.values_list("rounds", flat=True)
+        assert reconcile()[0] == 0
+        runs += 1
+    return runs
+
+
+@pytest.mark.usefixtures("whole_rounds")
+def test_no_round_is_waited_for_of_a_partition_that_retention_has_emptied(spine: Spine, reconcile: Reconcile) -> None:
+    spine.send(events_of(1_000))
+    spine.drain()
+    assert reconcile()[0] == 0
+    changed(spine, ALTER_BALANCE)
+    assert reconcile()[0] == 1
+    changed(spine, MEND_BALANCE)
+    name = f"{spine.prefix}odds-feed"
+    ends = [TopicPartition(name, part, end) for (topic, part), end in spine.ends().items() if topic == "odds-feed"]
+    admin = AdminClient({**settings.KAFKA})
+    for emptied in admin.delete_records(ends).values():
+        emptied.result(30)
+
+    assert runs_until_all_ended(reconcile) > 1
+
+
+@pytest.mark.usefixtures("whole_rounds")
+@pytest.mark.parametrize(("stream", "topic"), [("former", "bet-events"), ("trading", "former-events")])
+def test_no_round_is_waited_for_of_what_is_not_declared_any_more(
+    stream: str, topic: str, meddle: Tamper, continued: Spine, reconcile: Reconcile
+) -> None:
+    """A stream, a topic of the catalogue, and a table that was walked along."""
+    now = datetime.now(UTC)
+    Checked.objects.create(stream=stream, topic=topic, partition=0, since=0, next=9, checked_at=now)
+    meddle(
+        "INSERT INTO streams_offset (stream, topic, partition, next, updated_at) VALUES (%s, %s, 0, 9, now())",
+        stream,
+        topic,
+    )
+    Walk.objects.create(name="sums in former_table", round_began_at=now)
+    meddle(ALTER_BALANCE)
+    assert reconcile("--full")[0] == 1
+    meddle(MEND_BALANCE)
+
+    assert runs_until_all_ended(reconcile) > 1

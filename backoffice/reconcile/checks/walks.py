@@ -171,11 +171,14 @@ def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int
 
 def _ready(walker: Walker) -> Iterator[Walk]:
     """Those whose topics are read as far as they are stored. What another process reads is left to a later run."""
-    read = {position.topic for position in walker.read}
     behind = {topic for _, topic, _ in walker.checker.behind}
-    for walk in walker.walks():
-        if walk.topics & read and not walk.topics & behind:
-            yield walk
+    return (walk for walk in walked_in(walker) if not walk.topics & behind)
+
+
+def walked_in(walker: Walker) -> Iterator[Walk]:
+    """The walks that have their turn sooner or later: a stream stores something of their topics."""
+    read = {position.topic for position in walker.read}
+    return (walk for walk in walker.walks() if walk.topics & read)
 
 
 def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:

@@ -15,13 +15,13 @@ from backoffice.streams.schemas import our_registry
 from ..books import Books
 from ..checker import Checker
 from ..checks.letters import Twins
-from ..checks.walks import Walker
+from ..checks.walks import Walker, walked_in
 from ..differences import Findings
 from ..known import Gaps, Place, known_gaps
 from ..messages.log import Log, Slice
 from ..messages.reading import Readers
 from ..models import Run
-from ..telling import end_all, end_gone_round, end_read_again, keep_open, open_findings, stands_at, tell
+from ..telling import end_all, end_gone_round, end_read_again, keep_open, name_of, open_findings, stands_at, tell
 from . import circle
 from .plan import Plan, Position, missing, positions
 from .transactions import advance, forget_unchecked, snapshot
@@ -118,13 +118,20 @@ class Running:
     def end(self) -> None:
         """Of all that was looked for: findings that were not met again end."""
         now, since = self._clock.now(), self._run.started_at
-        with snapshot():
+        with snapshot() as cursor:
             if self.findings.is_cut:
                 keep_open(now)
             elif self._run.full:
                 end_all(since, now)
             else:
-                end_gone_round(since, now)
+                end_gone_round(since, now, self._moving(cursor))
+
+    def _moving(self, cursor: CursorWrapper) -> set[str]:
+        """The partitions and the walks along tables that come to the end of a round, as log and streams are now."""
+        gaps = known_gaps(cursor)
+        read = positions(cursor, self._log, self._books, gaps)
+        walker = Walker(self._checker(cursor, gaps, is_new=False), read)
+        return {name_of(one.place) for one in circle.rounds(read)} | {walk.name for walk in walked_in(walker)}
 
     def take_in(self, findings: Findings, checked: Counter[str]) -> None:
         """What a process beside this one found and told."""
