@@ -18,6 +18,7 @@ from .checks.facts import flatten
 from .checks.letters import Twins, check_letters
 from .checks.linked import check_linked
 from .checks.repeats import check_repeats
+from .checks.replays import check_replays
 from .checks.rows import check_nothing_beyond, check_rows, fact_tables
 from .checks.states import StateCheck
 from .checks.tallies import Tally
@@ -62,6 +63,9 @@ class Checker:
         self.checked[place.topic] += len(chunk.messages)
         self._note(place.stream, found.differences)
         self._note(place.stream, check_letters(self.cursor, chunk, found, self.now, self.twins))
+        is_inexact = any(key[:2] == place.key[:2] for key in self.inexact)
+        replays = check_replays(self.cursor, chunk, found.letters, self.now, self.twins.log, is_inexact=is_inexact)
+        self._note(place.stream, replays)
         self._note(place.stream, check_repeats(self.cursor, chunk, found))
         self._fold(place, found)
         for record, events in found.events.items():

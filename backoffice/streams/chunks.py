@@ -14,10 +14,11 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass
 class Outcome:
-    """The keys of the rows it was done to, and of others why not."""
+    """The keys of the rows it was done to, of others why not, and what else follows from it."""
 
     done: list[int] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    follows: list[str] = field(default_factory=list)
 
 
 def in_chunks(

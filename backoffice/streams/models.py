@@ -381,6 +381,10 @@ class Outgoing(models.Model):
                 condition=models.Q(record="ComplianceAlert", sent_at=None, discarded_at=None),
                 name="outgoing_alerts",
             ),
+            # Dead letters that are sent again, by the number of the letter.
+            models.Index(
+                KT("headers__replay_of"), condition=models.Q(headers__has_key="replay_of"), name="outgoing_replays"
+            ),
             # What has no record is a dead letter; by its position reconciliation finds it.
             models.Index(
                 "topic",

@@ -11,7 +11,7 @@ from backoffice.kernel.clock import FixedClock
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.database import Connection
-from backoffice.streams.deadletters.standing import Standing
+from backoffice.streams.standing import Standing
 from backoffice.streams.store import offsets
 from backoffice.streams.store.projection import STREAMS, Stream
 from backoffice.streams.store.sink import TableSink

@@ -25,14 +25,19 @@ NO_REPEAT = "A repeat is noted of a message that is none: {}."
 
 @dataclass(frozen=True)
 class Letter:
-    """``logged`` and ``standing`` tell when its message was logged, and as how old it counts; 0 is not known."""
+    """``logged`` and ``standing`` tell when its message was logged, and as how old it counts; 0 is not known.
 
+    ``number`` is the one by which a message names it that sends it again.
+    """
+
+    number: int
     standing: tuple[int, int]
     key: bytes | None
     value: bytes | None
     died_at: datetime
     reason: str
     state: str
+    resolved_at: datetime | None
     resolved_by: str
     note: str
     schema_id: int | None
@@ -64,13 +69,13 @@ def account(cursor: CursorWrapper, chunk: Chunk, readers: Readers, gaps: Gaps) -
         cursor,
         chunk,
         "streams_deadletter",
-        '"offset", standing_logged, standing_offset, key, value, died_at, reason, state, resolved_by, note, schema_id,'
-        " logged",
+        '"offset", id, standing_logged, standing_offset, key, value, died_at, reason, state, resolved_at, resolved_by,'
+        " note, schema_id, logged",
         f" AND generation = {chunk.place.generation:d}",
     )
     letters = {
-        offset: Letter((logged, stood), _bytes(key), _bytes(value), *rest)
-        for offset, logged, stood, key, value, *rest in rows
+        offset: Letter(number, (logged, stood), _bytes(key), _bytes(value), *rest)
+        for offset, number, logged, stood, key, value, *rest in rows
     }
     found = Accounted(letters=letters, noted=dict(_at(cursor, chunk, "streams_repeat", '"offset", record')))
     place = chunk.place

@@ -13,11 +13,13 @@ from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, dead_lette
 from backoffice.streams.deadletters.copies import copy_of
 
 from ..differences import Difference
-from ..messages.log import Chunk, Log, Position
+from ..messages.log import Chunk, Log, Said
 from .accounting import Accounted, Letter
 
 # A twin is sent after its letter was written; how far the clocks of the two may be apart.
 CLOCKS_APART = timedelta(minutes=10)
+# The headers by which a twin names its letter.
+POSITION = ("stream", "topic", "partition", "offset")
 
 NO_MESSAGE = "The dead letter names an offset at which Kafka has no message."
 OTHER_MESSAGE = "The dead letter holds another message than Kafka has at its offset."
@@ -55,11 +57,11 @@ class Twins:
             letters = {o: letter for o, letter in letters.items() if now - letter.died_at < timedelta(days=kept)}
         if not letters:
             return []
-        names: dict[Position, int] = {
+        names: dict[Said, int] = {
             (place.stream.name, place.topic, str(place.partition), str(offset)): offset for offset in letters
         }
         since = min(letter.died_at for letter in letters.values()) - CLOCKS_APART
-        found = self.log.twins(name, place.stream, set(names), since)
+        found = self.log.told(name, place.stream, POSITION, {said: letters[o].key for said, o in names.items()}, since)
         return sorted(names[position] for position in names.keys() - found)
 
 

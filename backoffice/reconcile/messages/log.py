@@ -1,17 +1,18 @@
 """Kafka's side: the messages of a range of offsets, read with a consumer that belongs to no group."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any
+from zlib import crc32
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from backoffice.kernel.errors import Retryable
-from backoffice.streams.deadletters.standing import standing_of
 from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED
+from backoffice.streams.standing import standing_of
 from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
@@ -22,8 +23,8 @@ ANSWER_SECONDS = 10.0
 # Where offsets are missing at the end, the client waits this long for messages that never come.
 _POLL_SECONDS = 0.05
 
-# Stream, topic, partition and offset of a message, each as text.
-Position = tuple[str, str, str, str]
+# What some headers of a message say.
+Said = tuple[str, ...]
 
 _SETTINGS = (
     CHECKED
@@ -92,6 +93,7 @@ class Log:
         self._prefix = prefix
         # Its log would repeat every failed connection; whoever asks tells of it.
         self._consumer = Consumer(_SETTINGS | dict(kafka) | {"log_level": "0"})
+        self._reading: object = None
 
     def __enter__(self) -> "Log":
         return self
@@ -110,30 +112,46 @@ class Log:
             raise Retryable(f"Kafka does not say what {topic}[{partition}] holds: {error.args[0].str()}") from error
         return int(low), int(high)
 
-    def twins(self, topic: str, stream: Stream, wanted: set[Position], since: datetime) -> set[Position]:
-        """Those of the positions that messages of a dead-letter topic name; it is read from ``since`` on."""
-        name = f"{self._prefix}{topic}"
+    def told(
+        self, topic: str, stream: Stream, names: Said, wanted: Mapping[Said, bytes | None], since: datetime
+    ) -> set[Said]:
+        """Those of the ``wanted`` that the headers of these names say in messages of the topic, from ``since`` on.
+
+        Each has the key of its message: the relay's client has sent it to a partition that follows from that, unless
+        partitions were added meanwhile. What is not there is looked for in all of them.
+        """
+        starts = self._starts(topic, since)
+        found: set[Said] = set()
+        for start in starts:
+            here = {said for said, key in wanted.items() if key and crc32(key) % len(starts) == start.partition}
+            found |= self._told_of(topic, stream, start, names, here)
+        for start in starts:
+            found |= self._told_of(topic, stream, start, names, wanted.keys() - found)
+        return found
+
+    def _starts(self, topic: str, since: datetime) -> list[TopicPartition]:
+        name, at = f"{self._prefix}{topic}", int(since.timestamp() * 1000)
         try:
             partitions = self._consumer.list_topics(name, timeout=ANSWER_SECONDS).topics[name].partitions
-            at = int(since.timestamp() * 1000)
-            starts = self._consumer.offsets_for_times(
+            return self._consumer.offsets_for_times(
                 [TopicPartition(name, partition, at) for partition in partitions], timeout=ANSWER_SECONDS
             )
         except KafkaException as error:
             raise Retryable(f"Kafka does not say what {topic} holds: {error.args[0].str()}") from error
-        found: set[Position] = set()
-        for start in starts:
-            low, high = self.bounds(topic, start.partition)
-            first = high if start.offset < 0 else max(low, start.offset)
-            for _, message in self._messages(Slice(stream, topic, start.partition, first, high, is_new=False)):
-                said: Any = message.headers() or []
-                headers = {header: (value or b"").decode() for header, value in said}
-                position = (headers.get("stream", ""), headers.get("topic", ""), headers.get("partition", ""),
-                            headers.get("offset", ""))  # fmt: skip
-                if position in wanted:
-                    found.add(position)
-                if found == wanted:
-                    return found
+
+    def _told_of(self, topic: str, stream: Stream, start: TopicPartition, names: Said, wanted: Set[Said]) -> set[Said]:
+        """Of one partition; it is read until all of them were told."""
+        found: set[Said] = set()
+        if not wanted:
+            return found
+        low, high = self.bounds(topic, start.partition)
+        first = high if start.offset < 0 else max(low, start.offset)
+        for _, message in self._messages(Slice(stream, topic, start.partition, first, high, is_new=False)):
+            given: Any = message.headers() or []
+            headers = {header: (value or b"").decode(errors="replace") for header, value in given}
+            found |= wanted & {tuple(headers.get(name, "") for name in names)}
+            if found == wanted:
+                break
         return found
 
     def chunks(self, place: Slice) -> Iterator[Chunk]:
@@ -159,15 +177,17 @@ class Log:
             at = chunk.end
 
     def _messages(self, place: Slice) -> Iterator[tuple[int, Message]]:
-        """Messages and their offsets."""
+        """Messages and their offsets. Others may be read in between, by the same consumer."""
         if place.start >= place.end:
             # To be told to begin behind the end of a log is an error for the client, though nobody reads on.
             return
-        name = f"{self._prefix}{place.topic}"
-        self._consumer.assign([TopicPartition(name, place.partition, place.start)])
+        name, mine = f"{self._prefix}{place.topic}", object()
         at = following = place.start
         deadline = time.monotonic() + PATIENCE_SECONDS
         while following < place.end:
+            if self._reading is not mine:
+                self._consumer.assign([TopicPartition(name, place.partition, following)])
+                self._reading, deadline = mine, time.monotonic() + PATIENCE_SECONDS
             for message in self._consumer.consume(min(10_000, place.end - following), _POLL_SECONDS):
                 if (message.topic(), message.partition()) != (name, place.partition):
                     continue

@@ -62,8 +62,7 @@ class Running:
             slices = plan.next(mine)
             ends = {part.key: part.end for part in slices}
             forget_unchecked(cursor, self._books, [position for position in mine if position.key in ends])
-            checker = self._checker(cursor, gaps, is_new=True)
-            checker.inexact = [position.key for position in read if position.is_inexact]
+            checker = self._checker(cursor, gaps, read, is_new=True)
             checker.behind = [position.key for position in read if self._is_behind(position, ends)]
             logged = self._examine(checker, mine, slices)
             checker.finish()
@@ -88,7 +87,7 @@ class Running:
                     for slow in circle.too_slow(rounds):
                         self.findings.add(slow)
                 slices = circle.again(rounds, min(budget, step))
-                checker = self._checker(cursor, gaps, is_new=False)
+                checker = self._checker(cursor, gaps, read, is_new=False)
                 self._examine(checker, read, slices)
                 checker.finish()
                 circle.move_on(rounds, slices, self._clock.now())
@@ -105,7 +104,7 @@ class Running:
             gaps = known_gaps(cursor)
             read = [p for p in positions(cursor, self._log, self._books, gaps) if p.topic in self._topics]
             slices = [part for position in read for part in circle.at_offsets(position, at)]
-            checker = self._checker(cursor, gaps, is_new=False)
+            checker = self._checker(cursor, gaps, read, is_new=False)
             self._examine(checker, read, slices)
             checker.finish()
             self.keep()
@@ -130,7 +129,7 @@ class Running:
         """The partitions and the walks along tables that come to the end of a round, as log and streams are now."""
         gaps = known_gaps(cursor)
         read = positions(cursor, self._log, self._books, gaps)
-        walker = Walker(self._checker(cursor, gaps, is_new=False), read)
+        walker = Walker(self._checker(cursor, gaps, read, is_new=False), read)
         return {name_of(one.place) for one in circle.rounds(read)} | {walk.name for walk in walked_in(walker)}
 
     def take_in(self, findings: Findings, checked: Counter[str]) -> None:
@@ -170,10 +169,10 @@ class Running:
             return True
         return ends.get(position.key, position.checked.next if position.checked else 0) < position.end
 
-    def _checker(self, cursor: CursorWrapper, gaps: Gaps, *, is_new: bool) -> Checker:
+    def _checker(self, cursor: CursorWrapper, gaps: Gaps, read: list[Position], *, is_new: bool) -> Checker:
         return Checker(
             cursor, self._readers, self.findings, self._run.started_at, self._books, self.checked, Twins(self._log),
-            gaps, is_new,
+            gaps, is_new, [position.key for position in read if position.is_inexact],
         )  # fmt: skip
 
     def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> dict[Place, int]:

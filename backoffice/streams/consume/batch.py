@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..deadletters.standing import Standing
+from ..standing import Standing
 
 Span = tuple[int, int]
 

@@ -8,7 +8,7 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from .. import telemetry
-from ..deadletters.standing import Standing, claims_standing, standing_of
+from ..standing import Standing, claims_standing, standing_of
 from .batch import Batch, Span
 from .gaps import Gaps
 from .logtimes import LogTimes, appended

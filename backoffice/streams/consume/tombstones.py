@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from backoffice.contracts.catalogue import TOPICS
 
-from ..deadletters.standing import Standing
+from ..standing import Standing
 from .batch import Batch, DeadLetter
 
 _BEFORE_ALL: Standing = (-1, -1)

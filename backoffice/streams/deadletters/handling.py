@@ -15,8 +15,8 @@ from backoffice.kernel.errors import Poison, Rejected
 from ..chunks import Outcome, in_chunks
 from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.emitting import outgoing
+from ..standing import REPLAY_OF, headers_of
 from .copies import LARGEST, fits
-from .standing import headers_of
 
 _TOO_LARGE = (
     f"It is larger than the {LARGEST:,} bytes that the relay can send; replay it with a mended event, or"
@@ -127,7 +127,7 @@ def _again(letter: DeadLetter, event: Mapping[str, Any] | None, actor: Actor, no
         row |= _mended(letter, event, now)
     if not fits(row["key"], row["value"]):
         return _TOO_LARGE
-    who = {"replay_of": str(letter.pk), "replayed_by": actor.id}
+    who = {REPLAY_OF: str(letter.pk), "replayed_by": actor.id}
     return Outgoing(**row | {"headers": who | headers_of(letter.standing_logged, letter.standing_offset)})
 
 

@@ -91,7 +91,7 @@ def carry_out(
     for outcome in outcomes:
         numbers.update(outcome.done)
         passed_over += outcome.passed_over
-        say(f"{len(numbers):,} {did}")
+        say("\n".join([*outcome.follows, f"{len(numbers):,} {did}"]))
     # Asked afterwards: somebody else may have been quicker.
     passed_over = [*why_not([number for number in asked if number not in numbers]), *passed_over]
     done = len(numbers)

@@ -10,7 +10,8 @@ from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Rejected
 
 from ..chunks import Outcome, in_chunks
-from ..models import Outgoing
+from ..models import DeadLetter, Outgoing
+from ..standing import REPLAY_OF
 
 # More messages behind a held one than this are not counted one by one.
 MANY = 10_000
@@ -65,7 +66,8 @@ def retry(query: Q, *, now: datetime) -> Iterator[Outcome]:
 def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Outcome]:
     """Never send held messages; they stay in the table with the reason, and their keys go on with the next ones.
 
-    While the relay tries one it is not known yet whether there is anything to discard; that is waited for.
+    A dead letter that was to be sent again by one of them is open again. While the relay tries one it is not known yet
+    whether there is anything to discard; that is waited for.
 
     Raises:
         Rejected: no reason is given.
@@ -79,9 +81,22 @@ def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[O
         Outgoing.objects.filter(pk__in=numbers).update(
             discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
         )
-        return Outcome(numbers)
+        return Outcome(numbers, follows=_reopened(rows))
 
     return in_chunks(_HELD.filter(query).defer("value"), give_up, lock_order=_ORDER)
+
+
+def _reopened(rows: list[Outgoing]) -> list[str]:
+    """Open the dead letters again that were to be sent by these; why they were to be stays with them."""
+    replays = {int(row.headers[REPLAY_OF]): row.pk for row in rows if REPLAY_OF in row.headers}
+    replayed = DeadLetter.objects.filter(pk__in=list(replays), state=DeadLetter.State.REPLAYED)
+    letters = list(replayed.order_by("pk").select_for_update().values_list("pk", flat=True))
+    DeadLetter.objects.filter(pk__in=letters).update(state=DeadLetter.State.OPEN, resolved_at=None, resolved_by="")
+    return [
+        f"Dead letter {letter} is open again, as message {replays[letter]}, by which it was to be sent, is discarded;"
+        " replay it, or discard it with `deadletters`."
+        for letter in letters
+    ]
 
 
 def _firsts(query: Q) -> QuerySet[Outgoing]:

@@ -23,8 +23,8 @@ from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import decode
 from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
-from ..deadletters.standing import standing_of
 from ..kafka.clients import CONSUMER
+from ..standing import standing_of
 from ..store.copying import table_shape
 from ..store.rows import project, with_digests
 from ..store.storing import store

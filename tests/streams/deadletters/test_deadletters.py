@@ -19,8 +19,8 @@ from backoffice.contracts.codec import encode, frame
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams import telemetry
-from backoffice.streams.deadletters.standing import headers_of
 from backoffice.streams.kafka.clients import producer
+from backoffice.streams.standing import headers_of
 from tests.faults.checks import reconciled
 from tests.spine import PATIENCE_SECONDS, Spine, produce
 from tests.streams.arriving import event_of

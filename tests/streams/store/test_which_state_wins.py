@@ -13,7 +13,7 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.examples import MOMENT
 from backoffice.kernel.ids import derived_id
 from backoffice.streams.consume.logtimes import LogTimes
-from backoffice.streams.deadletters.standing import Standing, claims_standing, headers_of, standing_of
+from backoffice.streams.standing import Standing, claims_standing, headers_of, standing_of
 from tests.streams.arriving import event_of, message
 from tests.streams.stored import Logged, Store
 

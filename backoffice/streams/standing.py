@@ -11,6 +11,8 @@ from collections.abc import Iterable
 # When a message was logged (milliseconds since 1970) and its offset: by these, states of one key are ordered.
 Standing = tuple[int, int]
 
+# Which dead letter it is that was sent again.
+REPLAY_OF = "replay_of"
 _OFFSET, _LOGGED = "replay_offset", "replay_logged"
 _MOST = 2**63 - 1
 
