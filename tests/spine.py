@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -182,17 +182,18 @@ class Spine:
             for topic in TOPICS
             for partition in range(self.partitions)
         }
-        admin = AdminClient({**settings.KAFKA})
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                found = {at: told.result(10).offset for at, told in admin.list_offsets(wanted).items()}
-            except KafkaException:
-                # A topic just made has no leader yet, nor has any just after the broker came back.
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return {(at.topic.removeprefix(self.prefix), at.partition): end for at, end in found.items()}
+        found: dict[TopicPartition, int] = {}
+
+        def told() -> bool:
+            # A topic just made has no leader yet, nor has any just after the broker came back; and a client remembers
+            # for a while what it was told.
+            admin = AdminClient({**settings.KAFKA})
+            with suppress(KafkaException):
+                found.update({at: future.result(10).offset for at, future in admin.list_offsets(wanted).items()})
+            return len(found) == len(wanted)
+
+        until(told, "Kafka tells where each partition ends")
+        return {(at.topic.removeprefix(self.prefix), at.partition): end for at, end in found.items()}
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
