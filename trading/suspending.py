@@ -13,9 +13,11 @@ from django.conf import settings
 from django.db import transaction
 
 from backoffice.contracts.codec import decode, unframe
+from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Poison, Retryable
 from backoffice.kernel.ids import derived_id
+from backoffice.kernel.text import storable
 from backoffice.live.bus import publish
 from backoffice.streams.consume.halting.diverting import Letter
 from backoffice.streams.database import Connection
@@ -29,6 +31,8 @@ from .selectors import Unheard, doubted_until, heard_since, unheard_providers
 PLATFORM = "platform"
 SILENT = "provider_silent"
 _UNTIL_TOLD = "Each of its markets stays suspended until it is told anew."
+# Characters of a provider's name that the contract takes.
+_LONGEST_NAME = next(field["max_length"] for field in schema("MarketUpdate")["fields"] if field["name"] == "provider")
 _BAD_MESSAGES = ProviderSuspension.Cause.BAD_MESSAGES.value
 
 
@@ -36,11 +40,18 @@ class Providers:
     """The senders of `odds-feed`: while one is suspended, its open markets are shown as suspended."""
 
     def named(self, connection: Connection, letters: Sequence[Letter]) -> list[str]:
-        """By the message's own word where it can be read; else by its key, which is the sport event's id."""
+        """By the message's own word where it can be read; else by its key, which is the sport event's id.
+
+        So too where no market can be of a provider of that name: markets that stand open are of another.
+        """
         keys = [(letter.key or b"").decode(errors="replace").replace("\0", "") for letter in letters]
         rows = connection.execute("SELECT id, provider FROM trading_sportevent WHERE id = ANY(%s)", [keys]).fetchall()
         known = {str(event): str(provider) for event, provider in rows}
-        return [self._in_its_own_words(letter) or known.get(key, "") for letter, key in zip(letters, keys, strict=True)]
+        own = map(self._in_its_own_words, letters)
+        return [
+            name if storable(name, _LONGEST_NAME) == name and name else known.get(key, name)
+            for name, key in zip(own, keys, strict=True)
+        ]
 
     def suspend(self, connection: Connection, names: Sequence[str], reason: str, now: datetime) -> None:
         for name in names:

@@ -4,6 +4,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
@@ -104,3 +105,17 @@ def test_what_is_accepted_needs_a_reason_and_what_is_not_halted_is_not_resumed(s
         call_command("streams", "resume", "trading", TOPIC, "0")
 
     assert spine.value("SELECT count(*) FROM streams_acceptance") == 0
+
+
+@pytest.mark.parametrize("name", ["a\\u0000b", "\\ud800", "long" * 1_000], ids=["nul", "surrogate", "long"])
+def test_bad_messages_halt_their_partition_whatever_their_schema_is_called(spine: Spine, name: str) -> None:
+    foreign = Schema(f'{{"type": "object", "properties": {{}}, "name": "{name}"}}', "JSON")
+    schema_id = SchemaRegistryClient({"url": settings.SCHEMA_REGISTRY_URL}).register_schema(
+        f"{spine.prefix}foreign", foreign
+    )
+    spine.send_bytes(TOPIC, [frame(schema_id, b"x")] * 15, partition=0)
+
+    with spine.streaming("trading"):
+        until(lambda: spine.rows("SELECT FROM streams_halt"), "the partition is halted")
+
+    assert [alert["kind"] for alert in _alerts(spine)] == ["stream_halted"]

@@ -4,9 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from backoffice.kernel.text import storable
+
 from ..standing import Standing
 
 Span = tuple[int, int]
+
+# Characters of a reason: what a halt and its alert say around it has to find room as well. A record is a name.
+_REASON, _NAME = 600, 200
 
 
 @dataclass(frozen=True)
@@ -14,6 +19,7 @@ class DeadLetter:
     """Why one message can never be stored; ``late`` when only the database noticed.
 
     ``is_clash`` when it came under the id of another event, which is worth an alert however few there are.
+    Its words may quote the message, its schema or a library; they are kept as every table takes them.
     """
 
     reason: str
@@ -21,6 +27,10 @@ class DeadLetter:
     record: str = ""
     late: bool = False
     is_clash: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", storable(self.reason, _REASON))
+        object.__setattr__(self, "record", storable(self.record, _NAME))
 
 
 @dataclass

@@ -45,8 +45,7 @@ def store_dead(connection: Connection, stream: str, batch: Batch, now: datetime)
 def _is_new(connection: Connection, stream: str, batch: Batch, row: int, dead: DeadLetter, now: datetime) -> bool:
     place = [stream, batch.topic, batch.generation, batch.partitions[row], batch.offsets[row]]
     key, value = batch.keys[row], batch.values[row]
-    told = [_storable(dead.record), dead.schema_id, _storable(dead.reason), key, value, batch.logged[row],
-            *batch.standing(row), now]  # fmt: skip
+    told = [dead.record, dead.schema_id, dead.reason, key, value, batch.logged[row], *batch.standing(row), now]
     if connection.execute(_LETTER, [*place, *told]).rowcount:
         return True
     if not connection.execute(_THE_SAME, [*place, value]).fetchall():
@@ -60,14 +59,9 @@ def _is_new(connection: Connection, stream: str, batch: Batch, row: int, dead: D
 def _send_copy(connection: Connection, stream: str, batch: Batch, row: int, dead: DeadLetter, now: datetime) -> None:
     position = (batch.topic, str(batch.partitions[row]), str(batch.offsets[row]))
     headers = dict(zip(("topic", "partition", "offset"), position, strict=True))
-    headers |= {"stream": stream, "reason": _storable(dead.reason), "schema_id": str(dead.schema_id or "")}
+    headers |= {"stream": stream, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
     copy = copy_of(batch.keys[row], batch.values[row])
     connection.execute(
         "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
         [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
     )
-
-
-def _storable(text: str) -> str:
-    """A text as every table takes it, whatever a message or a library has put into it."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

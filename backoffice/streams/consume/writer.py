@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from typing import Generic
 
@@ -46,7 +47,7 @@ class Writer(Generic[P]):
         self._stopping = threading.Event()
         self._inbox: queue.Queue[tuple[int, P, Asked]] = queue.Queue(maxsize=1)
         self._storing = threading.Lock()
-        self._failures = 0
+        self._failures = Counter[int]()
         self._thread = threading.Thread(target=self._run, name=f"write-{lane.group}", daemon=True)
 
     @property
@@ -141,16 +142,21 @@ class Writer(Generic[P]):
         return present == self.brake.topic_id
 
     def _after_failure(self, batch: Batch, error: BaseException) -> None:
-        """Try again for what may pass; then halt, because a fault of ours must not look like an idle topic."""
-        self._failures += 1
+        """Try again for what may pass; then halt, because a fault of ours must not look like an idle topic.
+
+        Counted for each partition: that another one goes on does not mend this one.
+        """
+        self._failures.update(batch.spans.keys())
         self.rewind.set()
-        if self._failures < TRIES:
+        failed = [partition for partition in batch.spans if self._failures[partition] >= TRIES]
+        if not failed:
             self._stopping.wait(BETWEEN_TRIES_SECONDS)
             self._reconnect(str(error))
             return
-        self._failures = 0
+        for partition in failed:
+            del self._failures[partition]
         told = f"{error} ({type(error).__name__}). Look at the worker's log, mend the cause, then resume it."
-        starts = {partition: start for partition, (start, _) in batch.spans.items()}
+        starts = {partition: max(batch.spans[partition][0], self.stored.get(partition, 0)) for partition in failed}
         try:
             self.brake.halt(
                 starts, Cause.UNSTORABLE, f"No message of it is to blame, and yet it cannot be stored: {told}"
@@ -180,16 +186,17 @@ class Writer(Generic[P]):
         return True
 
     def _committed(self, part: Batch) -> None:
-        self._failures = 0
         labels = self._lane.labels
         self.stored = self.stored | {partition: end for partition, (_, end) in part.spans.items()}
         telemetry.MESSAGES.labels(*labels).inc(len(part) - len(part.dead) - len(part.repeats) - len(part.passed))
         telemetry.DEAD_LETTERS.labels(*labels).inc(len(part.dead))
         telemetry.REPEATS.labels(*labels).inc(len(part.repeats))
         telemetry.BATCH_SIZE.labels(*labels).observe(len(part))
-        for partition, dead in self.brake.count(part):
-            if self.brake.stop(partition, part.spans[partition][1], dead):
+        for partition in sorted(set(part.partitions)):
+            if self.brake.count(part, partition):
                 self.rewind.set()
+        for partition in part.spans:
+            self._failures.pop(partition, None)
 
     def _trimmed(self, prepared: P) -> tuple[P, dict[int, tuple[int, DeadLetter]]]:
         """The batch without what comes from the bad message on that halts a partition, and where that is."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from backoffice.kernel.ids import derived_id
+from backoffice.kernel.text import storable
 
 from .emitting import Executes, emit
 
@@ -60,7 +61,7 @@ def _emit(
     event = {
         "event_id": str(event_id), "occurred_at": now, "brand": BRAND, "jurisdiction": settings.PLATFORM_JURISDICTION,
         "alert_id": str(alert_id), "player_id": None, "kind": kind, "queue": QUEUE, "rule_version": 1,
-        "summary": summary.replace("\x00", " ")[:_SUMMARY], **told,
+        "summary": storable(summary, _SUMMARY), **told,
     }  # fmt: skip
     # A key of its own: its end comes behind its beginning, and no alert waits for one that cannot be sent.
     emit(ALERT, event, key=str(alert_id), now=now, over=over)

@@ -1,6 +1,7 @@
 """What is no Exception, raised while a lane stores, ends no lane: it is tried again, and then waits for a person."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,32 @@ def test_a_writer_that_has_died_is_missed_though_no_message_follows(
 
     assert "its writer has died" in caplog.text
     assert "while it connects" in caplog.text
+
+
+class HalfStuck(Checkpoints):
+    """Stores what is of other partitions than the first, and fails at that one."""
+
+    def commit(self, prepared: Counted) -> Iterator[Counted]:
+        batch = prepared.batch
+        others = batch.until(0, batch.spans[0][0]) if 0 in batch.spans else batch
+        if others.spans:
+            yield from super().commit(self.prepare(others))
+        if 0 in batch.spans:
+            raise Panic("of the first")
+
+
+def test_a_partition_that_cannot_be_stored_halts_though_others_go_on(spine: Spine, tmp_path: Path) -> None:
+    send(spine, "stuck", 1)
+    sink, more = HalfStuck(tmp_path / "checkpoint.json", spine.registry), count()
+
+    def is_halted() -> bool:
+        send(spine, f"goes on {next(more)}", 1, partition=1)
+        return bool(spine.rows("SELECT FROM streams_halt"))
+
+    with reading(spine, sink):
+        until(is_halted, "it is halted")
+
+    ((partition, cause, reason),) = spine.rows("SELECT partition, cause, reason FROM streams_halt")
+    assert (partition, cause) == (0, "unstorable")
+    assert "of the first (Panic)" in reason
+    assert sink.counts["BetPlaced"] > 0

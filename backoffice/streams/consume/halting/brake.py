@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from backoffice.contracts.catalogue import TOPICS, TooManyBad
+from backoffice.kernel.errors import Retryable
+from backoffice.kernel.text import storable
 
 from ... import telemetry
 from ...database import connect, retryable
@@ -14,14 +15,14 @@ from ..batch import Batch, DeadLetter
 from ..lane import Lane, Limits
 from . import diverting, halts
 from .breaker import Breaker
-from .diverting import Letter
 from .halts import Cause, Past
 
 log = logging.getLogger(__name__)
 
-# Of so many of the last bad messages it is asked who sent them, and while they go on it is asked again now and then.
-ASKED_ABOUT = 50
+# While bad messages go on it is asked again now and then who sends them.
 AGAIN_SECONDS = 10.0
+# Characters of the reason of a halt; its alert takes no more.
+_REASON = 1_000
 
 
 @dataclass
@@ -36,7 +37,6 @@ class _Partition:
     accepted: int
     diverted: bool
     asked_at: float = 0.0
-    letters: deque[Letter] = field(default_factory=lambda: deque(maxlen=ASKED_ABOUT))
 
     @classmethod
     def after(cls, past: Past, limits: Limits) -> "_Partition":
@@ -73,59 +73,66 @@ class Brake:
         tripped = known.bad.trips_at(place for place, row in enumerate(places) if row in batch.dead)
         return None if tripped is None else places[tripped]
 
-    def count(self, part: Batch) -> list[tuple[int, DeadLetter]]:
-        """Take in what was stored. The partitions that halt behind it, each with its last bad message."""
-        stopping = []
-        for partition, messages in Counter(part.partitions).items():
-            known = self._of(partition)
-            dead = [row for row in part.dead if part.partitions[row] == partition]
-            if part.spans[partition][0] < known.accepted:
-                count, dead = self._not_accepted(part, partition, known.accepted)
-            else:
-                count = messages
-            self._count(known, part, partition, count, sorted(dead))
+    def count(self, part: Batch, partition: int) -> bool:
+        """Take in what was stored of a partition, and do what that leads to. Whether it halts behind it.
+
+        What fails in doing it would fail again with the next bad message, and again: it halts the partition as well.
+        """
+        known, end = self._of(partition), part.spans[partition][1]
+        dead = self._count(known, part, partition)
+        try:
             if known.unforeseen.is_tripped or (known.bad.is_tripped and not self._diverts):
-                if dead:
-                    stopping.append((partition, part.dead[max(dead)]))
-            elif self._diverts:
+                return bool(dead) and self.stop(partition, end, part.dead[dead[-1]])
+            if self._diverts:
                 self._divert_or_not(known, part, partition, dead)
-        return stopping
+        except Retryable:
+            raise
+        except Exception as error:
+            log.exception("%s: what too many bad messages lead to has failed", self._lane.group)
+            return self._halt_for(partition, end, error)
+        return False
 
-    def _not_accepted(self, part: Batch, partition: int, accepted: int) -> tuple[int, list[int]]:
-        rows = [row for row in part.places(partition) if part.offsets[row] >= accepted]
-        return len(rows), [row for row in rows if row in part.dead]
+    def _halt_for(self, partition: int, offset: int, error: Exception) -> bool:
+        self.halt(
+            {partition: offset}, Cause.UNSTORABLE,
+            "Too many of its messages are bad, and what that leads to has failed:"
+            f" {error} ({type(error).__name__}). Look at the worker's log, mend the cause, then resume it.",
+        )  # fmt: skip
+        return True
 
-    def _count(self, known: _Partition, part: Batch, partition: int, messages: int, dead: list[int]) -> None:
-        if not dead:
-            known.bad.count(messages)
-            known.unforeseen.count(messages)
-            return
-        rows = part.places(partition)[-messages:]
-        places = {row: place for place, row in enumerate(rows)}
-        known.bad.count(messages, [places[row] for row in dead])
-        known.unforeseen.count(
-            messages, [places[row] for row in dead if part.dead[row].late and not part.dead[row].is_clash]
-        )
-        known.letters.extend(Letter(part.keys[row], part.values[row], part.dead[row].schema_id) for row in dead)
+    def _count(self, known: _Partition, part: Batch, partition: int) -> list[int]:
+        """The bad ones among the messages that count."""
+        if part.spans[partition][0] >= known.accepted and not any(
+            part.partitions[row] == partition for row in part.dead
+        ):
+            # So is nearly every batch; no message of it is looked at.
+            messages, places = part.partitions.count(partition), dict[int, int]()
+        else:
+            rows = [row for row in part.places(partition) if part.offsets[row] >= known.accepted]
+            messages, places = len(rows), {row: place for place, row in enumerate(rows) if row in part.dead}
+        unforeseen = [row for row in places if part.dead[row].late and not part.dead[row].is_clash]
+        known.bad.count(messages, places.values())
+        known.unforeseen.count(messages, [places[row] for row in unforeseen])
+        return list(places)
 
-    def _divert_or_not(self, known: _Partition, part: Batch, partition: int, dead: list[int]) -> None:
+    def _divert_or_not(self, known: _Partition, part: Batch, partition: int, dead: Sequence[int]) -> None:
         if known.bad.is_tripped and dead and time.monotonic() >= known.asked_at + AGAIN_SECONDS:
-            self._divert(known, partition, part.offsets[max(dead)], part.dead[max(dead)])
+            self._divert(known, part, partition, dead[-1])
         elif known.diverted and known.bad.is_calm:
             self._end_diversion(known, partition)
 
-    def _divert(self, known: _Partition, partition: int, offset: int, dead: DeadLetter) -> None:
-        lane = self._lane
+    def _divert(self, known: _Partition, part: Batch, partition: int, latest: int) -> None:
+        lane, offset = self._lane, part.offsets[latest]
         with retryable(), connect(name=lane.session) as connection:
             accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
             if accepted > offset:
                 self.begin({partition: Past(accepted=accepted, diverted=known.diverted)})
                 return
-            sources = diverting.divert(
-                connection, stream=lane.stream, topic=lane.topic, partition=partition, offset=offset,
-                reason=too_many(lane.limits, dead), letters=list(known.letters), share=lane.limits.dead_letter_ratio,
-                now=lane.clock.now(),
+            bad = diverting.Bad(
+                lane.stream, lane.topic, part.generation, partition, known.bad.bad, offset,
+                too_many(lane.limits, part.dead[latest]), lane.limits.dead_letter_ratio,
             )  # fmt: skip
+            sources = diverting.divert(connection, bad, lane.clock.now())
         if not known.diverted:
             log.error("%s: bad messages of partition %s are diverted; suspended: %s", lane.group, partition, sources)
         known.diverted, known.asked_at = True, time.monotonic()
@@ -164,7 +171,7 @@ class Brake:
     def halt(self, offsets: Mapping[int, int], cause: Cause, reason: str) -> None:
         """Stop partitions, each where the sink stands, until a person resumes them."""
         # A connection of its own: both threads halt, while either may be in a transaction.
-        lane = self._lane
+        lane, reason = self._lane, storable(reason, _REASON)
         with retryable(), connect(name=lane.session) as connection:
             halted = halts.halt(
                 connection, stream=lane.stream, topic=lane.topic, offsets=offsets, cause=cause, reason=reason,

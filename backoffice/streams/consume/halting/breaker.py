@@ -33,6 +33,11 @@ class Breaker:
         self._forget(self._bad, self._seen)
 
     @property
+    def bad(self) -> int:
+        """How many of the messages that are counted now are bad."""
+        return len(self._bad)
+
+    @property
     def is_tripped(self) -> bool:
         return self._is_tripped(self._bad, self._seen)
 

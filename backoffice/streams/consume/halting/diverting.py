@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from backoffice.kernel.ids import derived_id
+from backoffice.kernel.text import storable
 
 from ...database import Connection
 from ...outbox.alerts import close_alert, raise_alert
@@ -20,6 +21,34 @@ log = logging.getLogger(__name__)
 
 ALERT = "stream_diverted"
 AUTOMATIC = "stream"
+# Characters of a reason and of a sender's name: an index holds names, and an alert lists them.
+_REASON, _NAME = 1_000, 128
+# So many letters are in memory at a time; each may be as large as a message can be.
+_AT_A_TIME = 50
+
+# The newest of a partition, which are those that its breaker counts.
+_LETTERS = (
+    "SELECT key, value, schema_id FROM streams_deadletter"
+    " WHERE (stream, topic, generation, partition) = (%s, %s, %s, %s)"
+    ' ORDER BY "offset" DESC LIMIT %s'
+)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """The bad messages of a partition that are one too many: the newest ``count`` of its dead letters.
+
+    ``offset`` is that of the newest, ``reason`` says what led to it. Whoever sent more than ``share`` is suspended.
+    """
+
+    stream: str
+    topic: str
+    generation: int
+    partition: int
+    count: int
+    offset: int
+    reason: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -58,24 +87,14 @@ def register(topic: str, senders: Senders) -> None:
     _SENDERS[topic] = senders
 
 
-def divert(
-    connection: Connection,
-    *,
-    stream: str,
-    topic: str,
-    partition: int,
-    offset: int,
-    reason: str,
-    letters: Sequence[Letter],
-    share: float,
-    now: datetime,
-) -> list[str]:
-    """Note that bad messages of the partition are diverted, and suspend whoever sent more than ``share`` of them.
+def divert(connection: Connection, bad: Bad, now: datetime) -> list[str]:
+    """Note that bad messages of the partition are diverted, and suspend whoever sent more than their share of them.
 
     One alert for a topic, however many of its partitions follow. Returns who is suspended on account of the partition.
     """
+    stream, topic, reason = bad.stream, bad.topic, storable(bad.reason, _REASON)
     with connection.transaction():
-        sources = _sources(connection, topic, letters, share)
+        sources = _sources(connection, bad)
         alert_id = _open_alert(connection, stream, topic)
         row = connection.execute(
             "INSERT INTO streams_diversion AS d"
@@ -83,7 +102,7 @@ def divert(
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, '')"
             " ON CONFLICT (stream, topic, partition) WHERE ended_at IS NULL DO UPDATE SET"
             " sources = ARRAY(SELECT DISTINCT unnest(d.sources || excluded.sources) ORDER BY 1) RETURNING sources",
-            [stream, topic, partition, offset, reason, sources,
+            [stream, topic, bad.partition, bad.offset, reason, sources,
              alert_id or derived_id(ALERT, stream, topic, now.isoformat()), now],
         ).fetchone()  # fmt: skip
         if sources:
@@ -126,18 +145,28 @@ def _changed(topic: str, names: Sequence[str]) -> None:
             log.exception("nobody could be told that senders of %s are suspended or released", topic)
 
 
-def _sources(connection: Connection, topic: str, letters: Sequence[Letter], share: float) -> list[str]:
-    """Who sent more than ``share`` of the messages. A fault in telling it must not stop the lane: then it is nobody."""
-    senders = _SENDERS.get(topic)
-    if senders is None or not letters:
+def _sources(connection: Connection, bad: Bad) -> list[str]:
+    """Who sent more than the share of the messages. A fault in telling it must not stop the lane: then it is nobody."""
+    if bad.topic not in _SENDERS:
         return []
     try:
         with connection.transaction():
-            counted = Counter(senders.named(connection, letters))
+            counted = _counted(connection, bad)
     except Exception:
-        log.exception("who sent the bad messages of %s cannot be told", topic)
+        log.exception("who sent the bad messages of %s cannot be told", bad.topic)
         return []
-    return sorted(name for name, count in counted.items() if name and count > share * len(letters))
+    return sorted(name for name, count in counted.items() if name and count > bad.share * counted.total())
+
+
+def _counted(connection: Connection, bad: Bad) -> Counter[str]:
+    """How many of the messages each sender sent, by name, as far as a name goes."""
+    counted = Counter[str]()
+    with connection.cursor(name="letters") as cursor:
+        cursor.execute(_LETTERS, [bad.stream, bad.topic, bad.generation, bad.partition, bad.count])
+        while rows := cursor.fetchmany(_AT_A_TIME):
+            letters = [Letter(key, value, schema_id) for key, value, schema_id in rows]  # type: ignore[arg-type]
+            counted.update(storable(name, _NAME) for name in _SENDERS[bad.topic].named(connection, letters))
+    return counted
 
 
 def _open_alert(connection: Connection, stream: str, topic: str) -> UUID | None:

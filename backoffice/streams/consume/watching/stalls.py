@@ -6,12 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from backoffice.kernel.ids import derived_id
+from backoffice.kernel.text import storable
 
 from ...database import Connection, connect, retryable
 from ...outbox.alerts import close_alert, raise_alert
 
 ALERT = "stream_stalled"
 _ANSWER_MS = 4_000
+# Characters of what is told; its alert takes no more.
+_TOLD = 1_000
 
 Place = tuple[str, str, int]
 
@@ -45,7 +48,7 @@ def read() -> Stored:
 
 def begin(connection: Connection, stream: str, topic: str, partitions: Sequence[int], told: str, now: datetime) -> None:
     """Note that a lane stands still and raise an alert, unless that was done already."""
-    alert_id = derived_id(ALERT, stream, topic, now.isoformat())
+    alert_id, told = derived_id(ALERT, stream, topic, now.isoformat()), storable(told, _TOLD)
     with connection.transaction():
         is_new = connection.execute(
             "INSERT INTO streams_stall (stream, topic, partitions, told, alert_id, noticed_at)"
