@@ -77,7 +77,7 @@ class DeadLetter(models.Model):
     """A message that no projection can store, with the reason in words.
 
     ``standing_logged`` (milliseconds, 0 where the log has no times) and ``standing_offset`` say how old it is: its own
-    place, or where it stood at first if it is a dead letter that was sent again.
+    place, or where it stood at first if it is a dead letter that was sent again. ``alert_id`` is that of a clash.
     """
 
     class State(models.TextChoices):
@@ -103,6 +103,7 @@ class DeadLetter(models.Model):
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.TextField(blank=True, db_default="")
     note = models.TextField(blank=True, db_default="")
+    alert_id = models.UUIDField(null=True)
 
     class Meta:
         constraints = [
@@ -114,7 +115,8 @@ class DeadLetter(models.Model):
         indexes = [
             models.Index(
                 fields=["id"], include=["stream", "topic"], condition=models.Q(state="open"), name="open_dead_letters"
-            )
+            ),
+            models.Index(fields=["alert_id"], condition=models.Q(alert_id__isnull=False), name="told_dead_letters"),
         ]
 
     def __str__(self) -> str:
@@ -307,11 +309,12 @@ class Stall(models.Model):
 
 
 class ClockedJob(models.Model):
-    """When a job by the clock last did its work; ``known_since`` is when it was first to be waited for."""
+    """When a job last did its work, since when it is waited for, and the id of the open alert about that."""
 
     name = models.TextField(primary_key=True)
     known_since = models.DateTimeField()
     succeeded_at = models.DateTimeField(null=True)
+    alert_id = models.UUIDField(null=True)
 
     class Meta:
         db_table = "streams_clocked_job"

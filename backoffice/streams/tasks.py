@@ -12,8 +12,8 @@ from backoffice.kernel.clock import SystemClock
 
 from .jobs import Undone, clocked
 from .models import Diversion, Halt, Stall, Tombstone, TombstoneRetention
-from .outbox.alerts import raise_alert
 from .tables.partitions import NotMade, ensure_partitions
+from .tables.unmade import JOB, end_not_made, tell_not_made
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +29,16 @@ _DISCARDED = (
 )
 
 
-@clocked("streams.make_partitions")
+@clocked(JOB)
 def make_partitions() -> None:
-    """The monthly partitions of the months to come, and any that is missing; an alert where that fails."""
+    """The monthly partitions of the months to come, and any that is missing; one alert while that fails."""
     now = SystemClock().now()
     try:
         made = ensure_partitions(now)
     except NotMade as reason:
-        raise_alert(
-            "partitions_not_made",
-            f"Months could not be made ({reason}). Their rows lie in the default partition until they are; it is tried"
-            " again tomorrow, or at once with `manage.py partitions`.",
-            now=now,
-        )
+        tell_not_made(reason, now)
         raise Undone(f"partitions could not be made: {reason}") from reason
+    end_not_made(now)
     log.info("made partitions: %s", ", ".join(made) or "none is missing")
 
 

@@ -22,6 +22,7 @@ EXEMPT = {
     "trading_statuschange.id": _NUMBER,
     "metrics_rolled.id": "There is one row, which a check of the table holds.",
     "streams_deadletter.record": "A name beside the message, which is compared; shown to people only.",
+    "streams_deadletter.alert_id": "Which alert tells of a clash; the alert is compared where its topic is read.",
     "streams_deadletter.note": _ACT,
     "streams_deadletter.resolved_at": _ACT,
     "streams_deadletter.resolved_by": _ACT,

@@ -1,6 +1,8 @@
 """The streams' housekeeping does what is due and nothing more, however often it runs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 
 import psycopg
@@ -10,6 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from backoffice.celery import app
+from backoffice.contracts.codec import decode
+from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.models import Halt, Outgoing
 from backoffice.streams.tables import partitions
@@ -44,6 +48,39 @@ def test_a_partition_that_cannot_be_made_is_an_alert(database: str, monkeypatch:
     assert alert.record == "ComplianceAlert"
     assert f"{month}: canceling statement due to lock timeout".encode() in bytes(alert.value or b"")
     assert missing_partitions(SystemClock().now()) == [month]
+
+
+@pytest.mark.parametrize("mend", [make_partitions, partial(call_command, "partitions", stdout=StringIO())])
+def test_one_alert_tells_of_months_that_are_missing_until_they_are_made(
+    database: str, monkeypatch: pytest.MonkeyPatch, mend: Callable[[], object]
+) -> None:
+    monkeypatch.setattr(partitions, "PATIENCE", "20ms")
+    month = f"metrics_window_{SystemClock().now():%Y%m}"
+
+    def miss_two_nights() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP TABLE "{month}"')
+        with psycopg.connect(databases.beside(settings.DATABASE_URL, database)) as reader:
+            reader.execute("SELECT count(*) FROM metrics_window")
+            make_partitions()
+            make_partitions()
+
+    for told in (["opened"], ["opened", "closed", "opened"]):
+        miss_two_nights()
+        assert [status for _, status in alerts()] == told
+        mend()
+        mend()
+        assert [status for _, status in alerts()] == [*told, "closed"]
+
+    first, *_, last = (alert_id for alert_id, _ in alerts())
+    assert first != last
+
+
+def alerts() -> list[tuple[str, str]]:
+    rows = Outgoing.objects.filter(record="ComplianceAlert").order_by("id")
+    told = [decode(bytes(row.value or b""), schema("ComplianceAlert")) for row in rows]
+    assert {alert["kind"] for alert in told} == {"partitions_not_made"}
+    return [(alert["alert_id"], alert["status"]) for alert in told]
 
 
 def test_a_person_makes_what_is_missing_or_is_told_why_not(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from ..chunks import Outcome, in_chunks
 from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.emitting import outgoing
 from ..standing import REPLAY_OF, headers_of
+from .clashes import end_told
 from .copies import LARGEST, fits
 
 _TOO_LARGE = (
@@ -116,6 +117,7 @@ def _close(numbers: list[int], state: DeadLetter.State, actor: Actor, reason: st
     DeadLetter.objects.filter(pk__in=numbers).update(
         state=state, resolved_at=now, resolved_by=actor.id, note=reason
     )  # fmt: skip
+    end_told(numbers, now)
 
 
 def _again(letter: DeadLetter, event: Mapping[str, Any] | None, actor: Actor, now: datetime) -> Outgoing | str:

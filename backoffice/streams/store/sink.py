@@ -17,7 +17,7 @@ from ..consume.deadletters import store_dead
 from ..consume.decoding import Decoded, decode
 from ..consume.sink import Fenced, Position, Unstorable
 from ..database import Connection, connect, retryable, session_name
-from ..outbox.alerts import raise_alert
+from ..deadletters.clashes import Clashes, tell_of
 from . import announcing, offsets
 from .copying import table_shape
 from .projection import Stream
@@ -153,16 +153,11 @@ class TableSink:
             return known(self.connection, decoded.tables, self._stream, self._shapes)
 
     def _tell_of_clashes(self, batch: Batch, now: datetime) -> None:
-        """One alert for those of a batch: money may hang on what was not stored."""
         rows = [row for row, dead in sorted(batch.dead.items()) if dead.is_clash]
         if rows:
-            first = f"{batch.topic}[{batch.partitions[rows[0]]}]@{batch.offsets[rows[0]]}"
-            summary = (
-                f"{self._stream.name}: {len(rows)} messages of {batch.topic} come under ids of other events, the first"
-                f" {first} ({batch.dead[rows[0]].record}). They are in the dead letters; ask their producer about them."
-            )
-            places = [f"{batch.partitions[row]}@{batch.offsets[row]}" for row in rows]
-            raise_alert("event_id_clash", summary, now=now, evidence={"places": places}, over=self.connection)
+            places = [(batch.partitions[row], batch.offsets[row]) for row in rows]
+            record = batch.dead[rows[0]].record
+            tell_of(Clashes(self._stream.name, batch.topic, batch.generation, places, record), now, self.connection)
 
     def _store_repeats(self, batch: Batch, now: datetime) -> None:
         if not batch.repeats:

@@ -155,6 +155,9 @@ def test_a_clash_raises_one_alert_for_its_batch(store: Store) -> None:
 
     alerts = store.connection.execute("SELECT topic FROM streams_outbox WHERE topic NOT LIKE '%.dlq'").fetchall()
     assert alerts == [("compliance-alerts",)]
+    named = store.connection.execute('SELECT "offset", alert_id FROM streams_deadletter ORDER BY id').fetchall()
+    assert [(offset, alert_id is not None) for offset, alert_id in named] == [(1, True), (2, True)]
+    assert len({alert_id for _, alert_id in named}) == 1
 
 
 def test_a_digest_tells_bodies_and_records_apart() -> None:

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 from backoffice.commands import OperatorCommand
 from backoffice.kernel.clock import SystemClock
 from backoffice.streams.tables.partitions import NotMade, ensure_partitions
+from backoffice.streams.tables.unmade import end_not_made
 
 
 class Command(OperatorCommand):
@@ -15,11 +16,13 @@ class Command(OperatorCommand):
     )
 
     def handle(self, **_: Any) -> None:
+        now = SystemClock().now()
         try:
-            made = ensure_partitions(SystemClock().now())
+            made = ensure_partitions(now)
         except NotMade as reason:
             raise CommandError(
                 f"Could not be made: {reason}. Their rows lie in the default partition until they are; end what holds"
                 " the table, then type it again."
             ) from reason
+        end_not_made(now)
         self.stdout.write(f"made: {', '.join(made) or 'none is missing'}")

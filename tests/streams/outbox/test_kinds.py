@@ -1,0 +1,40 @@
+"""Every kind of alert that the code raises is closed by the code, and docs/streams.md says by what."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+APPS = ("backoffice", "players", "wallet", "trading", "compliance")
+TABLE = Path("docs/streams.md").read_text("utf-8").partition("## Alerts and what ends them")[2].partition("\n## ")[0]
+
+
+def kinds(function: str, place: int) -> set[str]:
+    """What calls of a function give it at a place: written out, or a name of the module."""
+    return {kind for app in APPS for file in Path(app).rglob("*.py") for kind in _of_module(file, function, place)}
+
+
+def _of_module(file: Path, function: str, place: int) -> Iterator[str]:
+    module = ast.parse(file.read_text("utf-8"))
+    named = {
+        target.id: node.value.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function:
+            match node.args[place]:
+                case ast.Constant(str(kind)):
+                    yield kind
+                case ast.Name(name):
+                    yield str(named[name])
+                case other:
+                    raise AssertionError(f"{file}: {function} is given {ast.unparse(other)}, which names no kind")
+
+
+def test_what_is_raised_is_closed_and_stands_in_the_documentation() -> None:
+    told = set(re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", TABLE, re.MULTILINE))
+
+    assert kinds("raise_alert", 0) == kinds("close_alert", 1) == told
