@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from confluent_kafka.schema_registry import (
@@ -24,13 +25,29 @@ from backoffice.kernel.errors import Poison, Rejected, Retryable
 logging.getLogger(httpx.__name__).setLevel(logging.WARNING)
 
 T = TypeVar("T")
-K = TypeVar("K")
+V = TypeVar("V")
+N = TypeVar("N", int, str)
 
 TIMEOUT = 5.0
 # So long a registry that did not answer is left alone where what it said before is known.
 REST_SECONDS = 30.0
+# So long what it said of an id is believed before it is asked again.
+BELIEVED_SECONDS = 60.0
+# Ids are positive and fit into the 32 bits with a sign in which registries keep them; a frame has room for more.
+LAST_ID = 2**31 - 1
 _REFUSALS = {409: "incompatible", 422: "no valid Avro"}
+# With these a server may refuse one id, or be no registry at all; what else it answers tells which.
+_OF_ONE_ID = frozenset({400, 404, 409, 422})
+# What the client fails with where an answer is none of a registry.
+_NONSENSE = (ValueError, TypeError, KeyError, AttributeError)
 _FULL_TRANSITIVE = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What is not believed, and why."""
+
+    why: str
 
 
 class Known(Protocol):
@@ -50,24 +67,33 @@ class Known(Protocol):
 
 
 class Registry:
-    """Registers our records and looks up ids; each answer is asked for once and kept.
+    """Registers our records and looks up ids. What the registry says of one is believed for a while, and asked again
+    when it is used after that: one question for each id and ``believed`` seconds.
 
-    It does not try again by itself: the caller knows how long it may wait. While the registry is away, what is
-    ``known`` of it is good enough, and is held against what it says when it is back: a registry that was made anew
-    gives old ids to other schemas, and messages of before would be read wrong.
+    A registry that was made anew gives old ids to other schemas, and messages of before would be read wrong; so it is
+    held against what it said before, to this process and, by what is ``known``, to any other. While it is away that is
+    good enough. It does not try again by itself: the caller knows how long it may wait.
     """
 
-    def __init__(self, url: str, prefix: str = "", timeout: float = TIMEOUT, known: Known | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        prefix: str = "",
+        timeout: float = TIMEOUT,
+        known: Known | None = None,
+        believed: float = BELIEVED_SECONDS,
+    ) -> None:
         found = address(url)
         self._known = known
-        self._unproved: set[int | str] = set()
+        self._believed = believed
+        self._due: dict[int | str, float] = {}
         self._rests_until = 0.0
         self._name = found.name
         self._prefix = prefix
         self._client = _client(found, timeout)
-        self._ids: dict[str, int] = {}
-        self._writers: dict[int, Writer] = {}
-        self._refused: dict[int, str] = {}
+        # Each with what the registry said at last, or why that is refused.
+        self._ids: dict[str, int | Refused] = {}
+        self._writers: dict[int, Writer | Refused] = {}
 
     def subject(self, record: str) -> str:
         return f"{self._prefix}{topic_of(record)}-{NAMESPACE}.{record}"
@@ -76,12 +102,10 @@ class Registry:
         """The id of the record's current schema.
 
         Raises:
-            Rejected: the schema is not compatible with those registered before.
+            Rejected: the schema is not compatible with those registered before, or its id is not what it was before.
             Retryable: the registry is away.
         """
-        if record not in self._ids or self._is_due(record):
-            self._ids[record] = self._registered(record, self.subject(record), schema_text(record))
-        return self._ids[record]
+        return self.register_version(record, None)
 
     def register_version(self, record: str, version: int | None) -> int:
         """The id of a released version of the record, counted from 1; without a number that of the current schema.
@@ -89,13 +113,11 @@ class Registry:
         Raises:
             Rejected, Retryable: as for ``register``.
         """
-        if version is None:
-            return self.register(record)
-        name = f"{record}.{version}"
-        if name not in self._ids or self._is_due(name):
-            text = canonical(released(record)[version - 1])
-            self._ids[name] = self._registered(name, self.subject(record), text)
-        return self._ids[name]
+        name = record if version is None else f"{record}.{version}"
+        found = self._answer(name, self._ids, lambda: self._registered(name, record, version))
+        if isinstance(found, Refused):
+            raise Rejected(found.why)
+        return found
 
     def ensure(self, records: Iterable[str]) -> None:
         """Register every released version and the current one of each record, under FULL_TRANSITIVE.
@@ -108,7 +130,8 @@ class Registry:
             # Set before anything is added, so that a subject whose level was lowered by hand takes nothing wrong in.
             self._guard(subject)
             for text in dict.fromkeys(canonical(version) for version in (*released(record), schema(record))):
-                self._ids[record] = self._register(subject, text)
+                self._ids[record] = self._kept(self._register(subject, text), text, subject)
+            self._believe(record)
 
     def is_ensured(self, record: str) -> bool:
         """Whether the subject has the record's current schema and demands FULL_TRANSITIVE of the next. The schema's id
@@ -128,75 +151,122 @@ class Registry:
         """The record and schema that an id stands for.
 
         Raises:
-            Poison: the registry is there and knows no such schema, or another one than before, or what it knows is no
-                Avro record.
+            Poison: it is no id; or the registry is there and knows no such schema, or another one than before, or what
+                it knows is no Avro record.
             Retryable: the registry is away and the id is not known.
         """
-        if schema_id in self._refused:
-            raise Poison(self._refused[schema_id])
-        if schema_id not in self._writers or self._is_due(schema_id):
-            self._writers.pop(schema_id, None)
-            self._writers[schema_id] = self._writer(schema_id)
-        return self._writers[schema_id]
+        if not 0 < schema_id <= LAST_ID:
+            raise Poison(f"schema id {schema_id} is none that a registry gives; they go from 1 to {LAST_ID}")
+        found = self._answer(schema_id, self._writers, lambda: self._writer(schema_id))
+        if isinstance(found, Refused):
+            raise Poison(found.why)
+        return found
 
     def reach(self) -> None:
         """
         Raises:
             Retryable: the registry is away.
         """
-        self._ask(lambda: self._client.get_subjects(offset=0, limit=1))
+        if not isinstance(self._ask(lambda: self._client.get_subjects(offset=0, limit=1)), list):
+            raise Retryable(f"{self._no_registry()}.")
 
-    def _writer(self, schema_id: int) -> Writer:
-        found = self._ask_or_rest(
-            schema_id,
-            lambda: self._client.get_schema(schema_id),
-            lambda: self._known.schema(self._name, schema_id) if self._known else None,
-        )
+    def _writer(self, schema_id: int) -> Writer | Refused:
+        before = self._writers.get(schema_id)
+        found = self._ask_or_rest(schema_id, lambda: self._said(schema_id), lambda: self._known_writer(schema_id))
         if found is None:
             raise Poison(f"unknown schema id {schema_id}; its producer has to register its schema first")
-        if isinstance(found, str):
-            return self._read(schema_id, found)
-        writer = self._read(schema_id, found.schema_str)
-        text = canonical(writer.schema)
+        if isinstance(found, Refused) or found is before:
+            return found
+        text = canonical(found.schema)
+        if isinstance(before, Writer) and canonical(before.schema) == text:
+            return before
         if not self._is_kept(schema_id, text, None):
-            raise Poison(self._made_anew(schema_id))
-        return writer
+            # Asked at each use, so that it is read at once when the registry has its data back.
+            self._due.pop(schema_id, None)
+            return Refused(self._made_anew(schema_id))
+        return found
 
-    def _read(self, schema_id: int, text: str | None) -> Writer:
-        """A schema that cannot be read is refused for good; it is not asked for again."""
+    def _said(self, schema_id: int) -> Writer | Refused | None:
+        """What the registry knows under the id.
+
+        A refusal of one id by a registry that answers else is about that id.
+        """
         try:
-            return writer_of(schema_id, text)
-        except Poison as poison:
-            self._refused[schema_id] = str(poison)
-            raise
+            found = self._ask(lambda: self._client.get_schema(schema_id))
+        except (Retryable, Rejected) as error:
+            if not _may_be_of_one_id(error.__cause__):
+                raise
+            self.reach()
+            return None
+        return _read(schema_id, found.schema_str) if found else None
 
-    def _registered(self, name: str, subject: str, text: str) -> int:
-        found = self._ask_or_rest(
-            name,
-            lambda: self._register(subject, text),
-            lambda: self._known.schema_id(self._name, subject, text) if self._known else None,
-        )
-        return int(found or 0)
+    def _known_writer(self, schema_id: int) -> Writer | Refused | None:
+        """What this process was told at last, or else what is known from before."""
+        if schema_id in self._writers:
+            return self._writers[schema_id]
+        text = self._known.schema(self._name, schema_id) if self._known else None
+        return None if text is None else _read(schema_id, text)
 
-    def _ask_or_rest(self, what: int | str, question: Callable[[], T], known: Callable[[], K | None]) -> T | K | None:
+    def _registered(self, name: str, record: str, version: int | None) -> int | Refused:
+        text = schema_text(record) if version is None else canonical(released(record)[version - 1])
+        before, subject = self._ids.get(name), self.subject(record)
+        try:
+            found = self._ask_or_rest(
+                name,
+                lambda: self._looked_up(subject, text, before),
+                lambda: before or self._known_id(subject, text),
+            )
+            if isinstance(found, Refused) or (found and found == before):
+                return found
+            return self._kept(found or 0, text, subject)
+        except Rejected as refusal:
+            self._due.pop(name, None)
+            return Refused(str(refusal))
+
+    def _known_id(self, subject: str, text: str) -> int | Refused | None:
+        return self._known.schema_id(self._name, subject, text) if self._known else None
+
+    def _looked_up(self, subject: str, text: str, before: int | Refused | None) -> int | Refused | None:
+        """The id of the schema. Who has had it before only asks, and registers where it is no more what it was."""
+        if isinstance(before, int):
+            found = self._ask(lambda: self._client.lookup_schema(subject, Schema(text, "AVRO")))
+            if found is not None and found.schema_id == before:
+                return before
+        return self._register(subject, text)
+
+    def _ask_or_rest(self, what: int | str, question: Callable[[], T], known: Callable[[], T]) -> T:
         """The registry's answer, or what is known while it is away or does not know; None where neither has one."""
         if time.monotonic() < self._rests_until and (before := known()) is not None:
-            self._unproved.add(what)
+            self._due[what] = self._rests_until
             return before
         try:
-            answer = self._ask(question)
+            answer = question()
         except Retryable:
             self._rests_until = time.monotonic() + REST_SECONDS
             if (before := known()) is None:
                 raise
-            self._unproved.add(what)
+            self._due[what] = self._rests_until
             return before
-        self._unproved.discard(what)
-        return known() if answer is None else answer
+        if answer is None and (answer := known()) is None:
+            return answer
+        self._believe(what)
+        return answer
 
-    def _is_due(self, what: int | str) -> bool:
-        """Whether something was taken from what is known, and the registry may be back by now."""
-        return what in self._unproved and time.monotonic() >= self._rests_until
+    def _believe(self, what: int | str) -> None:
+        self._due[what] = time.monotonic() + self._believed
+
+    def _answer(self, what: N, answers: dict[N, V], ask: Callable[[], V]) -> V:
+        """What is believed of it. Others who come while it is asked for go on with what was said before."""
+        now = time.monotonic()
+        if now >= self._due.get(what, 0.0):
+            if what in answers:
+                self._due[what] = now + TIMEOUT
+            try:
+                answers[what] = ask()
+            except BaseException:
+                self._due.pop(what, None)
+                raise
+        return answers[what]
 
     def _is_kept(self, schema_id: int, text: str, subject: str | None) -> bool:
         """Whether that is what the id stands for from now on; it may be known as another one since before."""
@@ -213,9 +283,12 @@ class Registry:
         schema_id = self._ask(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
         if schema_id is None:
             raise Retryable(f"The schema registry at {self._name} takes no schemas; correct SCHEMA_REGISTRY_URL.")
-        if not self._is_kept(int(schema_id), text, subject):
-            raise Rejected(f"{self._made_anew(schema_id)}.")
         return int(schema_id)
+
+    def _kept(self, schema_id: int, text: str, subject: str) -> int:
+        if not self._is_kept(schema_id, text, subject):
+            raise Rejected(f"{self._made_anew(schema_id)}.")
+        return schema_id
 
     def _guard(self, subject: str) -> None:
         """Demand FULL_TRANSITIVE of a subject, whether it has a schema already or not."""
@@ -224,6 +297,8 @@ class Registry:
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         """The registry's answer; None when it says that there is no such thing."""
+        # Its client would give the same answer for good.
+        self._client.clear_caches()  # type: ignore[no-untyped-call]
         try:
             return question()
         except SchemaRegistryError as error:
@@ -235,6 +310,11 @@ class Registry:
                 f"The schema registry at {self._name} does not answer ({type(error).__name__}); "
                 "start it or correct SCHEMA_REGISTRY_URL."
             ) from error
+        except _NONSENSE as error:
+            raise Retryable(f"{self._no_registry()} ({type(error).__name__} in what it said).") from error
+
+    def _no_registry(self) -> str:
+        return f"What answers at {self._name} is no schema registry; correct SCHEMA_REGISTRY_URL"
 
     def _refusal(self, error: SchemaRegistryError) -> Rejected | Retryable:
         if error.http_status_code in _REFUSALS:
@@ -260,6 +340,20 @@ def _client(found: Address, timeout: float) -> SchemaRegistryClient:
     return client
 
 
+def _read(schema_id: int, text: str | None) -> Writer | Refused:
+    try:
+        return writer_of(schema_id, text)
+    except Poison as poison:
+        return Refused(str(poison))
+
+
 def _is_unknown(error: SchemaRegistryError) -> bool:
     """A registry's 404 has a code of its own (40401 …); any other web server's has none and says nothing."""
-    return error.http_status_code == 404 and 40400 <= (error.error_code or 0) < 40500
+    code = error.error_code
+    return error.http_status_code == 404 and isinstance(code, int) and 40400 <= code < 40500
+
+
+def _may_be_of_one_id(cause: BaseException | None) -> bool:
+    if isinstance(cause, SchemaRegistryError):
+        return cause.http_status_code in _OF_ONE_ID
+    return isinstance(cause, _NONSENSE)

@@ -216,6 +216,8 @@ STREAMS = {
     # Seconds for which a lane that has work may store nothing before that is an alert.
     "stall": env.float("STREAM_STALL_SECONDS", default=60.0),
 }
+# For how long what the schema registry said of an id is believed: after that it is asked once more when the id is used.
+SCHEMAS_BELIEVED = timedelta(seconds=env.float("SCHEMAS_BELIEVED_SECONDS", default=60.0))
 # For how many days windows are kept by the minute; after that by the hour and by the day.
 WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
 # How far a producer's clock may be ahead of the broker's: an event of after that is a dead letter.

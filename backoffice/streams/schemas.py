@@ -12,7 +12,9 @@ from .database import connect, retryable
 _KEEP = """
 INSERT INTO streams_known_schema (registry, schema_id, schema, subjects, known_at)
 VALUES (%(registry)s, %(schema_id)s, %(schema)s, %(subjects)s, now())
-ON CONFLICT (registry, schema_id) DO UPDATE SET subjects = CASE
+ON CONFLICT (registry, schema_id) DO UPDATE SET known_at = CASE
+    WHEN streams_known_schema.schema = EXCLUDED.schema THEN now() ELSE streams_known_schema.known_at
+END, subjects = CASE
     WHEN streams_known_schema.schema <> EXCLUDED.schema OR EXCLUDED.subjects <@ streams_known_schema.subjects
     THEN streams_known_schema.subjects
     ELSE streams_known_schema.subjects || EXCLUDED.subjects
@@ -23,7 +25,8 @@ RETURNING schema
 
 def our_registry() -> Registry:
     """The registry of the settings, with what is known of it."""
-    return Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX, known=KnownSchemas())
+    believed = settings.SCHEMAS_BELIEVED.total_seconds()
+    return Registry(settings.SCHEMA_REGISTRY_URL, settings.KAFKA_TOPIC_PREFIX, known=KnownSchemas(), believed=believed)
 
 
 def forget() -> int:
@@ -46,7 +49,8 @@ class KnownSchemas:
 
     def schema_id(self, registry: str, subject: str, schema: str) -> int | None:
         found = self._one(
-            "SELECT schema_id FROM streams_known_schema WHERE registry = %s AND %s = ANY(subjects) AND schema = %s",
+            "SELECT schema_id FROM streams_known_schema WHERE registry = %s AND %s = ANY(subjects) AND schema = %s"
+            " ORDER BY known_at DESC, schema_id LIMIT 1",
             [registry, subject, schema],
         )
         return int(str(found)) if found is not None else None

@@ -43,11 +43,12 @@ class Pretended:
 
     def __init__(self) -> None:
         self.status, self.text, self.asked = 200, schema_text("BetPlaced"), 0
+        self.id = ID
 
     def answer(self) -> dict[str, Any]:
         if self.status == 404:
             return {"error_code": 40403, "message": "no such schema"}
-        return {"id": ID, "schema": self.text} if self.status == 200 else {"error_code": 50001, "message": "ill"}
+        return {"id": self.id, "schema": self.text} if self.status == 200 else {"error_code": 50001, "message": "ill"}
 
 
 @contextmanager
@@ -185,3 +186,84 @@ def test_what_was_proved_right_is_not_asked_for_again(
     assert all(registry.writer(ID).record == "BetPlaced" for _ in range(3))
 
     assert pretended.asked == before
+
+
+@pytest.fixture
+def forgetful(url: str, known: Written) -> Registry:
+    """Lives on, has asked for all that is known, and believes nothing for any time."""
+    registry = Registry(url, known=known, believed=0.0)
+    registry.writer(ID)
+    registry.register("BetPlaced")
+    return registry
+
+
+def test_an_id_that_became_another_schema_is_refused_while_the_process_lives(
+    forgetful: Registry, pretended: Pretended, known: Written
+) -> None:
+    pretended.text = OTHER
+    for _ in range(2):
+        with pytest.raises(Poison, match="made anew"):
+            forgetful.writer(ID)
+
+    pretended.status = 503
+    with pytest.raises(Poison, match="made anew"):
+        forgetful.writer(ID)
+
+
+def test_a_registry_that_has_its_data_back_is_believed_at_once(
+    url: str, pretended: Pretended, known: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(url, known=known)
+    pretended.text = OTHER
+    with pytest.raises(Poison, match="made anew"):
+        registry.writer(ID)
+
+    pretended.text = schema_text("BetPlaced")
+
+    assert registry.writer(ID).record == "BetPlaced"
+
+
+def test_what_is_forgotten_on_request_is_forgotten_by_processes_that_live(
+    forgetful: Registry, pretended: Pretended, known: Written
+) -> None:
+    pretended.text = OTHER
+    known.schemas.clear()
+
+    assert forgetful.writer(ID).record == "BetSettled"
+
+
+def test_a_writer_that_was_asked_for_again_is_the_same(forgetful: Registry, pretended: Pretended) -> None:
+    first, before = forgetful.writer(ID), pretended.asked
+
+    assert forgetful.writer(ID) is first
+    assert pretended.asked == before + 1
+
+
+def test_an_id_of_ours_is_asked_for_again_by_one_question(forgetful: Registry, pretended: Pretended) -> None:
+    before = pretended.asked
+
+    assert forgetful.register("BetPlaced") == ID
+    assert pretended.asked == before + 1
+
+
+def test_ids_are_those_of_now_and_none_that_was_another_schema(
+    url: str, forgetful: Registry, pretended: Pretended, known: Written
+) -> None:
+    known.keep(url, 3, OTHER, None)
+    pretended.id = 3
+    with pytest.raises(Rejected, match="schema id 3 is another schema"):
+        forgetful.register("BetPlaced")
+    pretended.status = 503
+    with pytest.raises(Rejected, match="schema id 3 is another schema"):
+        forgetful.register("BetPlaced")
+
+
+def test_what_is_said_is_kept_while_the_registry_is_away_though_it_is_due(
+    forgetful: Registry, pretended: Pretended
+) -> None:
+    pretended.status = 503
+    before = pretended.asked
+
+    assert all(forgetful.writer(ID).record == "BetPlaced" for _ in range(5))
+    assert all(forgetful.register("BetPlaced") == ID for _ in range(5))
+    assert pretended.asked == before + 1

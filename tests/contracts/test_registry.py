@@ -129,6 +129,14 @@ def test_an_unknown_id_is_poison(registry: Registry) -> None:
         registry.writer(UNKNOWN_ID)
 
 
+@pytest.mark.parametrize("schema_id", [0, 2**31, 2**32 - 1])
+def test_an_id_that_no_registry_gives_is_poison_without_a_question(schema_id: int) -> None:
+    with _answering(404, b"<html>not here</html>") as (url, asked):
+        with pytest.raises(Poison, match="none that a registry gives"):
+            Registry(url).writer(schema_id)
+        assert not asked
+
+
 def test_a_known_id_is_asked_for_once(registry: Registry, registry_url: str) -> None:
     schema_id = registry.register("BetPlaced")
     with _answering(200, _json({"schema": canonical(schema("BetPlaced"))})) as (url, asked):
@@ -147,6 +155,10 @@ def test_a_known_id_is_asked_for_once(registry: Registry, registry_url: str) -> 
         pytest.param(401, b'{"error_code": 401, "message": "who are you"}', id="no credentials"),
         pytest.param(404, b"<html>not here</html>", id="no registry at this address"),
         pytest.param(404, b'{"error_code": 404, "message": "HTTP 404 Not Found"}', id="wrong path"),
+        pytest.param(400, b"bad request", id="no registry"),
+        pytest.param(200, b"<html>welcome</html>", id="a page"),
+        pytest.param(200, b'"welcome"', id="another answer"),
+        pytest.param(200, b"", id="nothing"),
     ],
 )
 def test_a_registry_that_cannot_say_is_waited_for(status: int, body: bytes) -> None:

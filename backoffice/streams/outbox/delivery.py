@@ -235,6 +235,7 @@ class Delivery:
     def _ready(self, rows: Sequence[Waiting], this: _Round) -> list[tuple[Waiting, Message]]:
         """As Kafka gets them. The registry is asked before a transaction is open, for which readers would wait."""
         ready = []
+        self._ids.clear()
         for row in rows:
             if this.verdicts.is_open(row):
                 if self._must_ask((row.record, row.schema_version)):
@@ -277,7 +278,7 @@ class Delivery:
         return self._problems.get(schema) or self._problems.get(_REGISTRY)
 
     def _schema_id(self, record: str, version: int | None) -> int:
-        """The registry is asked for each schema once, and no further in a batch in which it was away."""
+        """Looked up once for each schema and transaction, and no further in a batch in which the registry was away."""
         schema = (record, version)
         if schema not in self._ids:
             if version is not None and version > (known := len(released(record))):
