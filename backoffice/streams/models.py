@@ -144,9 +144,8 @@ class Tombstone(models.Model):
 class TombstoneRetention(models.Model):
     """How long tombstones are kept, from a moment on; followed by others, never changed.
 
-    Dead letters of a compacted topic can be sent again for as long as ``replayable_for`` after they were first logged;
-    Kafka shows tombstones for as long as ``shown_for`` (its delete.retention.ms). What was deleted is known for both
-    together.
+    Dead letters of a compacted topic can be sent again for ``replayable_for`` after they were first logged; Kafka shows
+    tombstones for ``shown_for`` (its delete.retention.ms). What was deleted is known for both together.
     """
 
     valid_from = models.DateTimeField(unique=True)
@@ -390,9 +389,7 @@ class Outgoing(models.Model):
             ),
             # What has no record is a dead letter; by its position reconciliation finds it.
             models.Index(
-                "topic",
-                KT("headers__partition"),
-                KT("headers__offset"),
+                *("topic", KT("headers__partition"), KT("headers__offset")),
                 condition=models.Q(record=""),
                 name="outgoing_dead_letters",
             ),

@@ -14,9 +14,9 @@ from backoffice.kernel.errors import Poison, Rejected
 
 from ..chunks import Outcome, in_chunks
 from ..models import DeadLetter, Outgoing, TombstoneRetention
+from ..outbox.clashes import end_told
 from ..outbox.emitting import outgoing
 from ..standing import REPLAY_OF, headers_of
-from .clashes import end_told
 from .copies import LARGEST, fits
 
 _TOO_LARGE = (

@@ -12,6 +12,7 @@ from backoffice.kernel.errors import Rejected
 from ..chunks import Outcome, in_chunks
 from ..models import DeadLetter, Outgoing
 from ..standing import REPLAY_OF
+from .clashes import tell_again
 
 # More messages behind a held one than this are not counted one by one.
 MANY = 10_000
@@ -81,16 +82,17 @@ def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[O
         Outgoing.objects.filter(pk__in=numbers).update(
             discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
         )
-        return Outcome(numbers, follows=_reopened(rows))
+        return Outcome(numbers, follows=_reopened(rows, now))
 
     return in_chunks(_HELD.filter(query).defer("value"), give_up, lock_order=_ORDER)
 
 
-def _reopened(rows: list[Outgoing]) -> list[str]:
+def _reopened(rows: list[Outgoing], now: datetime) -> list[str]:
     """Open the dead letters again that were to be sent by these; why they were to be stays with them."""
     replays = {int(row.headers[REPLAY_OF]): row.pk for row in rows if REPLAY_OF in row.headers}
     replayed = DeadLetter.objects.filter(pk__in=list(replays), state=DeadLetter.State.REPLAYED)
     letters = list(replayed.order_by("pk").select_for_update().values_list("pk", flat=True))
+    tell_again(letters, now)
     DeadLetter.objects.filter(pk__in=letters).update(state=DeadLetter.State.OPEN, resolved_at=None, resolved_by="")
     return [
         f"Dead letter {letter} is open again, as message {replays[letter]}, by which it was to be sent, is discarded;"

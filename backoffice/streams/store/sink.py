@@ -17,7 +17,7 @@ from ..consume.deadletters import store_dead
 from ..consume.decoding import Decoded, decode
 from ..consume.sink import Fenced, Position, Unstorable
 from ..database import Connection, connect, retryable, session_name
-from ..deadletters.clashes import Clashes, tell_of
+from ..outbox.clashes import Clashes, tell_of
 from . import announcing, offsets
 from .copying import table_shape
 from .projection import Stream

@@ -13,9 +13,9 @@ from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.actor import Actor
 from backoffice.streams.database import connect
-from backoffice.streams.deadletters.clashes import ALERT, Clashes, tell_of
 from backoffice.streams.deadletters.handling import discard
 from backoffice.streams.models import DeadLetter, Outgoing
+from backoffice.streams.outbox.clashes import ALERT, Clashes, tell_of
 from tests.spine import until
 from tests.streams.deadletters.test_many import letters
 
@@ -61,6 +61,39 @@ def test_it_ends_with_the_last_letter_however_that_is_closed(database: str) -> N
 
     said("replay", other)
     assert closed() == [str(one), str(another)]
+
+
+def test_a_letter_that_is_open_again_is_told_of_again(database: str) -> None:
+    first, second, other = letters(3)
+    one, another = clash(first, second), clash(other)
+    said("replay", first)
+    said("discard", second)
+    said("replay", other)
+    assert closed() == [str(one), str(another)]
+    Outgoing.objects.filter(topic="bet-events").update(held_since=NOW, next_attempt_at=NOW, attempts=1)
+
+    for number in Outgoing.objects.filter(topic="bet-events").values_list("pk", flat=True):
+        call_command("outbox", "discard", str(number), "--reason", "asked", "--by", "ana", stdout=StringIO())
+
+    again = {DeadLetter.objects.get(pk=number).alert_id for number in (first, other)}
+    assert len(again - {None, one, another}) == 2
+    said("discard", first)
+    said("discard", other)
+    assert {*closed()} == {str(one), str(another), *map(str, again)}
+
+
+def test_a_letter_that_is_open_again_belongs_to_the_alert_that_still_is(database: str) -> None:
+    first, second = letters(2)
+    alert_id = clash(first, second)
+    said("replay", first)
+    Outgoing.objects.filter(topic="bet-events").update(held_since=NOW, next_attempt_at=NOW, attempts=1)
+    number = Outgoing.objects.get(topic="bet-events").pk
+    call_command("outbox", "discard", str(number), "--reason", "asked", "--by", "ana", stdout=StringIO())
+
+    said("discard", second)
+    assert closed() == []
+    said("discard", first)
+    assert closed() == [str(alert_id)]
 
 
 def test_two_who_close_the_last_two_side_by_side_close_it_once(database: str) -> None:
