@@ -1,11 +1,12 @@
 """What is done to the trading tables other than by events."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from backoffice.streams.outbox.emitting import emit_tombstone
+from backoffice.streams.standing import Standing
 
 from .models import Offer, OfferRetention
 from .projections import PRICES
@@ -13,26 +14,32 @@ from .selectors import TRADED
 
 # So many in one transaction; what is left goes with the next.
 CHUNK = 2_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def forget_closed_offers(now: datetime) -> int:
     """Say on `market-prices` that offers are gone which closed longer ago than they are kept; returns how many.
 
     The topic is compacted: Kafka forgets their prices, and so do the tables once the tombstones come back through the
-    stream. Until then another call says the same again, which does no harm.
+    stream. Until then another call says the same again, which does no harm. A market that is offered anew meanwhile
+    keeps that offer.
     """
     kept = OfferRetention.objects.filter(valid_from__lte=now).order_by("-valid_from").first()
     if kept is None:
         return 0
     closed = Offer.objects.exclude(status__in=TRADED).filter(version_at__lt=now - kept.closed_for)
     told, last = 0, ""
-    while chunk := _market_ids(closed, last):
+    while chunk := _following(closed, last):
         with transaction.atomic():
-            for market_id in chunk:
-                emit_tombstone(PRICES, key=market_id, now=now)
-        told, last = told + len(chunk), chunk[-1]
+            for market_id, seen in chunk:
+                emit_tombstone(PRICES, key=market_id, seen=seen, now=now)
+        told, last = told + len(chunk), chunk[-1][0]
     return told
 
 
-def _market_ids(offers: QuerySet[Offer], after: str) -> list[str]:
-    return list(offers.filter(market_id__gt=after).order_by("market_id").values_list("market_id", flat=True)[:CHUNK])
+def _following(offers: QuerySet[Offer], after: str) -> list[tuple[str, Standing]]:
+    """The market of each, and where it stands in the log."""
+    rows = offers.filter(market_id__gt=after).order_by("market_id")
+    places = rows.values_list("market_id", "version_logged_at", "version_offset")[:CHUNK]
+    return [(market_id, ((at - _EPOCH) // _MILLISECOND, offset)) for market_id, at, offset in places]

@@ -1,9 +1,11 @@
-"""Where a dead letter stood in its log, carried along when it is sent again.
+"""Where what a message says stands in its log, carried along where that is not the message's own place.
 
-Sent again it comes last, and would win over all that was told meanwhile; what it says is as old as it was at first,
-however often it died. Whoever may write to a topic can put any headers there: a place is believed only where it lies
-before the message's own, so that nothing gets newer by them. That follows from the log alone, and so it is the same for
-the streams, for a rebuild and for reconciliation, also over a database that knows nothing of the dead letter.
+A dead letter that is sent again comes last, and would win over all that was told meanwhile; what it says is as old as
+it was at first, however often it died. A tombstone of ours was decided by what the tables said then: it takes back
+that, and nothing of what was told until it came to the log. Whoever may write to a topic can put any headers there: a
+place is believed only where it lies before the message's own, so that nothing gets newer by them. That follows from the
+log alone, and so it is the same for the streams, for a rebuild and for reconciliation, also over a database that knows
+nothing of the dead letter.
 """
 
 from collections.abc import Iterable
@@ -20,7 +22,8 @@ Headers = Iterable[tuple[str, bytes | str | None]] | None
 
 
 def headers_of(logged: int, offset: int) -> dict[str, str]:
-    """The headers of a message sent again: when it was logged at first (ms; 0 where nobody knows), and its offset."""
+    """The headers of a message sent again, or of a tombstone: when what it is about was logged (milliseconds; 0 where
+    nobody knows), and its offset."""
     return {_OFFSET: str(offset), _LOGGED: str(logged)}
 
 

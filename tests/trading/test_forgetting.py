@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import call_command
 
+from backoffice.contracts.codec import Decoder
+from backoffice.contracts.definitions import schema
 from backoffice.simulator.events.envelope import Event, microseconds
 from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.emitting import emit_tombstone
 from tests.faults.checks import reconciled
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
+from tests.streams.outbox.relaying import relaying
 from trading import services
 from trading.models import Offer, OfferRetention, Price
 
@@ -35,8 +38,14 @@ def offered(spine: Spine, **markets: tuple[str, timedelta]) -> None:
 def relay(spine: Spine) -> None:
     """Let a worker send what the outbox holds and store what comes back."""
     spine.worker("outbox,trading")
-    until(lambda: not Outgoing.objects.filter(sent_at=None).exists(), "the outbox is sent")
+    until(lambda: not Outgoing.objects.filter(sent_at=None, discarded_at=None).exists(), "the outbox is sent")
     spine.wait_drained("trading")
+
+
+def alerts(kind: str) -> list[str]:
+    rows = Outgoing.objects.filter(record="ComplianceAlert").values_list("value", flat=True)
+    told = [Decoder(schema("ComplianceAlert"))(bytes(value or b"")) for value in rows]
+    return [str(alert["summary"]) for alert in told if alert["kind"] == kind]
 
 
 def offers() -> set[str]:
@@ -74,6 +83,54 @@ def test_a_rebuild_forgets_them_too(market: Spine) -> None:
     reconciled()
 
 
+def again(spine: Spine, market: str) -> None:
+    """The market is offered anew."""
+    body = event_of(
+        "MarketPrice", event_id="00000000-0000-4000-8000-000000000099", occurred_at=microseconds(NOW),
+        market_id=market, status="open", prices=PRICES, version=2,
+    )  # fmt: skip
+    spine.send([Event("MarketPrice", market, body)])
+
+
+def stays_everywhere(spine: Spine, market: str) -> None:
+    for table in ("trading_offer", "trading_price"):
+        assert market in {row for (row,) in spine.rows(f"SELECT market_id FROM {table}")}
+        call_command("rebuild", table)
+        assert market in {row for (row,) in spine.rows(f"SELECT market_id FROM {table}")}
+    reconciled()
+
+
+def test_a_tombstone_of_a_market_that_is_offered_anew_meanwhile_is_not_sent(market: Spine) -> None:
+    services.forget_closed_offers(NOW)
+    again(market, "old")
+    market.drain("trading")
+
+    relay(market)
+
+    assert offers() == {"old", "recent", "open", "suspended"}
+    assert {key for key, value, _ in market.read("market-prices") if value is None} == {b"settled"}
+    row = Outgoing.objects.get(topic="market-prices", key=b"old")
+    assert (row.discarded_by, row.discard_reason) == (
+        "outbox", "What its key names was told anew after it was written; that stays."
+    )  # fmt: skip
+    stays_everywhere(market, "old")
+
+
+def test_a_tombstone_that_comes_behind_a_new_offer_deletes_nothing_of_it_and_is_told(market: Spine) -> None:
+    """The stream lags: nobody could know of the offer when the tombstone was sent."""
+    services.forget_closed_offers(NOW)
+    again(market, "old")
+    with relaying(market) as rounds:
+        rounds.until_idle()
+
+    market.drain("trading")
+
+    assert offers() == {"old", "recent", "open", "suspended"}
+    (summary,) = alerts("tombstone_out_of_date")
+    assert "behind newer messages of 1 of its keys, the first old." in summary
+    stays_everywhere(market, "old")
+
+
 def test_the_retention_of_the_day_counts(market: Spine) -> None:
     OfferRetention.objects.create(valid_from=NOW - DAY, closed_for=35 * DAY)
     OfferRetention.objects.create(valid_from=NOW + DAY, closed_for=DAY)
@@ -90,5 +147,5 @@ def test_chunks_are_all_told(market: Spine, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_nothing_is_deleted_from_a_topic_that_keeps_everything(database: str) -> None:
     with pytest.raises(ValueError, match="bet-events keeps every message"):
-        emit_tombstone("bet-events", key="k", now=NOW)
+        emit_tombstone("bet-events", key="k", seen=(0, 0), now=NOW)
     assert not Outgoing.objects.exists()

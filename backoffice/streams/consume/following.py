@@ -17,7 +17,9 @@ from backoffice.kernel.errors import Retryable
 from ..kafka.clients import CONSUMER, whole_errors
 from ..kafka.topicids import answer, ask
 from ..patience import back_off
+from ..standing import Standing, standing_of
 from .batch import Batch
+from .logtimes import appended
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,10 @@ class Follower(Protocol):
         """What is known is void; the topic is told from its beginning."""
 
     def take(self, batch: Batch) -> None:
-        """The next messages, in order for each key; a value of None takes its key out."""
+        """The next messages, in order for each key; a value of None takes its key out.
+
+        What is about less than was told of its key already is not among them.
+        """
 
     def caught_up(self) -> None:
         """All is told that was there when the reading began; from now on changes are told as they come."""
@@ -66,6 +71,8 @@ class _Reading:
         self._consumer, self._topic, self._name, self._follower = consumer, topic, name, follower
         self._kafka = kafka
         self._positions: dict[int, int] = {}
+        self._newest: dict[bytes, Standing] = {}
+        self._logged: dict[int, int] = {}
         self._unread: set[int] = set()
         self._is_telling = False
 
@@ -111,13 +118,25 @@ class _Reading:
                 if offset < self._positions[partition]:
                     raise Retryable(f"{self._name}[{partition}] goes on at {offset}, before what was read of it")
                 start = self._positions[partition]
-                batch.add(partition=partition, offset=offset, key=message.key(), value=message.value(), start=start)
+                if self._counts(message):
+                    batch.add(partition=partition, offset=offset, key=message.key(), value=message.value(), start=start)
                 self._positions[partition] = offset + 1
         if len(batch):
             self._follower.take(batch)
         if not self._unread and not self._is_telling:
             self._is_telling = True
             self._follower.caught_up()
+
+    def _counts(self, message: Message) -> bool:
+        """Whether nothing newer of its key was told than what the message is about."""
+        key, partition = message.key() or b"", message.partition() or 0
+        logged = self._logged[partition] = max(self._logged.get(partition, 0), int(appended([message])[0]))
+        own = logged, message.offset() or 0
+        place = standing_of(message.headers(), own) or own  # type: ignore[arg-type]
+        if place < self._newest.get(key, place):
+            return False
+        self._newest[key] = place
+        return True
 
     def _is_data(self, message: Message) -> bool:
         error = message.error()

@@ -12,6 +12,8 @@ from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import encode
 from backoffice.contracts.definitions import released
 
+from ..standing import Standing, headers_of
+
 _COLUMNS = ("topic", "key", "value", "record", "schema_version", "headers", "created_at")
 _INSERT = sql.SQL("INSERT INTO streams_outbox ({}) VALUES ({})").format(
     sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)), sql.SQL(", ").join(sql.Placeholder() * len(_COLUMNS))
@@ -32,15 +34,19 @@ def emit(record: str, event: Mapping[str, Any], *, key: str, now: datetime, over
     _put(outgoing(record, event, key=key, now=now), over)
 
 
-def emit_tombstone(topic: str, *, key: str, now: datetime, over: Executes | None = None) -> None:
+def emit_tombstone(topic: str, *, key: str, seen: Standing, now: datetime, over: Executes | None = None) -> None:
     """Say on a compacted topic that what the key names is gone. Said again it does no harm.
+
+    ``seen`` is where the state stands in the log that was seen when this was decided: what is newer stays.
 
     Raises:
         ValueError: the topic keeps every message.
     """
     if not TOPICS[topic].compacted:
         raise ValueError(f"{topic} keeps every message; nothing is deleted from it.")
-    nothing: dict[str, Any] = {"value": None, "record": "", "schema_version": None, "headers": {}}
+    # Rows from before they had a place in the log are older than all that has one.
+    headers = headers_of(*max(seen, (0, 0)))
+    nothing: dict[str, Any] = {"value": None, "record": "", "schema_version": None, "headers": headers}
     _put({"topic": topic, "key": key.encode(), "created_at": now} | nothing, over)
 
 

@@ -24,6 +24,7 @@ from ..patience import back_off
 from ..schemas import our_registry
 from . import waiting
 from .delivery import Delivery, Verdicts
+from .outdated import current
 from .stuck import tell_of_stuck
 from .transactions import as_the_only_relay
 from .waiting import Waiting
@@ -141,15 +142,18 @@ def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits:
     with connection.transaction():
         waiting.release(connection, clock.now())
     changed = _send_due(connection, delivery, clock, limits)
-    rows, behind = waiting.ready(connection, clock.now())
-    return changed + behind + _send(connection, delivery, rows, clock, limits).known
+    found, behind = waiting.ready(connection, clock.now())
+    rows = current(connection, found, clock.now())
+    left_out = len(found) - len(rows)
+    return changed + behind + left_out + _send(connection, delivery, rows, clock, limits).known
 
 
 def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
     """A person who wants to discard such a message waits until it is known what becomes of it."""
     connection.execute("BEGIN")
     try:
-        rows = waiting.due(connection, clock.now())
+        found = waiting.due(connection, clock.now())
+        rows = current(connection, found, clock.now())
         verdicts = _send(connection, delivery, rows, clock, limits)
     finally:
         # What was acknowledged is noted whatever came after.
@@ -160,7 +164,7 @@ def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: 
         if row.holds_topic and row.id in verdicts.failed.keys() - verdicts.holding:
             with connection.transaction():
                 waiting.hand_on(connection, row.id, row.topic, clock.now())
-    return verdicts.known
+    return verdicts.known + len(found) - len(rows)
 
 
 def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> Verdicts:

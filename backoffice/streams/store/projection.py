@@ -36,6 +36,8 @@ import pyarrow.compute as pc
 
 from backoffice.contracts.catalogue import TOPICS
 
+from ..outbox.outdated import DELETIONS, Deletes
+
 Columns = Callable[[pa.Table], pa.Table]
 
 
@@ -111,6 +113,7 @@ class Stream:
         if not TOPICS[topic].compacted:
             raise ValueError(f"{topic} keeps every message; it has no tombstones.")
         self.deletions.append(Deletion(self.name, topic, by, tables, standing))
+        DELETIONS.setdefault(topic, []).extend(Deletes(table, by, standing) for table in tables)
 
     def deletion_from(self, table: str) -> Deletion | None:
         """What tombstones do to the table, if they do anything."""

@@ -17,6 +17,7 @@ from ..consume.deadletters import store_dead
 from ..consume.decoding import Decoded, decode
 from ..consume.sink import Fenced, Position, Unstorable
 from ..database import Connection, connect, retryable, session_name
+from ..outbox.alerts import raise_alert
 from ..outbox.clashes import Clashes, tell_of
 from . import announcing, offsets
 from .copying import table_shape
@@ -24,6 +25,7 @@ from .projection import Stream
 from .repeats import known
 from .rows import Rows, Shapes, project, with_digests
 from .storing import store
+from .tombstones import outdated
 
 # How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
 # lock on their offsets.
@@ -126,6 +128,7 @@ class TableSink:
             offsets.advance(self.connection, self._stream.name, batch, now)
             for rows in prepared.rows:
                 store(self.connection, rows)
+            self._tell_of_outdated(batch, now)
             store_dead(self.connection, self._stream.name, batch, now)
             self._tell_of_clashes(batch, now)
             self._store_repeats(batch, now)
@@ -158,6 +161,18 @@ class TableSink:
             places = [(batch.partitions[row], batch.offsets[row]) for row in rows]
             record = batch.dead[rows[0]].record
             tell_of(Clashes(self._stream.name, batch.topic, batch.generation, places, record), now, self.connection)
+
+    def _tell_of_outdated(self, batch: Batch, now: datetime) -> None:
+        """An alert where tombstones came behind what they are not about: compaction takes that out of the log."""
+        if not any(deletion.topic == batch.topic for deletion in self._stream.deletions):
+            return
+        if keys := outdated(self.connection, batch):
+            summary = (
+                f"{self._stream.name}: tombstones of {batch.topic} came behind newer messages of {len(keys)} of its"
+                f" keys, the first {keys[0]}. The tables keep these, but Kafka will forget them: have their producer"
+                " tell them again, or a rebuild will not find them."
+            )
+            raise_alert("tombstone_out_of_date", summary, now=now, evidence={"keys": keys}, over=self.connection)
 
     def _store_repeats(self, batch: Batch, now: datetime) -> None:
         if not batch.repeats:

@@ -90,7 +90,7 @@ def test_a_relay_that_was_replaced_sends_nothing_of_what_it_had_begun(
     spine: Spine, step: str, settings: dict[str, str]
 ) -> None:
     with transaction.atomic():
-        emit_tombstone(PRICES, key="m", now=NOW)
+        emit_tombstone(PRICES, key="m", seen=(0, 0), now=NOW)
     older = Older(spine, step, settings)
     older.start()
     older.until_there()

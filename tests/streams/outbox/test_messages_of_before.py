@@ -30,7 +30,7 @@ def test_what_waited_is_sent_in_the_order_of_its_ids_and_before_all_that_comes(s
     call_command("migrate", verbosity=0)
 
     with transaction.atomic():
-        emit_tombstone(TOPIC, key="a", now=NOW)
+        emit_tombstone(TOPIC, key="a", seen=(0, 0), now=NOW)
     with relaying(spine) as relay:
         relay.until_idle()
     sent = [(key, value) for key, value, _ in spine.read(TOPIC)]
