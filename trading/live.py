@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -124,7 +124,7 @@ def announcement(events: Events, doubted: Mapping[str, datetime] | None = None) 
         held = {
             update["market_id"]
             for update in newest
-            if selectors.is_doubted(doubted or {}, update["provider"], update["logged_at"])
+            if selectors.is_doubted(doubted or {}, update["provider"], _told_at(update))
         }
         for update in newest:
             rows = market_rows(_state(update, update["market_id"] in held))
@@ -141,6 +141,12 @@ def _newest(updates: pa.Table) -> pa.Table:
     market = ordered["market_id"].combine_chunks()
     last = pa.array([True] * min(1, ordered.num_rows), pa.bool_())
     return ordered.filter(pa.concat_arrays([pc.not_equal(market[:-1], market[1:]), last]))
+
+
+def _told_at(update: Mapping[str, Any]) -> datetime:
+    """As `selectors.TOLD_AT`. Times in a table of events are in UTC without saying so."""
+    told_at: datetime = update["taken_at"] or update["logged_at"]
+    return told_at.replace(tzinfo=UTC)
 
 
 def _state(update: Mapping[str, Any], is_doubted: bool) -> MarketState:

@@ -33,7 +33,11 @@ class SportEvent(models.Model):
 
 
 class Market(models.Model):
-    """A market in its newest version. Traded volume in minor units of the currency."""
+    """A market in its newest version. Traded volume in minor units of the currency.
+
+    ``version_taken_at`` is when we read that, by our own clock, where the log does not tell when it took it. A rebuild
+    cannot know.
+    """
 
     id = models.TextField(primary_key=True)
     sport_event_id = models.TextField(db_index=True)
@@ -51,6 +55,7 @@ class Market(models.Model):
     version_at = models.DateTimeField()
     version_logged_at = models.DateTimeField()
     version_offset = models.BigIntegerField()
+    version_taken_at = models.DateTimeField(null=True)
 
     class Meta:
         # Of a column that an update leaves alone: with version_at in it, each of thousands of updates a second would

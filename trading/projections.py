@@ -160,7 +160,7 @@ def markets(events: pa.Table) -> pa.Table:
         "traded_volume", "version",
     )  # fmt: skip
     named = {"id": "market_id", "type": "market_type", "name": "market_name"} | {name: name for name in known}
-    return stamped(renamed(events, **named), events, "version")
+    return stamped(renamed(events, **named), events, "version").append_column("version_taken_at", events["taken_at"])
 
 
 @trading.project("MarketUpdate", into="trading_outcome", key=("market_id", "outcome_id"), newest_by=VERSION)

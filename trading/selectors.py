@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import JSONObject
+from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.lookups import GreaterThan
 
 from backoffice.metrics.silence import Silent, Source
 
@@ -19,6 +20,8 @@ from .models import FeedLimit, Market, Outcome, ProviderSuspension, SportEvent
 REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
 _OPEN = Q(status="open")
+# When a market was last told: when the log took that; where the log does not tell, when we read it.
+TOLD_AT = Coalesce("version_taken_at", "version_logged_at")
 EVER = datetime.max.replace(tzinfo=UTC)
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
@@ -88,7 +91,10 @@ def markets_of(sport_event_id: str) -> list[MarketState]:
     return [
         MarketState(
             market.id, market.name, market.type, market.line,
-            shown_status(market.status, is_doubted(doubted, market.provider, market.version_logged_at)),
+            shown_status(
+                market.status,
+                is_doubted(doubted, market.provider, market.version_taken_at or market.version_logged_at),
+            ),
             market.is_in_play, market.bet_delay, market.currency, market.traded_volume, market.version,
             market.version_at, tuple(Quote(**quote) for quote in market.quotes),
         )
@@ -97,8 +103,8 @@ def markets_of(sport_event_id: str) -> list[MarketState]:
 
 
 def doubted_until() -> dict[str, datetime]:
-    """For each provider that was ever suspended: up to which moment of the log nothing is believed that was told of its
-    markets; `EVER` while too many of its messages are bad, or nothing comes of it.
+    """For each provider that was ever suspended: up to which moment nothing is believed that was told of its markets
+    (`TOLD_AT`); `EVER` while too many of its messages are bad, or nothing comes of it.
 
     That a provider is heard again says nothing of a market that was told before: its prices are as old as ever, and
     what was bad may have been about it. Before a silence nothing was missed, so what came since it was noticed counts;
@@ -111,9 +117,9 @@ def doubted_until() -> dict[str, datetime]:
     return dict(ProviderSuspension.objects.values_list("provider").annotate(until=Max(missed)))
 
 
-def is_doubted(doubted: Mapping[str, datetime], provider: str, logged_at: datetime) -> bool:
-    """Whether a market is not to be believed that was last told at a moment of the log, by `doubted_until`."""
-    return provider in doubted and logged_at <= doubted[provider]
+def is_doubted(doubted: Mapping[str, datetime], provider: str, told_at: datetime) -> bool:
+    """Whether a market is not to be believed that was last told at a moment (`TOLD_AT`), by `doubted_until`."""
+    return provider in doubted and told_at <= doubted[provider]
 
 
 def shown_status(status: str, is_doubted: bool) -> str:
@@ -159,7 +165,7 @@ class Unheard:
 def unheard_providers(now: datetime) -> list[Unheard]:
     """Judged by the limit for markets in play where one of its open markets is, else by that before the start.
 
-    Heard is when the log took the newest update of its undecided markets, whatever its own clock says. Open markets
+    Heard is when the newest update of its undecided markets was told, whatever its own clock says. Open markets
     that start later than ``soon`` are no reason to be heard. A statement for each dated limit that is valid.
     """
     found = []
@@ -167,7 +173,7 @@ def unheard_providers(now: datetime) -> list[Unheard]:
         starting = SportEvent.objects.filter(id=OuterRef("sport_event_id"), starts_at__lte=now + limit.soon)
         playing = Q(status="open", is_in_play=True)
         rows = live.values_list("provider").annotate(
-            heard_at=Max("version_logged_at"), in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
+            heard_at=Max(TOLD_AT), in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
             due=Count("id", filter=playing | (_OPEN & Q(Exists(starting)))),
         )  # fmt: skip
         for provider, heard_at, in_play, markets, due in rows:
@@ -186,8 +192,8 @@ def _by_limit(now: datetime) -> Iterator[tuple[FeedLimit, QuerySet[Market]]]:
 
 
 def heard_since(provider: str, moment: datetime) -> bool:
-    """Whether the log took anything of a provider after a moment, and it is stored."""
-    return Market.objects.filter(provider=provider, version_logged_at__gt=moment).exists()
+    """Whether anything of a provider was told after a moment, and it is stored."""
+    return Market.objects.filter(GreaterThan(TOLD_AT, moment), provider=provider).exists()
 
 
 def feed_limits(now: datetime) -> dict[str, FeedLimit]:

@@ -1,11 +1,15 @@
 """What the live pages are told of a committed batch."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pyarrow as pa
 
 from backoffice.live.board import Rows
 from tests.streams.arriving import arrived
 from trading.live import MOST_UPDATES, announcement
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def update(market: str, version: int, status: str = "open", **changes: Any) -> dict[str, Any]:
@@ -29,7 +33,8 @@ def test_of_each_market_only_the_newest_update_is_told() -> None:
 def test_what_is_told_of_an_update_from_before_a_silence_is_a_market_that_is_suspended() -> None:
     """A partition that lags behind is stored when the provider is heard again."""
     events = arrived("MarketUpdate", update("m", 1), update("n", 1, provider="another"))
-    logged_at = events["logged_at"][0].as_py()
+    logged_at = EPOCH + timedelta(minutes=1)
+    events = replaced(events, logged_at=logged_at, taken_at=None)
     provider = events["provider"][0].as_py()
 
     def shown(doubted_until: datetime) -> list[str]:
@@ -40,6 +45,28 @@ def test_what_is_told_of_an_update_from_before_a_silence_is_a_market_that_is_sus
 
     assert shown(logged_at) == ["suspended", "open"]
     assert shown(logged_at - timedelta(milliseconds=1)) == ["open", "open"]
+
+
+def test_where_the_log_does_not_tell_it_is_when_it_was_read_that_counts() -> None:
+    taken_at = EPOCH + timedelta(minutes=1)
+    events = replaced(arrived("MarketUpdate", update("m", 1)), logged_at=EPOCH, taken_at=taken_at)
+    provider = events["provider"][0].as_py()
+
+    def shown(doubted_until: datetime) -> str:
+        groups: Any = announcement({"MarketUpdate": events}, {provider: doubted_until})
+        return str(groups["prices:match-1"][0][1]["m"]["status"])
+
+    assert shown(taken_at) == "suspended"
+    assert shown(taken_at - timedelta(milliseconds=1)) == "open"
+
+
+def replaced(events: pa.Table, **times: datetime | None) -> pa.Table:
+    """The events with other times in these columns, as they are in a batch."""
+    for name, at in times.items():
+        field = events.schema.field(name)
+        column = pa.array([at and at.replace(tzinfo=None)] * events.num_rows, field.type)
+        events = events.set_column(events.schema.get_field_index(name), field, column)
+    return events
 
 
 def test_each_status_that_a_market_had_within_a_batch_is_a_hint() -> None:

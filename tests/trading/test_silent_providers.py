@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
@@ -169,3 +171,47 @@ def test_only_a_feed_that_could_not_suspend_its_markets_is_missed(
         assert feed.wait(60) == (-9 if is_killed else 0)
 
     assert judge_silence(after(3 * MINUTE)) == (["betfair"] if is_killed else [], [])
+
+
+def test_a_log_without_the_brokers_times_is_heard_when_it_is_read(spine: Spine) -> None:
+    spine.set_topic("odds-feed", **{"message.timestamp.type": "CreateTime"})
+    stored(spine, occurred_at=datetime.now(UTC) - 5 * HOUR, **PLAYING)
+    stored(spine, "Totals", **PLAYING)
+
+    assert judge_silence(after(NOT_YET)) == ([], [])
+    assert (shown("Winner"), shown("Totals")) == ("open", "open")
+
+    assert judge_silence(after(3 * MINUTE)) == (["northfeed"], [])
+    ProviderSuspension.objects.update(since=datetime.now(UTC))
+    stored(spine, "Winner", **PLAYING)
+
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+    assert (shown("Winner"), shown("Totals")) == ("open", "suspended")
+
+
+def test_a_log_that_keeps_the_brokers_times_no_more_is_heard_when_it_is_read(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    ProviderSuspension.objects.create(provider="northfeed", cause="silence", reason="silent", since=datetime.now(UTC))
+    spine.set_topic("odds-feed", **{"message.timestamp.type": "CreateTime"})
+
+    stored(spine, **PLAYING)
+
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+    assert shown() == "open"
+
+
+def test_after_a_rebuild_nobody_knows_when_such_a_log_was_read(spine: Spine) -> None:
+    spine.set_topic("odds-feed", **{"message.timestamp.type": "CreateTime"})
+    stored(spine, **PLAYING)
+    ProviderSuspension.objects.create(
+        provider="northfeed", reason="bad", since=datetime.now(UTC) - HOUR, ended_at=datetime.now(UTC) - MINUTE
+    )
+    assert shown() == "open"
+
+    call_command("rebuild", "trading_market", stdout=StringIO())
+
+    assert shown() == "suspended"
+    assert judge_silence(after(NOT_YET)) == (["northfeed"], [])
+    stored(spine, **PLAYING)
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+    assert shown() == "open"

@@ -23,6 +23,7 @@ from .tombstones import Tombstones, take
 
 # The message of the batch that each row of a table came from.
 Places = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER, _ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -33,6 +34,8 @@ class Decoded:
     """For each record type its events in order of arrival, with ``source_partition``, ``source_offset`` and ``row``.
 
     ``logged_at`` and ``logged_offset`` order states of one key; a dead letter sent again keeps those that it had.
+    ``taken_at`` is when it was read, by our own clock, where the log does not tell when it took it. It orders nothing;
+    null where the log tells, for a dead letter sent again, and where ``decode`` is given no ``now``.
 
     ``passed`` are messages of other records of the topic, which other streams take.
     """
@@ -97,8 +100,11 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
             continue
         decoded.dead |= {row: DeadLetter(told, schema_id, record) for row, told in faults.items()}
         pieces[record] += found
-    origins = _origins(batch)
-    latest = bounds.LATEST if now is None else _latest(batch, origins["logged_at"].astype(np.int64), now + batch.behind)
+    origins, untold = _origins(batch), _untold(batch)
+    latest: datetime | Places = bounds.LATEST
+    if now is not None:
+        latest = _latest(origins["logged_at"].astype(np.int64), untold, now + batch.behind)
+    origins["taken_at"] = _taken(batch, untold, now and now + batch.behind)
     for record, parts in pieces.items():
         kept = held(parts, record, latest)
         for row, told in kept.faults.items():
@@ -121,14 +127,29 @@ def _origins(batch: Batch) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def _latest(batch: Batch, logged: Places, now: datetime) -> Places:
-    """Of each message the time (microseconds since 1970) after which its event cannot have happened."""
-    is_untold = logged == 0
+def _untold(batch: Batch) -> Mask:
+    """Of which messages the log does not tell when it took them, nor where they stood at first."""
+    untold: Mask = np.array(batch.standings()[0], np.int64) == 0
     if batch.undated:
         places = zip(batch.partitions, batch.offsets, strict=True)
-        is_untold |= [place in batch.undated and place not in batch.replayed for place in places]
+        untold |= [place in batch.undated and place not in batch.replayed for place in places]
+    return untold
+
+
+def _taken(batch: Batch, untold: Mask, now: datetime | None) -> npt.NDArray[np.generic]:
+    taken = np.full(len(batch), "NaT", "datetime64[us]")
+    if now is not None and untold.any():
+        taken[untold] = np.datetime64((now - _EPOCH) // _MICROSECOND, "us")
+        if batch.replayed:
+            places = zip(batch.partitions, batch.offsets, strict=True)
+            taken[[place in batch.replayed for place in places]] = np.datetime64("NaT")
+    return taken
+
+
+def _latest(logged: Places, untold: Mask, now: datetime) -> Places:
+    """Of each message the time (microseconds since 1970) after which its event cannot have happened."""
     ahead = timedelta(minutes=settings.CLOCK_AHEAD_MINUTES) // _MICROSECOND
-    found: Places = np.where(is_untold, (now - _EPOCH) // _MICROSECOND, np.minimum(logged, _ALWAYS - ahead)) + ahead
+    found: Places = np.where(untold, (now - _EPOCH) // _MICROSECOND, np.minimum(logged, _ALWAYS - ahead)) + ahead
     return found
 
 

@@ -1,7 +1,7 @@
 """A batch of messages becomes tables, and each message that cannot be read is named with its reason."""
 
 import copy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -207,6 +207,22 @@ def test_rows_say_when_the_log_had_come_to_them() -> None:
 
     assert row["logged_at"].replace(tzinfo=None) == (MOMENT + timedelta(milliseconds=7)).replace(tzinfo=None)
     assert (row["logged_offset"], row["source_offset"]) == (0, 0)
+
+
+def test_where_the_log_does_not_tell_rows_say_when_we_read_them() -> None:
+    batch = batch_of("bet-events", [message("BetPlaced", event_of("BetPlaced"))] * 4)
+    batch.logged = [0, *[int(MOMENT.timestamp() * 1_000)] * 2, 0]
+    batch.undated, batch.replayed = frozenset({(0, 2)}), {(0, 3): (0, 1)}
+    batch.behind = timedelta(minutes=2)
+    now = MOMENT + timedelta(hours=1)
+
+    def taken(now: datetime | None) -> list[Any]:
+        result = decode(batch, records=("BetPlaced",), writers=KnownWriters(), now=now)
+        return [at and at.replace(tzinfo=UTC) for at in result.tables["BetPlaced"]["taken_at"].to_pylist()]
+
+    read_at = now + timedelta(minutes=2)
+    assert taken(now) == [read_at, None, read_at, None]
+    assert taken(None) == [None] * 4
 
 
 def test_what_was_sent_again_stands_where_it_stood_at_first() -> None:

@@ -139,11 +139,11 @@ class Brake:
         telemetry.DIVERTED.labels(*lane.labels, partition).set(1)
 
     def _end_diversion(self, known: _Partition, partition: int) -> None:
-        lane = self._lane
+        lane, now = self._lane, self._lane.clock.now()
         with retryable(), connect(name=lane.session) as connection:
             diverting.end(
                 connection, stream=lane.stream, topic=lane.topic, partitions=[partition], by=diverting.AUTOMATIC,
-                now=lane.clock.now(),
+                now=now + lane.skew.behind(now),
             )  # fmt: skip
         log.info("%s: partition %s has few bad messages again", lane.group, partition)
         known.diverted, known.asked_at = False, 0.0

@@ -115,8 +115,13 @@ def divert(connection: Connection, bad: Bad, now: datetime) -> list[str]:
 
 
 def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence[int], by: str, now: datetime) -> int:
-    """The diversions of these partitions are over; senders whom no other one names are believed again. How many."""
+    """The diversions of these partitions are over; senders whom no other one names are believed again. How many.
+
+    What they sent before that moment is not believed, and it is the log that says when they sent it: where the log has
+    come further than ``now``, our own clock is behind, and the moment is the log's.
+    """
     with connection.transaction():
+        now = max(now, _reached(connection, stream, topic, partitions))
         ended = connection.execute(
             "UPDATE streams_diversion SET ended_at = %s, ended_by = %s"
             " WHERE stream = %s AND topic = %s AND partition = ANY(%s) AND ended_at IS NULL RETURNING sources,"
@@ -135,6 +140,16 @@ def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence
             close_alert(alert_id, ALERT, f"{stream}: {topic} diverts no more bad messages.", now=now, over=connection)
     _changed(topic, over)
     return len(ended)
+
+
+def _reached(connection: Connection, stream: str, topic: str, partitions: Sequence[int]) -> datetime:
+    """To which moment the logs of the partitions have come; 1970 where they do not tell."""
+    row = connection.execute(
+        "SELECT to_timestamp(coalesce(max(logged), 0) / 1000.0) FROM streams_offset"
+        " WHERE stream = %s AND topic = %s AND partition = ANY(%s)",
+        [stream, topic, list(partitions)],
+    ).fetchone()
+    return row[0]  # type: ignore[index, return-value]
 
 
 def _changed(topic: str, names: Sequence[str]) -> None:

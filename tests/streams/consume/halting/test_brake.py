@@ -1,6 +1,7 @@
 """What too many bad messages lead to: a halt for money, a diversion for prices, for a fault of ours always a halt."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from backoffice.streams.store import offsets
 from tests.streams.arriving import NOW, event_of, message
 from tests.streams.stored import Store, log_of_values
 from trading.models import ProviderSuspension
+from trading.selectors import doubted_until
 from trading.suspending import Providers
 
 LIMITS = Limits(
@@ -170,6 +172,28 @@ def test_it_ends_when_few_are_bad_again(feeds: Store) -> None:
     alerts = told(feeds, diverting.ALERT)
     assert [status for _, status in alerts] == ["opened", "closed"]
     assert alerts[0][0] == alerts[1][0]
+
+
+def test_it_ends_when_the_log_says_where_our_own_clock_is_behind(feeds: Store) -> None:
+    odds, at = brake(ODDS), NOW + timedelta(minutes=5)
+    offsets.begin(feeds.connection, "a stream", ODDS, {0: 0, 1: 0}, NOW)
+    feeds.connection.execute(
+        "UPDATE streams_offset SET logged = %s + partition WHERE stream = 'a stream'", [at.timestamp() * 1_000]
+    )
+    stored(feeds, odds, batch(ODDS, 20, every(20, 2), key="m2"))
+    stored(feeds, odds, batch(ODDS, 60, start=20))
+
+    assert feeds.connection.execute("SELECT ended_at FROM streams_diversion").fetchall() == [(at,)]
+    assert doubted_until() == {"theirs": at}
+
+
+def test_it_ends_by_the_brokers_clock_where_the_log_does_not_say(feeds: Store) -> None:
+    odds = brake(ODDS)
+    odds._lane.skew.hear(int((NOW + timedelta(minutes=5)).timestamp() * 1_000))
+    stored(feeds, odds, batch(ODDS, 20, every(20, 2), key="m2"))
+    stored(feeds, odds, batch(ODDS, 60, start=20))
+
+    assert doubted_until()["theirs"] >= NOW + timedelta(minutes=5)
 
 
 def test_a_sender_who_cannot_be_told_suspends_nobody(feeds: Store) -> None:
