@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from . import servers
+from .dated import dated_minutes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -220,8 +221,9 @@ STREAMS = {
 SCHEMAS_BELIEVED = timedelta(seconds=env.float("SCHEMAS_BELIEVED_SECONDS", default=60.0))
 # For how many days windows are kept by the minute; after that by the hour and by the day.
 WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
-# How far a producer's clock may be ahead of the broker's: an event of after that is a dead letter.
-CLOCK_AHEAD_MINUTES = env.float("CLOCK_AHEAD_MINUTES", default=15.0)
+# How far a producer's clock may be ahead of the broker's, from which moment of the log on: an event of after that is a
+# dead letter. A value is followed by another one and never replaced, as what is stored was judged by it.
+CLOCK_AHEAD = dated_minutes("CLOCK_AHEAD_MINUTES", env.str("CLOCK_AHEAD_MINUTES", default="15"))
 # A worker whose own clock is further behind the brokers' than this says that it is wrong.
 CLOCK_BEHIND = timedelta(seconds=env.float("CLOCK_BEHIND_SECONDS", default=30.0))
 # A producer's clock that is further ahead of the broker's than this is counted and shown.

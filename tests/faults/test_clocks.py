@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from backoffice.kernel.clock import SystemClock
 from backoffice.reconcile.checks.accounting import TOO_EARLY
 from backoffice.reconcile.runs.run import reconcile as run_once
+from backoffice.settings.dated import EVER
 from backoffice.simulator.events.envelope import Event, microseconds
 from backoffice.simulator.generator import generate
 from tests.faults.checks import nothing_lost_or_doubled, reconciled
@@ -102,15 +103,34 @@ def test_what_is_early_is_dead_whatever_the_worker_takes_the_time_to_be(spine: S
 
 
 def test_a_row_of_what_had_to_be_a_dead_letter_is_found(spine: Spine, settings: Any) -> None:
-    settings.CLOCK_AHEAD_MINUTES = 30.0
+    settings.CLOCK_AHEAD = ((EVER, 30 * MINUTE),)
     spine.send(bets(14 * MINUTE, 16 * MINUTE))
     spine.drain("trading")
     assert run_once(full=True, clock=SystemClock()).clean
 
-    settings.CLOCK_AHEAD_MINUTES = 15.0
+    settings.CLOCK_AHEAD = ((EVER, 15 * MINUTE),)
     report = run_once(full=True, anew=True, clock=SystemClock())
 
     assert [difference["says"] for difference in report.differences if difference["check"] == "messages"] == [TOO_EARLY]
+
+
+def test_another_limit_changes_no_verdict_on_what_was_logged_before(spine: Spine, settings: Any) -> None:
+    spine.send(bets(14 * MINUTE, 16 * MINUTE))
+    spine.drain("trading")
+    assert len(dead(spine)) == 1
+    logged = spine.value("SELECT max(logged) FROM streams_offset WHERE topic = %s", TOPIC)
+    since = datetime.fromtimestamp(logged / 1_000, UTC) + timedelta(milliseconds=1)
+    until(lambda: datetime.now(UTC) > since, "the log is behind the moment")
+
+    settings.CLOCK_AHEAD = (*settings.CLOCK_AHEAD, (since, 7 * MINUTE))
+    assert run_once(full=True, clock=SystemClock()).clean
+    spine.send(bets(6 * MINUTE, 14 * MINUTE))
+    spine.drain("trading")
+
+    assert (len(dead(spine)), spine.value("SELECT count(*) FROM trading_bet")) == (2, 2)
+    call_command("rebuild", "trading_bet", stdout=StringIO())
+    assert spine.value("SELECT count(*) FROM trading_bet") == 2
+    assert run_once(full=True, anew=True, clock=SystemClock()).clean
 
 
 def test_a_log_that_has_ceased_to_keep_times_is_held_against_the_clock(spine: Spine, wrong: list[timedelta]) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +53,10 @@ def test_every_currency_has_a_three_letter_code_and_its_digits() -> None:
     assert MINOR_DIGITS.keys() == CURRENCIES
     assert all(len(code) == 3 and code.isupper() for code in CURRENCIES)
     assert {MINOR_DIGITS[code] for code in ("EUR", "JPY", "KWD", "CLF")} == {2, 0, 3, 4}
+
+
+def test_a_code_that_once_was_valid_stays_valid_as_it_was() -> None:
+    """What is stored in it is read again by rebuilds and reconciliation. New codes are added to the list as well."""
+    lines = Path(__file__).with_name("released_currencies.txt").read_text("utf-8").splitlines()
+
+    assert {code: int(digits) for code, digits in map(str.split, lines)} == MINOR_DIGITS

@@ -2,7 +2,7 @@
 letter, a tombstone, a gap that a person has accepted, a record that is not the stream's, or a hole in the log."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,8 @@ from ..differences import Difference
 from ..known import Gap, Gaps, is_in_gap
 from ..messages.log import Chunk
 from ..messages.reading import NEVER, Event, Events, Gone, Readers, by_record
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
@@ -93,7 +95,9 @@ class _Accounting:
     def __post_init__(self) -> None:
         topic = TOPICS[self.chunk.place.topic]
         self._of_topic, self._forgets = frozenset(topic.records), topic.compacted
-        self._ahead = timedelta(minutes=settings.CLOCK_AHEAD_MINUTES) // timedelta(microseconds=1)
+        self._ahead = [
+            ((since - _EPOCH) // _MICROSECOND, allowed // _MICROSECOND) for since, allowed in settings.CLOCK_AHEAD
+        ]
         self._mine = frozenset(self.chunk.place.stream.records())
         self._read: list[tuple[int, str, Event]] = []
         self._repeated: list[tuple[int, str, Event]] = []
@@ -131,8 +135,12 @@ class _Accounting:
 
     def _is_too_early(self, offset: int, event: Event) -> bool:
         """Further ahead of its log than a clock may be; in a log without times that was judged when it came."""
-        lead = event["occurred_at"] - self.chunk.standings[offset][0] * 1_000
-        return offset not in self.chunk.undated and lead > self._ahead
+        if offset in self.chunk.undated:
+            return False
+        logged = self.chunk.standings[offset][0] * 1_000
+        # By the limit of when the log took it, whatever it is now.
+        allowed = next(allowed for since, allowed in reversed(self._ahead) if since <= logged)
+        return bool(event["occurred_at"] - logged > allowed)
 
     def _no_repeat(self, offset: int, why: str) -> None:
         if offset in self.found.noted:

@@ -148,8 +148,10 @@ def _taken(batch: Batch, untold: Mask, now: datetime | None) -> npt.NDArray[np.g
 
 def _latest(logged: Places, untold: Mask, now: datetime) -> Places:
     """Of each message the time (microseconds since 1970) after which its event cannot have happened."""
-    ahead = timedelta(minutes=settings.CLOCK_AHEAD_MINUTES) // _MICROSECOND
-    found: Places = np.where(untold, (now - _EPOCH) // _MICROSECOND, np.minimum(logged, _ALWAYS - ahead)) + ahead
+    at = np.where(untold, (now - _EPOCH) // _MICROSECOND, logged)
+    since, allowed = np.array([((s - _EPOCH) // _MICROSECOND, a // _MICROSECOND) for s, a in settings.CLOCK_AHEAD]).T
+    ahead = allowed[np.searchsorted(since, at, side="right") - 1]
+    found: Places = np.minimum(at, _ALWAYS - ahead) + ahead
     return found
 
 

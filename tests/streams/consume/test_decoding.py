@@ -12,6 +12,7 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import frame
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.examples import MOMENT
+from backoffice.settings.dated import EVER
 from backoffice.streams.consume.batch import Batch, DeadLetter
 from backoffice.streams.consume.decoding import Decoded, decode
 from backoffice.streams.consume.tombstones import Tombstones
@@ -102,7 +103,7 @@ def test_a_version_that_lacks_what_has_no_default_is_dead_and_the_others_live() 
 
 
 def test_a_producers_clock_may_be_ahead_by_what_is_configured(settings: Any) -> None:
-    settings.CLOCK_AHEAD_MINUTES = 2
+    settings.CLOCK_AHEAD = ((EVER, timedelta(minutes=2)),)
 
     early = decoded(batch_of("bet-events", [BET]), now=MOMENT - timedelta(minutes=2, microseconds=1))
 
@@ -124,6 +125,21 @@ def test_how_early_an_event_is_tells_the_log_and_not_our_clock(
     result = decoded(batch, now=MOMENT + ours)
 
     assert sorted(result.dead) == ([1] if is_dead else [])
+
+
+def test_each_message_is_held_against_the_limit_of_when_it_was_logged(settings: Any) -> None:
+    settings.CLOCK_AHEAD = (
+        (EVER, timedelta(minutes=15)),
+        (MOMENT - timedelta(minutes=10), timedelta(minutes=5)),
+        (MOMENT - timedelta(minutes=3), timedelta(minutes=1)),
+    )
+    before = [11, 10, 6, 5, 4, 3, 2, 1]
+    batch = batch_of("bet-events", [BET] * len(before))
+    batch.logged = [int((MOMENT - timedelta(minutes=minutes)).timestamp() * 1_000) for minutes in before]
+
+    early = decoded(batch, now=MOMENT).dead
+
+    assert [before[row] for row in sorted(early)] == [10, 6, 3, 2]
 
 
 def test_what_is_sent_again_is_as_early_as_it_was_at_first() -> None:
