@@ -132,10 +132,9 @@ def _in_two(clock: Clock, step: int) -> Run:
             _through(share, since_last, step, clock)
             return share.findings, share.checked
 
-    with beside(of_ledger) as result:
-        with _log() as log:
-            running = Running(log, clock, run, STANDING, topics=frozenset(TOPICS) - ledger, is_beside=True)
-            _through(running, since_last, step, clock)
+    with beside(of_ledger) as result, _log() as log:
+        running = Running(log, clock, run, STANDING, topics=frozenset(TOPICS) - ledger, is_beside=True)
+        _through(running, since_last, step, clock)
         running.take_in(*result())
         running.end()
     return run
