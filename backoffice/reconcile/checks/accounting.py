@@ -19,6 +19,7 @@ from ..messages.reading import NEVER, Event, Events, Gone, Readers, by_record
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
+UNCOMPARED = "The message cannot be compared ({}); what it made is not known. The log of the run says more."
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
 TOO_EARLY = "The message tells of a time that had not come when the log took it, and no dead letter tells of it."
 BOTH = "The message is told of as a dead letter and as a repeat; it can be only one of them."
@@ -104,8 +105,12 @@ class _Accounting:
 
     def through(self) -> None:
         found = self.found
+        self.readers.renew()
         for offset, (key, value) in self.chunk.messages.items():
             if offset in found.letters or is_in_gap(self.gaps, offset):
+                continue
+            if offset in self.chunk.withheld:
+                self._tell("messages", UNCOMPARED.format(self.chunk.withheld[offset]), offset)
                 continue
             if value is None and self._forgets:
                 name, (logged, at) = (key or b"").decode("utf-8", "replace"), self.chunk.standings[offset]

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any
 from zlib import crc32
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from backoffice.kernel.errors import Retryable
 from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED
+from backoffice.streams.kafka.headers import headers_of
 from backoffice.streams.standing import standing_of
 from backoffice.streams.store.projection import Stream
 
@@ -73,7 +73,7 @@ class Chunk:
     ``standings`` have for each when it was logged (milliseconds, never less than the one before) and at which offset; a
     dead letter that was sent again stands where it stood at first. ``times`` are their own, ``logged`` is that of the
     last message. ``undated`` are the offsets of those that stand at a time which is not the broker's for them: it keeps
-    none, or not any more.
+    none, or not any more. ``withheld`` are the offsets of those that cannot be compared, each with the kind of error.
     """
 
     place: Slice
@@ -83,6 +83,7 @@ class Chunk:
     standings: dict[int, tuple[int, int]] = field(default_factory=dict)
     undated: set[int] = field(default_factory=set)
     times: dict[int, int] = field(default_factory=dict)
+    withheld: dict[int, str] = field(default_factory=dict)
     logged: int = 0
 
 
@@ -144,12 +145,15 @@ class Log:
         found: set[Said] = set()
         if not wanted:
             return found
+        # As bytes: whoever may write to the topic can put any headers there.
+        sought = {tuple(part.encode() for part in said): said for said in wanted}
         low, high = self.bounds(topic, start.partition)
         first = high if start.offset < 0 else max(low, start.offset)
         for _, message in self._messages(Slice(stream, topic, start.partition, first, high, is_new=False)):
-            given: Any = message.headers() or []
-            headers = {header: (value or b"").decode(errors="replace") for header, value in given}
-            found |= wanted & {tuple(headers.get(name, "") for name in names)}
+            headers = dict(headers_of([message])[0])
+            said = tuple(headers.get(name) or b"" for name in names)
+            if said in sought:
+                found.add(sought[said])
             if found == wanted:
                 break
         return found
@@ -167,7 +171,7 @@ class Log:
                 appended = _logged(message)
                 logged = max(logged, appended)
                 own, chunk.times[offset] = (logged, offset), logged
-                first = standing_of(message.headers(), own)  # type: ignore[arg-type]
+                first = standing_of(headers_of([message])[0], own)
                 chunk.standings[offset] = first or own
                 if not (first[0] if first else appended):
                     chunk.undated.add(offset)

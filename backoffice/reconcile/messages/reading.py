@@ -7,7 +7,7 @@ from typing import Any
 
 from backoffice.contracts.codec import Decoder, unframe
 from backoffice.contracts.definitions import schema
-from backoffice.contracts.writers import Writers
+from backoffice.contracts.writers import Writer, Writers
 from backoffice.kernel.errors import Poison
 
 from .rules import broken
@@ -50,11 +50,16 @@ class Reader:
 
 
 class Readers:
-    """Readers by schema id; each schema is asked for and parsed once."""
+    """Readers by schema id. Each is asked for once until they are renewed, and made once for the same schema."""
 
     def __init__(self, registry: Writers) -> None:
         self._registry = registry
         self._readers: dict[int, Reader] = {}
+        self._made: dict[int, tuple[Writer, Reader]] = {}
+
+    def renew(self) -> None:
+        """Ask for each again: a registry may be made anew while a run goes on."""
+        self._readers.clear()
 
     def event(self, value: bytes | None) -> tuple[str, Event]:
         """The record type and the event of a message's value.
@@ -71,9 +76,12 @@ class Readers:
         writer = self._registry.writer(schema_id)
         if writer.refusal:
             raise Poison(writer.refusal)
-        absent = _absent(schema(writer.record), writer.numeric)
-        self._readers[schema_id] = Reader(writer.record, Decoder(writer.numeric), absent)
-        return self._readers[schema_id]
+        of, reader = self._made.get(schema_id, (None, None))
+        if reader is None or of is not writer:
+            reader = Reader(writer.record, Decoder(writer.numeric), _absent(schema(writer.record), writer.numeric))
+            self._made[schema_id] = writer, reader
+        self._readers[schema_id] = reader
+        return reader
 
 
 def _absent(contract: dict[str, Any], written: dict[str, Any]) -> dict[str, dict[str, Any]]:

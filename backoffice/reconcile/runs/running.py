@@ -2,10 +2,13 @@
 found."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from datetime import timedelta
+from functools import partial
 
+from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
@@ -18,14 +21,17 @@ from ..checks.letters import Twins
 from ..checks.walks import Walker, walked_in
 from ..differences import Findings
 from ..known import Gaps, Place, known_gaps
-from ..messages.log import Log, Slice
+from ..messages.log import Chunk, Log, Slice
 from ..messages.reading import Readers
 from ..models import Run
 from ..telling import end_all, end_gone_round, end_read_again, keep_open, name_of, open_findings, stands_at, tell
 from . import circle
+from .isolating import AWAY, MOST, culprits
 from .plan import Plan, Position, missing, positions
 from .transactions import advance, forget_unchecked, snapshot
 
+# A checker for the step that has read nothing yet.
+Fresh = Callable[[], Checker]
 # What is done in a level step beside reading.
 Also = Callable[[Walker], None]
 Say = Callable[[str], None]
@@ -48,6 +54,7 @@ class Running:
         self.checked: Counter[str] = Counter()
         self._readers = Readers(our_registry())
         self._told = 0, 0
+        self._withheld: defaultdict[Place, dict[int, str]] = defaultdict(dict)
         # How far all was checked before this run: what it reads itself it need not read again.
         self._before: dict[Place, int] | None = None
 
@@ -62,10 +69,9 @@ class Running:
             slices = plan.next(mine)
             ends = {part.key: part.end for part in slices}
             forget_unchecked(cursor, self._books, [position for position in mine if position.key in ends])
-            checker = self._checker(cursor, gaps, read, is_new=True)
-            checker.behind = [position.key for position in read if self._is_behind(position, ends)]
-            logged = self._examine(checker, mine, slices)
-            checker.finish()
+            behind = [position.key for position in read if self._is_behind(position, ends)]
+            fresh = partial(self._checker, cursor, gaps, read, is_new=True, behind=behind)
+            checker, logged = self._compared(fresh, mine, slices)
             if plan.is_level:
                 also(Walker(checker, read))
             now = self._clock.now()
@@ -87,9 +93,7 @@ class Running:
                     for slow in circle.too_slow(rounds):
                         self.findings.add(slow)
                 slices = circle.again(rounds, min(budget, step))
-                checker = self._checker(cursor, gaps, read, is_new=False)
-                self._examine(checker, read, slices)
-                checker.finish()
+                self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
                 circle.move_on(rounds, slices, self._clock.now())
                 self.keep()
                 self._end_unmet(slices)
@@ -104,9 +108,7 @@ class Running:
             gaps = known_gaps(cursor)
             read = [p for p in positions(cursor, self._log, self._books, gaps) if p.topic in self._topics]
             slices = [part for position in read for part in circle.at_offsets(position, at)]
-            checker = self._checker(cursor, gaps, read, is_new=False)
-            self._examine(checker, read, slices)
-            checker.finish()
+            self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
             self.keep()
             self._end_unmet(slices)
 
@@ -169,10 +171,51 @@ class Running:
             return True
         return ends.get(position.key, position.checked.next if position.checked else 0) < position.end
 
-    def _checker(self, cursor: CursorWrapper, gaps: Gaps, read: list[Position], *, is_new: bool) -> Checker:
+    def _compared(self, fresh: Fresh, read: list[Position], slices: list[Slice]) -> tuple[Checker, dict[Place, int]]:
+        """The slices examined; again without the messages over which that comes to nothing, which are told of."""
+        while True:
+            before = deepcopy(self.findings), Counter(self.checked)
+            try:
+                with transaction.atomic():
+                    checker = fresh()
+                    logged = self._examine(checker, read, slices)
+                    checker.finish()
+            except AWAY:
+                raise
+            except Exception:
+                self.findings, self.checked = before
+                if not self._withhold(fresh, slices):
+                    raise
+            else:
+                return checker, logged
+
+    def _withhold(self, fresh: Fresh, slices: list[Slice]) -> bool:
+        """Whether it is some messages that cannot be compared, and not all or none."""
+
+        def alone(chunk: Chunk) -> None:
+            checker = fresh()
+            checker.findings, checker.checked = Findings(), Counter()
+            checker.examine(chunk)
+            checker.finish()
+
+        found = 0
+        for part in slices:
+            withheld = self._withheld[part.key]
+            for chunk in self._log.chunks(part):
+                chunk.withheld = dict(withheld)
+                new = culprits(chunk, alone)
+                found += len(new.keys() - withheld.keys())
+                withheld |= new
+                if found >= MOST:
+                    return False
+        return found > 0
+
+    def _checker(
+        self, cursor: CursorWrapper, gaps: Gaps, read: list[Position], *, is_new: bool, behind: Sequence[Place] = ()
+    ) -> Checker:
         return Checker(
             cursor, self._readers, self.findings, self._run.started_at, self._books, self.checked, Twins(self._log),
-            gaps, is_new, [position.key for position in read if position.is_inexact],
+            gaps, is_new, [position.key for position in read if position.is_inexact], behind,
         )  # fmt: skip
 
     def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> dict[Place, int]:
@@ -185,6 +228,7 @@ class Running:
             for gap in missing(position, full=self._run.full) if part.is_new else ():
                 self.findings.add(gap)
             for chunk in self._log.chunks(part):
+                chunk.withheld = self._withheld[part.key]
                 checker.examine(chunk)
                 logged[part.key] = chunk.logged
             if part.is_new and not (self._run.full and part.start == part.end):

@@ -8,6 +8,7 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from .. import telemetry
+from ..kafka.headers import headers_of
 from ..standing import Standing, claims_standing, standing_of
 from .batch import Batch, Span
 from .gaps import Gaps
@@ -95,12 +96,12 @@ class Intake:
     def _replayed(self, messages: Sequence[Message], times: Sequence[int]) -> dict[Span, Standing]:
         """Where those stood that were dead letters and are sent again; what cannot be is counted, and not believed."""
         found = {}
-        for message, headers, logged in zip(messages, map(Message.headers, messages), times, strict=True):
+        for message, headers, logged in zip(messages, headers_of(messages), times, strict=True):
             if headers:
                 partition, offset = message.partition() or 0, message.offset() or 0
-                if standing := standing_of(headers, (logged, offset)):  # type: ignore[arg-type]
+                if standing := standing_of(headers, (logged, offset)):
                     found[partition, offset] = standing
-                elif claims_standing(headers):  # type: ignore[arg-type]
+                elif claims_standing(headers):
                     telemetry.UNBELIEVED.labels(self._topic).inc()
         return found
 

@@ -24,6 +24,7 @@ from ..consume.decoding import decode
 from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
 from ..kafka.clients import CONSUMER
+from ..kafka.headers import headers_of
 from ..standing import standing_of
 from ..store.copying import table_shape
 from ..store.rows import project, with_digests
@@ -217,7 +218,8 @@ class Rebuild:
             start=start,
             logged=logged,
         )
-        if standing := standing_of(message.headers(), (logged, offset)):  # type: ignore[arg-type]
+        (headers,) = headers_of([message])
+        if standing := standing_of(headers, (logged, offset)):
             batch.replayed[place[2], offset] = standing
 
     def _reached(self, message: Message, place: Place, end: int) -> int:
