@@ -11,9 +11,10 @@ from itertools import groupby
 from math import prod
 from operator import or_
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from backoffice.streams.models import Offset
+from backoffice.streams.models import Offset, Reading
 
 from .models import Bet, Leg, Market, Outcome, SportEvent, StatusChange
 from .projections import BETS, trading
@@ -26,8 +27,13 @@ AHEAD = timedelta(minutes=1)
 
 _NEWEST_FIRST = ("-occurred_at", "-id")
 
-# The next offset of each partition that was not read yet.
-Positions = dict[int, int]
+
+@dataclass(frozen=True)
+class Positions:
+    """The next offset of each partition that was not read yet, and of which topic: one made anew begins at 0."""
+
+    generation: int
+    following: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -77,25 +83,47 @@ def newest_bets(now: datetime, count: int) -> PlacedBets:
 def bets_since(positions: Positions) -> PlacedBets:
     """Those that were stored since the reading that gave ``positions``, of more than `MOST_BETS` the newest."""
     now = _positions()
-    moved = {
-        partition: positions.get(partition, 0) for partition, end in now.items() if end != positions.get(partition)
-    }
-    if not moved:
+    places = _between(positions, now)
+    if not places:
         return PlacedBets(now, [])
-    found = _bets_from(moved)
+    found = Bet.objects.filter(reduce(or_, places)).order_by(*_NEWEST_FIRST)
     bets = list(found[:MOST_BETS])
     skipped = found.count() - len(bets) if len(bets) == MOST_BETS else 0
     return PlacedBets(now, _described(bets), skipped)
 
 
 def _positions() -> Positions:
-    return dict(Offset.objects.filter(stream=trading.name, topic=BETS).values_list("partition", "next"))
+    """In one statement: with two, the offsets could be of another topic than the generation."""
+    reading = Reading.objects.filter(stream=OuterRef("stream"), topic=OuterRef("topic")).values("generation")
+    stored = Offset.objects.filter(stream=trading.name, topic=BETS).annotate(of=Coalesce(Subquery(reading), 0))
+    rows = stored.values_list("partition", "next", "of")
+    return Positions(max((of for *_, of in rows), default=0), {partition: end for partition, end, _ in rows})
 
 
-def _bets_from(positions: Positions) -> QuerySet[Bet]:
-    """By offset: ids of other platforms do not tell which is newer, and what happened earlier may be stored later."""
-    places = (Q(source_partition=partition, source_offset__gte=start) for partition, start in positions.items())
-    return Bet.objects.filter(reduce(or_, places)).order_by(*_NEWEST_FIRST)
+def _between(before: Positions, now: Positions) -> list[Q]:
+    """Where the bets stand that were stored in between.
+
+    By offset: ids of other platforms do not tell which is newer, and what happened earlier may be stored later.
+    """
+    if now.generation == before.generation:
+        return [
+            Q(
+                source_generation=now.generation,
+                source_partition=partition,
+                source_offset__gte=start,
+                source_offset__lt=end,
+            )
+            for partition, end in now.following.items()
+            if (start := before.following.get(partition, 0)) != end
+        ]
+    rest = [
+        Q(source_generation=before.generation, source_partition=partition, source_offset__gte=start)
+        for partition, start in before.following.items()
+    ]
+    return rest + [
+        Q(source_generation__gt=before.generation, source_partition=partition, source_offset__lt=end)
+        for partition, end in now.following.items()
+    ]
 
 
 def _described(bets: list[Bet]) -> list[PlacedBet]:

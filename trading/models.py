@@ -274,7 +274,11 @@ class Price(models.Model):
 
 
 class Bet(models.Model):
-    """A bet as it was placed. What became of it are its settlements; one without any is open."""
+    """A bet as it was placed. What became of it are its settlements; one without any is open.
+
+    ``source_generation`` tells of which topic its offset is, where that was made anew under its name. Bets that are
+    older than this column have 0, whichever it was.
+    """
 
     id = models.UUIDField(primary_key=True)
     event_id = models.UUIDField()
@@ -291,6 +295,7 @@ class Bet(models.Model):
     is_free_bet = models.BooleanField()
     bonus_id = models.UUIDField(null=True)
     occurred_at = models.DateTimeField()
+    source_generation = models.SmallIntegerField(default=0, db_default=0)
     source_partition = models.SmallIntegerField()
     source_offset = models.BigIntegerField()
     digest = models.BigIntegerField(null=True)

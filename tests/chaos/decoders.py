@@ -61,7 +61,9 @@ class AllWriters:
 
 
 # What the streams add to an event: where it came from.
-_ORIGIN = frozenset({"source_partition", "source_offset", "logged_at", "logged_offset"})
+_ORIGIN = frozenset(
+    {"source_generation", "source_partition", "source_offset", "logged_at", "logged_offset", "taken_at"}
+)
 
 
 def run(seed: int, count: int) -> Report:

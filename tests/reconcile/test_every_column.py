@@ -27,6 +27,8 @@ EXEMPT = {
     "streams_deadletter.resolved_at": _ACT,
     "streams_deadletter.resolved_by": _ACT,
     "streams_repeat.seen_at": "When a worker met the repeat; no log knows it.",
+    "trading_market.version_taken_at": "When a worker read it; no log knows it, and only a log without times has it.",
+    "trading_bet.source_generation": "Bets older than the column have 0, whichever it was; the ticker alone asks.",
     **{f"streams_outbox.{column}": _SENT for column in ("record", "schema_version")},
     **{
         f"streams_outbox.{column}": _RELAY

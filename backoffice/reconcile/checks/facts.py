@@ -22,7 +22,7 @@ from backoffice.contracts.definitions import schema
 from ..declared import described
 from ..messages.reading import Event, Events
 
-_ORIGIN = frozenset({"stream", "record", "source_partition", "source_offset", "digest"})
+_ORIGIN = frozenset({"stream", "record", "source_generation", "source_partition", "source_offset", "digest"})
 
 
 @dataclass(frozen=True)

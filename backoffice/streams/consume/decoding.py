@@ -122,6 +122,7 @@ def _origins(batch: Batch) -> dict[str, npt.NDArray[np.generic]]:
     return {
         "source_partition": np.array(batch.partitions, np.int16),
         "source_offset": np.array(batch.offsets, np.int64),
+        "source_generation": np.full(len(batch), batch.generation, np.int16),
         "logged_at": np.array(logged, "datetime64[ms]").astype("datetime64[us]"),
         "logged_offset": np.array(standing, np.int64),
     }

@@ -20,7 +20,7 @@ from .rows import Shapes, fact_rows
 
 Key = tuple[str, ...]
 # Of the row and not of the event.
-_NOT_SAID = frozenset({"row", "digest", "source_partition", "source_offset"})
+_NOT_SAID = frozenset({"row", "digest", "source_generation", "source_partition", "source_offset"})
 
 
 def known(

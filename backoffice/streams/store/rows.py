@@ -123,7 +123,7 @@ def _columns(projection: Projection, events: pa.Table, stream: Stream, shapes: S
     if not projection.fact:
         return rows
     shape = shapes[projection.table]
-    named = ("event_id", "occurred_at", "source_partition", "source_offset", "digest")
+    named = ("event_id", "occurred_at", "source_generation", "source_partition", "source_offset", "digest")
     origin = {name: events[name] for name in named if name in events.column_names}
     origin |= {"record": constant(events, projection.record), "stream": constant(events, stream.name)}
     for name, column in origin.items():

@@ -196,7 +196,7 @@ class Rebuild:
         self.consumer.assign([TopicPartition(f"{self.prefix}{place[1]}", place[2], start)])
         at, heard_at = start, time.monotonic()
         while at < end:
-            batch = Batch(place[1])
+            batch = Batch(place[1], generation=self._generation(place))
             for message in self.consumer.consume(BATCH, 1.0):
                 heard_at = time.monotonic()
                 if message.error() is None and int(message.offset() or 0) < end:
