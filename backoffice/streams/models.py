@@ -34,7 +34,8 @@ class Offset(models.Model):
 class Reading(models.Model):
     """The topic that a stream's offsets belong to, by Kafka's own id: one made anew under its name has another.
 
-    ``generation`` counts from 0 how often a person has let the stream go over to a topic made anew.
+    ``generation`` counts how often a person has let it go over to one made anew. A compacted topic has ``partitions``;
+    ``alert_id`` is that of the open alert that some were added.
     """
 
     pk = models.CompositePrimaryKey("stream", "topic")
@@ -43,6 +44,8 @@ class Reading(models.Model):
     topic_id = models.TextField()
     generation = models.SmallIntegerField(default=0)
     begun_at = models.DateTimeField()
+    partitions = models.SmallIntegerField(null=True)
+    alert_id = models.UUIDField(null=True)
 
 
 class Event(models.Model):
@@ -383,11 +386,10 @@ class Outgoing(models.Model):
                 condition=models.Q(record="ComplianceAlert", sent_at=None, discarded_at=None),
                 name="outgoing_alerts",
             ),
-            # Dead letters that are sent again, by the number of the letter.
+            # By these reconciliation finds what sends a dead letter again, and what tells of one (it has no record).
             models.Index(
                 KT("headers__replay_of"), condition=models.Q(headers__has_key="replay_of"), name="outgoing_replays"
             ),
-            # What has no record is a dead letter; by its position reconciliation finds it.
             models.Index(
                 *("topic", KT("headers__partition"), KT("headers__offset")),
                 condition=models.Q(record=""),

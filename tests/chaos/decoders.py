@@ -21,6 +21,7 @@ from backoffice.reconcile.messages.reading import Readers
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.decoding import Decoded, decode
 from tests.chaos.twisting import Twister, event_like, spoilt
+from tests.streams.arriving import key_of
 
 BATCH = 500
 SHOWN = 20
@@ -96,7 +97,7 @@ def _stored(topic: str, values: list[bytes], writers: AllWriters) -> list[dict[s
     """For each message the event that the streams would store, or why they would not."""
     batch = Batch(topic)
     for offset, value in enumerate(values):
-        batch.add(partition=0, offset=offset, key=b"k", value=value, start=0)
+        batch.add(partition=0, offset=offset, key=key_of(topic, value, writers), value=value, start=0)
     # How far a producer's clock was ahead is no question of one message alone: reconcile asks it where it accounts.
     decoded = decode(batch, records=TOPICS[topic].records, writers=writers, now=None)
     found: dict[int, dict[str, Any] | str] = {row: f"dead: {dead.reason}" for row, dead in decoded.dead.items()}

@@ -67,6 +67,10 @@ def test_partitions_are_told_either_way() -> None:
     assert kinds(standing(ODDS, partitions=9)) == [Kind.MORE]
 
 
+def test_to_a_compacted_topic_none_are_added() -> None:
+    assert kinds(standing(PRICES, partitions=PRICES.partitions - 1)) == [Kind.FEWER_OF_COMPACTED]
+
+
 def test_retention_is_raised_and_never_lowered() -> None:
     assert raised(standing(ODDS, retention_ms=str(7 * DAY))) == {"retention.ms": str(30 * DAY)}
     assert raised(standing(BETS, retention_ms=str(900 * DAY))) == {"retention.ms": "-1"}
@@ -170,6 +174,21 @@ def test_more_partitions_need_a_word(topics: Run, admin: AdminClient, prefix: st
     assert code == 0
     assert "warning:" in told
     assert _partitions(admin, f"{prefix}game-rounds") == 8
+
+
+def test_a_compacted_topic_gets_no_more_partitions_whatever_is_said(
+    topics: Run, admin: AdminClient, prefix: str
+) -> None:
+    topics("--apply")
+    _make_again(admin, NewTopic(f"{prefix}market-prices", 3, 1, config=LOGGED | {"cleanup.policy": "compact"}))
+
+    code, told = topics("--apply", "--allow-more-partitions")
+
+    assert code == 1, told
+    assert f"left alone: {prefix}market-prices has 3 of 8 partitions" in told
+    assert "compaction works within a partition" in told
+    assert "`streams adopt` it" in told
+    assert _partitions(admin, f"{prefix}market-prices") == 3
 
 
 def test_a_cleanup_policy_is_not_changed_by_itself(topics: Run, admin: AdminClient, prefix: str) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from backoffice.contracts.catalogue import TOPICS, topic_of
-from backoffice.contracts.codec import encode, encode_as, frame
+from backoffice.contracts.codec import decode as body_of
+from backoffice.contracts.codec import encode, encode_as, frame, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.examples import MOMENT, example
-from backoffice.contracts.writers import Writer
+from backoffice.contracts.writers import Writer, Writers
 from backoffice.kernel.errors import Poison
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.decoding import Decoded, decode
@@ -51,10 +52,22 @@ def message(record: str, event: Mapping[str, Any]) -> bytes:
     return frame(_IDS[record], encode(record, event))
 
 
+def key_of(topic: str, value: bytes | None, writers: Writers | None = None) -> bytes:
+    """The key that a message has on a compacted topic; any elsewhere, or of what cannot be read."""
+    if not TOPICS[topic].compacted:
+        return b"k"
+    try:
+        schema_id, body = unframe(value or b"")
+        event = body_of(body, (writers or KnownWriters()).writer(schema_id).schema)
+        return str(event[TOPICS[topic].key]).encode()
+    except (Poison, KeyError):
+        return b"k"
+
+
 def batch_of(topic: str, values: Iterable[bytes | None], *, partition: int = 0, start: int = 0) -> Batch:
     batch = Batch(topic)
     for offset, value in enumerate(values, start):
-        batch.add(partition=partition, offset=offset, key=b"k", value=value, start=start)
+        batch.add(partition=partition, offset=offset, key=key_of(topic, value), value=value, start=start)
     return batch
 
 

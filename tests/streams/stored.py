@@ -15,7 +15,7 @@ from backoffice.streams.standing import Standing
 from backoffice.streams.store import offsets
 from backoffice.streams.store.projection import STREAMS, Stream
 from backoffice.streams.store.sink import TableSink
-from tests.streams.arriving import NOW, KnownWriters, message
+from tests.streams.arriving import NOW, KnownWriters, key_of, message
 
 PARTITIONS = 3
 # Numbers that tell only in which order rows were stored.
@@ -29,6 +29,10 @@ BOOKKEEPING = (
 )  # fmt: skip
 
 
+# In place of a key: the one that its contract asks for.
+OWN_KEY = b"its own"
+
+
 @dataclass(frozen=True)
 class Logged:
     """A message where it stands in its topic; ``stood`` where it was at first, if it was a dead letter."""
@@ -36,7 +40,7 @@ class Logged:
     partition: int
     offset: int
     value: bytes | None
-    key: bytes | None = b"k"
+    key: bytes | None = OWN_KEY
     logged: int = 0
     stood: Standing | None = None
 
@@ -87,8 +91,9 @@ class Store:
         batch = Batch(topic)
         for one in part:
             start = starts[one.partition]
+            key = key_of(topic, one.value, self.writers) if one.key is OWN_KEY else one.key
             batch.add(
-                partition=one.partition, offset=one.offset, key=one.key, value=one.value, start=start, logged=one.logged
+                partition=one.partition, offset=one.offset, key=key, value=one.value, start=start, logged=one.logged
             )
             if one.stood is not None:
                 batch.replayed[one.partition, one.offset] = one.stood

@@ -20,6 +20,7 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 UNCOMPARED = "The message cannot be compared ({}); what it made is not known. The log of the run says more."
+OTHER_KEY = "The message comes under another key than its {}, and no dead letter tells of it."
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
 TOO_EARLY = "The message tells of a time that had not come when the log took it, and no dead letter tells of it."
 BOTH = "The message is told of as a dead letter and as a repeat; it can be only one of them."
@@ -95,7 +96,7 @@ class _Accounting:
 
     def __post_init__(self) -> None:
         topic = TOPICS[self.chunk.place.topic]
-        self._of_topic, self._forgets = frozenset(topic.records), topic.compacted
+        self._of_topic, self._forgets, self._key = frozenset(topic.records), topic.compacted, topic.key
         self._ahead = [
             ((since - _EPOCH) // _MICROSECOND, allowed // _MICROSECOND) for since, allowed in settings.CLOCK_AHEAD
         ]
@@ -117,11 +118,11 @@ class _Accounting:
                 found.gone[name] = max((logged * 1_000, at), found.gone.get(name, NEVER))
                 self._no_repeat(offset, "it is a tombstone")
             else:
-                self._take(offset, value)
+                self._take(offset, key, value)
         found.events, found.repeats = by_record(self._read), by_record(self._repeated)
         self._without_message()
 
-    def _take(self, offset: int, value: bytes | None) -> None:
+    def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         try:
             record, event = self.readers.event(value)
         except Poison as poison:
@@ -131,6 +132,8 @@ class _Accounting:
             self._tell("messages", ELSEWHERE.format(record), offset, record)
         elif record not in self._mine:
             self._no_repeat(offset, f"the stream takes no {record}")
+        elif self._forgets and key != str(event[self._key]).encode():
+            self._tell("messages", OTHER_KEY.format(self._key), offset, record)
         elif self._is_too_early(offset, event):
             self._tell("messages", TOO_EARLY, offset, record)
         elif offset in self.found.noted:

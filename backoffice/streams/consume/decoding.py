@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.conf import settings
 
 from backoffice.contracts import bounds
@@ -24,6 +25,10 @@ from .tombstones import Tombstones, take
 # The message of the batch that each row of a table came from.
 Places = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+OTHER_KEY = (
+    "The key of the message is not its {field}, by which its topic is compacted; produce it under that key, or replay"
+    " it with its event ({record}.{field})."
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER, _ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -112,8 +117,25 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
         table = kept.events.append_column("row", pa.array(kept.rows))
         for name, column in origins.items():
             table = table.append_column(name, pa.array(column[kept.rows]))
-        decoded.tables[record] = table
+        decoded.tables[record] = _under_their_keys(table, batch, record, decoded.dead)
     return decoded
+
+
+def _under_their_keys(events: pa.Table, batch: Batch, record: str, dead: dict[int, DeadLetter]) -> pa.Table:
+    """The events without those of a compacted topic that come under another key than the catalogue names.
+
+    By the key Kafka forgets what is older, and a tombstone deletes: under another one an event is never taken back.
+    """
+    topic = TOPICS[batch.topic]
+    if not topic.compacted or not events.num_rows:
+        return events
+    keys = pa.array(batch.keys, pa.large_binary()).take(pa.array(events["row"]))
+    is_own = pc.fill_null(pc.equal(pa.chunked_array([keys]), events[topic.key].cast(pa.large_binary())), False)
+    if pc.all(is_own).as_py() is False:
+        for row in events["row"].filter(pc.invert(is_own)).to_pylist():
+            schema_id = unframe(batch.values[row] or b"")[0]
+            dead[row] = DeadLetter(OTHER_KEY.format(record=record, field=topic.key), schema_id, record)
+    return events.filter(is_own)
 
 
 def _origins(batch: Batch) -> dict[str, npt.NDArray[np.generic]]:

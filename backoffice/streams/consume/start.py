@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.errors import Retryable
 
 from ..database import Connection, connect, retryable
 from ..kafka import topicids
 from ..kafka.topicids import Absence
 from .batch import Span
+from .growing import note_partitions
 from .halting import halts, passing
 from .halting.faults import Fault
 from .halting.halts import Cause, Past
@@ -52,9 +54,12 @@ def read_start(
     Raises:
         Retryable: Kafka, Postgres or the sink is away; or the topic, and not for so long that it must be gone.
     """
-    present = _present(lane, absence)
+    found = _present(lane, absence)
+    present = found and found[0]
     with retryable(), connect(name=lane.session) as connection:
         reading = _reading(connection, lane, present, lane.clock.now())
+        if found and TOPICS[lane.topic].compacted and found[0] == reading.topic_id:
+            note_partitions(connection, lane.stream, lane.topic, found[1], lane.clock.now())
         halted = frozenset(halts.open_halts(connection, lane.stream, lane.topic))
         if reading.generation:
             first = _begins(connection, lane, reading.generation)
@@ -68,14 +73,16 @@ def read_start(
     return Start(positions, halted, given_up, pasts, reading, other)
 
 
-def _present(lane: Lane, absence: Absence) -> str | None:
-    """The id of the topic that is there; None once there has been none for as long as a lane may stand still."""
+def _present(lane: Lane, absence: Absence) -> tuple[str, int] | None:
+    """The id of the topic that is there, and the number of its partitions; None once there has been none for as long as
+    a lane may stand still.
+    """
     try:
-        present = topicids.answer(topicids.ask(lane.kafka, lane.topic_name))
+        present = topicids.described(topicids.ask(lane.kafka, lane.topic_name))
     except Retryable:
         absence.forget()
         raise
-    absence.hear(present)
+    absence.hear(present and present[0])
     if present is None and absence.seconds <= lane.limits.stall:
         raise Retryable(_not_there(lane))
     return present

@@ -155,4 +155,6 @@ def _mended(letter: DeadLetter, event: Mapping[str, Any], now: datetime) -> dict
         row = outgoing(letter.record, event, key="", now=now)
     except (ValueError, TypeError, OverflowError) as error:
         raise Rejected(f"The event does not fit {letter.record}: {error}. Correct it and try again.") from error
-    return row | {"key": letter.key}
+    topic = TOPICS[letter.topic]
+    # By its key a compacted topic knows what it is about; that may be what was wrong.
+    return row | {"key": str(event[topic.key]).encode() if topic.compacted else letter.key}

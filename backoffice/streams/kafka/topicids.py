@@ -28,8 +28,15 @@ def answer(asked: Asked) -> str | None:
     Raises:
         Retryable: Kafka does not answer.
     """
+    found = described(asked)
+    return found and found[0]
+
+
+def described(asked: Asked) -> tuple[str, int] | None:
+    """The id and the number of partitions; else as `answer`."""
     try:
-        return str(asked.result(2 * ANSWER_SECONDS).topic_id)
+        found = asked.result(2 * ANSWER_SECONDS)
+        return str(found.topic_id), len(found.partitions)
     except KafkaException as error:
         reason: KafkaError = error.args[0]
         if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:

@@ -33,6 +33,11 @@ class Kind(Enum):
 
     MISSING = "create the topic"
     FEWER_PARTITIONS = "add partitions"
+    FEWER_OF_COMPACTED = (
+        "compaction works within a partition: of a key that moves the former one would keep its last state for ever,"
+        " and no tombstone would reach it; delete the topic, make it anew with `topics --apply`, have its producers"
+        " tell all of it again, and `streams adopt` it"
+    )
     SHORT = "raise the topic's settings"
     UNREGISTERED = "register schemas"
     MORE = "more than the catalogue asks for; nothing is shrunk"
@@ -185,7 +190,9 @@ def _partitions(standing: Standing, there: int) -> Iterator[Difference]:
     wanted = standing.wanted.partitions
     if there < wanted:
         told = f"has {there} of {wanted} partitions; more of them send a key to another partition than before"
-        yield Difference(standing, Kind.FEWER_PARTITIONS, told)
+        yield Difference(
+            standing, Kind.FEWER_OF_COMPACTED if standing.wanted.compacted else Kind.FEWER_PARTITIONS, told
+        )
     elif there > wanted:
         yield Difference(standing, Kind.MORE, f"has {there} partitions, the catalogue says {wanted}")
 

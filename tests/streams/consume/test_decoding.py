@@ -261,7 +261,7 @@ def test_records_that_the_stream_does_not_want_are_passed_by() -> None:
 
 
 def test_on_a_compacted_topic_a_message_without_a_value_says_what_is_gone() -> None:
-    price = message("MarketPrice", event_of("MarketPrice"))
+    price = message("MarketPrice", event_of("MarketPrice", market_id="1x2"))
     batch = Batch("market-prices")
     for offset, (key, value) in enumerate(
         [(b"1x2", price), (b"1x2", None), (b"totals", None), (b"1x2", None), (b"\xff", None), (None, None), (b"a", b"")]

@@ -230,6 +230,32 @@ def test_what_a_tombstone_deleted_stays_deleted(spine: Spine, elsewhere: int) ->
     reconciled()
 
 
+def test_a_price_under_a_wrong_key_is_sent_again_under_its_own(spine: Spine, tmp_path: Path) -> None:
+    spine.send_bytes("market-prices", [price(spine, 1, 1)], key=b"another")
+    spine.drain("trading")
+    reconciled()
+    mended = tmp_path / "price.json"
+    body = event_of("MarketPrice", event_id=str(UUID(int=1)), market_id="m", version=1, status="open")
+    mended.write_text(json.dumps(body, default=lambda at: int(at.timestamp() * 1_000_000)))
+
+    said("replay", str(spine.value("SELECT id FROM streams_deadletter")), "--reason", "key", "--event", str(mended))
+    relay(spine)
+    spine.drain("trading")
+
+    assert spine.rows("SELECT market_id FROM trading_offer") == [("m",)]
+    assert {key for key, _, _ in spine.read("market-prices")} == {b"another", b"m"}
+    reconciled()
+
+
+def test_a_price_under_a_wrong_key_that_is_stored_is_a_difference(spine: Spine) -> None:
+    spine.send_bytes("market-prices", [price(spine, 1, 1)], key=b"another")
+    spine.drain("trading")
+    spine.rows("DELETE FROM streams_deadletter RETURNING 1")
+
+    with pytest.raises(AssertionError, match="comes under another key than its market_id, and no dead letter tells"):
+        reconciled()
+
+
 @pytest.mark.usefixtures("standing")
 def test_a_header_that_claims_a_place_in_the_future_is_not_believed(spine: Spine) -> None:
     sender, before = producer(settings.KAFKA), telemetry.UNBELIEVED.labels("player-events")._value.get()

@@ -150,6 +150,23 @@ def test_a_tombstone_without_a_key_is_a_dead_letter_and_no_more(store: Store, ke
     assert "its key is no text" in reason
 
 
+@pytest.mark.parametrize("key", [None, b"", b"n", b"M", b"m "])
+def test_an_event_under_another_key_than_its_topics_is_a_dead_letter(store: Store, key: bytes | None) -> None:
+    """Nothing would ever take it back: a tombstone and compaction go by the key."""
+    stray = Logged(0, 1, priced("m", 1)[1], key)
+    store.take({TOPIC: [Logged(0, 0, priced("a", 1)[1], b"a"), stray, Logged(0, 2, priced("b", 1)[1], b"b")]})
+
+    assert markets(store) == {table: {"a", "b"} for table in TABLES}
+    (reason,) = letters(store)
+    assert "The key of the message is not its market_id" in reason
+
+
+def test_where_every_message_is_kept_a_key_decides_nothing(store: Store) -> None:
+    store.take({"bet-events": [Logged(0, 0, message("BetPlaced", event_of("BetPlaced")), b"another")]})
+
+    assert letters(store) == []
+
+
 def test_a_message_without_a_value_is_dead_where_every_message_is_kept(store: Store) -> None:
     store.take({"bet-events": [Logged(0, 0, None, b"player")]})
 

@@ -15,6 +15,7 @@ from backoffice.kernel.errors import Rejected
 from ...kafka.logs import Log
 from ...models import Gap, Halt, Offset, Reading, Repeat
 from .. import reused
+from ..growing import forget_partitions
 from .halts import OF_THE_TOPIC, end
 
 BEGINNING, END = "beginning", "end"
@@ -90,6 +91,7 @@ def adopt(*, stream: str, topic: str, log: Log, actor: Actor, reason: str, now: 
         Gap.objects.bulk_create(gaps)
         _begin_anew(stream, topic, log, stored, now)
         end(Halt.objects.filter(stream=stream, topic=topic), actor=actor, now=now, offset=0)
+        forget_partitions(stream, topic, now)
         Reading.objects.filter(stream=stream, topic=topic).update(
             topic_id=log.topic_id, generation=reading.generation + 1, begun_at=now
         )

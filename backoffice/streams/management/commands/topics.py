@@ -75,7 +75,7 @@ class Command(OperatorCommand):
     def _done(self, cluster: Cluster, difference: Difference, allow_more_partitions: bool) -> bool:
         """Put one difference right, or say why not."""
         needs_a_word = difference.kind is Kind.FEWER_PARTITIONS and not allow_more_partitions
-        if needs_a_word or difference.kind in (Kind.MORE, Kind.OTHER_CLEANUP):
+        if needs_a_word or difference.kind in (Kind.MORE, Kind.OTHER_CLEANUP, Kind.FEWER_OF_COMPACTED):
             self.stdout.write(f"left alone: {difference} ({_advice(difference.kind)})")
             return False
         if difference.kind is Kind.FEWER_PARTITIONS:
@@ -141,6 +141,8 @@ def _advice(kind: Kind) -> str:
             return "run `manage.py topics --apply --allow-more-partitions`"
         case Kind.OTHER_CLEANUP:
             return f"{kind.value}; decide and change it with Kafka's own tools"
+        case Kind.FEWER_OF_COMPACTED:
+            return str(kind.value)
         case Kind.MORE:
             return f"{kind.value}; correct the catalogue or the topic"
         case _:
