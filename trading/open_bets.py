@@ -30,20 +30,22 @@ class _Bet:
 def explained(look: Look, account: str, difference: int) -> Iterator[Difference]:
     """``difference`` is what the account holds beyond the stakes, in minor units.
 
-    A bet of which one topic may not have told yet is left to a later look; where the player has dead letters, what is
-    missing is known already.
+    A bet of which one topic may not have told yet is left to a later look; where dead letters of the player may be what
+    is missing, it is known already.
     """
     player = _player(look.cursor, account)
     if player is None:
         return
     until = [look.told_until(topic) for topic in (BETS, TRANSACTIONS)]
-    has_letters = _has_letters(look.cursor, player[0])
+    letters = _Letters(look.cursor, player[0], min((at for at in until if at is not None), default=None))
     for bet in _differing(look.cursor, account, *player):
         difference -= bet.held - bet.staked
         if _both_have_told(bet.told_at, until):
-            yield _told(f"bet_id={bet.bet_id}", OF_A_BET, {"staked": bet.staked, "held": bet.held}, has_letters)
+            stands = {"staked": bet.staked, "held": bet.held}
+            yield _told(f"bet_id={bet.bet_id}", OF_A_BET, stands, letters.may_tell_of(bet.bet_id))
     if difference:
-        yield _told(f"account_id={account}", OF_THE_ACCOUNT, {"held beyond the stakes": difference}, has_letters)
+        stands = {"held beyond the stakes": difference}
+        yield _told(f"account_id={account}", OF_THE_ACCOUNT, stands, letters.may_tell_of(None))
 
 
 def _both_have_told(at: datetime, until: list[datetime | None]) -> bool:
@@ -78,12 +80,29 @@ def _differing(cursor: CursorWrapper, account: str, player_id: str, currency: st
     yield from (_Bet(bet_id, 0, left, at) for bet_id, (left, at) in held.items() if left)
 
 
-def _has_letters(cursor: CursorWrapper, player_id: str) -> bool:
-    cursor.execute(
-        "SELECT EXISTS (SELECT 1 FROM streams_deadletter WHERE topic = ANY(%s) AND key = %s)",
-        [[BETS, TRANSACTIONS], player_id.encode()],
-    )
-    return bool(cursor.fetchone()[0])
+@dataclass(frozen=True)
+class _Letters:
+    """The dead letters of a player whose messages may be what the tables lack, where all is stored up to ``until``.
+
+    Any that is open; one that was sent again, until that must have come; and one that was discarded, for the bet that
+    it names: what a person gave up of one bet excuses no other.
+    """
+
+    cursor: CursorWrapper
+    player_id: str
+    until: datetime | None
+
+    def may_tell_of(self, bet_id: str | None) -> bool:
+        apart = timedelta(seconds=settings.RECONCILE["topics_apart"])
+        self.cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM streams_deadletter WHERE topic = ANY(%s) AND key = %s AND CASE state"
+            " WHEN 'open' THEN true"
+            " WHEN 'replayed' THEN resolved_at > %s"
+            " ELSE coalesce(position(%s::bytea IN value) > 0, false) END)",
+            [[BETS, TRANSACTIONS], self.player_id.encode(), self.until and self.until - apart,
+             bet_id and bet_id.encode()],
+        )  # fmt: skip
+        return bool(self.cursor.fetchone()[0])
 
 
 def _told(where: str, says: str, stands: dict[str, int], has_letters: bool) -> Difference:

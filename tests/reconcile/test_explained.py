@@ -161,6 +161,37 @@ def test_a_bet_whose_stake_is_still_on_its_way_is_no_difference(spine: Spine) ->
     assert found(full=True) == []
 
 
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(
+    ("state", "names_it", "is_known"),
+    [
+        ("open", False, True), ("discarded", False, False), ("discarded", True, True), ("replayed", True, False),
+        ("replayed just now", False, True),
+    ],
+)  # fmt: skip
+def test_dead_letters_excuse_what_they_may_be(spine: Spine, state: str, names_it: bool, is_known: bool) -> None:
+    """A player's letters, of which one was handled long ago, do not hide another bet's difference for ever."""
+    bet_id = new_id()
+    told(spine, bet(0, 3_000), bet(1, 1_000, with_stake=False, bet_id=bet_id), bet(30, 700))
+    record, body = stake(1_000, **({"bet_id": bet_id} if names_it else {}))
+    broken = frame(spine.registry.register(record), encode(record, event_of(record, **body)) + b"\0")
+    spine.send_bytes(WALLET, [broken], key=PLAYER.encode(), partition=0)
+    spine.drain("wallet")
+    name, _, just_now = state.partition(" ")
+    at = NOW + timedelta(hours=1 if just_now else -1)
+    spine.rows(
+        "UPDATE streams_deadletter SET state = %s, resolved_at = %s, resolved_by = 'ana', note = 'known' RETURNING 1",
+        name, at,
+    )  # fmt: skip
+
+    report = run_once(full=False, clock=SystemClock())
+
+    open_bets = [one for one in (*report.differences, *report.named) if one["check"] == "open_bets"]
+    assert [(one["where"], one["weight"]) for one in open_bets] == [
+        (f"bet_id={bet_id}", "known" if is_known else "difference")
+    ]
+
+
 @pytest.fixture
 def settlers() -> Iterator[Stream]:
     """A second stream on bets that takes only some records, and keeps a window of its own."""
