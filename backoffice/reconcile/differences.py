@@ -64,13 +64,16 @@ class Difference:
 class Findings:
     """All differences are counted; the first ``LISTED`` are kept. What is kept is not counted when it is met again.
 
-    ``named`` are the findings that are no differences; of these, too, the first are kept.
+    ``named`` are the findings that are no differences. Of these, too, the first are kept, of each weight by itself:
+    what is known must not take the place of what somebody ought to see.
     """
 
     listed: list[Difference] = field(default_factory=list)
     named: list[Difference] = field(default_factory=list)
     by_check: Counter[str] = field(default_factory=Counter)
     named_by_check: Counter[str] = field(default_factory=Counter)
+    # Of which weights there are more than are kept.
+    cut: set[Weight] = field(default_factory=set)
     _known: set[UUID] = field(default_factory=set)
 
     def add(self, difference: Difference) -> None:
@@ -78,35 +81,43 @@ class Findings:
         if finding in self._known:
             return
         is_difference = difference.weight is Weight.DIFFERENCE
-        counted, kept = (self.by_check, self.listed) if is_difference else (self.named_by_check, self.named)
+        counted = self.by_check if is_difference else self.named_by_check
         counted[difference.check] += 1
-        if len(kept) < LISTED:
-            kept.append(difference)
+        if self._keep(difference):
             self._known.add(finding)
+
+    def _keep(self, difference: Difference) -> bool:
+        """Whether there is room for it."""
+        kept = self.listed if difference.weight is Weight.DIFFERENCE else self.named
+        if sum(one.weight is difference.weight for one in kept) >= LISTED:
+            self.cut.add(difference.weight)
+            return False
+        kept.append(difference)
+        return True
 
     def more(self, check: str, number: int) -> None:
         """Differences that a query counted but did not list."""
-        self.by_check[check] += number
+        if number:
+            self.by_check[check] += number
+            self.cut.add(Weight.DIFFERENCE)
 
     def merge(self, others: "Findings") -> None:
         """Take in what was found beside this; it is of other topics."""
         self.by_check.update(others.by_check)
         self.named_by_check.update(others.named_by_check)
-        self.listed += others.listed[: LISTED - len(self.listed)]
-        self.named += others.named[: LISTED - len(self.named)]
+        self.cut |= others.cut
+        for difference in (*others.listed, *others.named):
+            self._keep(difference)
         self._known |= others._known
 
     def restore(self, listed: list[Difference], named: list[Difference], total: int) -> None:
-        """What an earlier part of the same run has found."""
+        """What an earlier part of the same run has found. Whether that named more than it kept nobody has noted."""
         for difference in (*listed, *named):
             self.add(difference)
-        self.by_check["earlier"] += total - self.total
+        self.cut |= {weight for weight, kept in Counter(one.weight for one in named).items() if kept >= LISTED}
+        if total > self.total:
+            self.more("earlier", total - self.total)
 
     @property
     def total(self) -> int:
         return self.by_check.total()
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether there are more than are kept."""
-        return self.total > len(self.listed) or self.named_by_check.total() > len(self.named)

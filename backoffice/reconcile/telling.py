@@ -78,15 +78,19 @@ def name_of(place: CheckedPlace) -> str:
     return f"{place.stream}/{place.topic}/{place.partition}/{place.generation}"
 
 
-def open_findings(since: datetime) -> list[Finding]:
+def open_findings(since: datetime, without: Collection[Weight] = ()) -> list[Finding]:
     """Those that stand open and were not met since a moment: when a run began."""
-    return list(Finding.objects.filter(ended_at=None, last_seen_at__lt=since))
+    found = Finding.objects.filter(ended_at=None, last_seen_at__lt=since)
+    return [finding for finding in found if finding.difference["weight"] not in without]
 
 
-def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime) -> None:
-    """End what is not met any more where it stood: the offsets were read, since the run began at ``since``."""
+def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime, cut: Collection[Weight]) -> None:
+    """End what is not met any more where it stood: the offsets were read, since the run began at ``since``.
+
+    Of the weights of which more was found than is listed nobody can say that one was not met.
+    """
     read = list(slices)
-    _end(open_findings(since), lambda finding: any(_lies_in(finding, part) for part in read), now)
+    _end(open_findings(since, cut), lambda finding: any(_lies_in(finding, part) for part in read), now)
 
 
 def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> None:
@@ -106,9 +110,11 @@ def end_all(since: datetime, now: datetime) -> None:
     _end(open_findings(since), lambda _: True, now)
 
 
-def keep_open(now: datetime) -> None:
-    """A run found more than it lists: nobody can say of any finding that it was not met."""
-    Finding.objects.filter(ended_at=None).update(last_seen_at=now, rounds=rounds_done())
+def keep_open(now: datetime, cut: Collection[Weight]) -> None:
+    """Of these weights a run found more than it lists: nobody can say of such a finding that it was not met."""
+    for weight in cut:
+        of_these = Finding.objects.filter(ended_at=None, difference__weight=weight)
+        of_these.update(last_seen_at=now, rounds=rounds_done())
 
 
 def stands_at(finding: Finding) -> tuple[str, str, int, int, int] | None:

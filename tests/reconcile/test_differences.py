@@ -132,9 +132,9 @@ def test_what_was_found_beside_is_taken_in() -> None:
 
     assert mine.by_check == {"lost": LISTED + 2}
     assert mine.named_by_check == {"late": LISTED - 1, "known": 3}
-    assert len(mine.listed) == len(mine.named) == LISTED
+    assert (len(mine.listed), len(mine.named)) == (LISTED, LISTED - 1 + 3)
     assert mine.listed[-1] == found(0, topic="odds-feed")
-    assert mine.named[-1] == found(0, topic="odds-feed", check="known", weight=Weight.KNOWN)
+    assert mine.named[-3] == found(0, topic="odds-feed", check="known", weight=Weight.KNOWN)
 
 
 def test_a_run_that_goes_on_knows_what_it_found_before() -> None:
@@ -148,3 +148,38 @@ def test_a_run_that_goes_on_knows_what_it_found_before() -> None:
     assert findings.by_check == {"lost": 3, "earlier": 148}
     assert findings.listed == [found(1), found(2), found(4)]
     assert findings.named == [found(3, weight=Weight.KNOWN)]
+
+
+@pytest.mark.parametrize("weight", Weight)
+def test_more_than_is_kept_of_one_weight_cuts_off_no_other(weight: Weight) -> None:
+    findings = Findings()
+    for number in range(LISTED + 1):
+        findings.add(found(number, check="many", weight=weight))
+    others = {other: found(number, check="one", weight=other) for number, other in enumerate(Weight) if other != weight}
+    for other in others.values():
+        findings.add(other)
+
+    assert findings.cut == {weight}
+    assert all(other in (*findings.listed, *findings.named) for other in others.values())
+
+
+def test_what_a_query_only_counted_is_cut_off_and_so_is_what_is_taken_in() -> None:
+    counted, mine, theirs = Findings(), Findings(), Findings()
+    counted.more("lost", 1)
+    theirs.more("lost", 0)
+    for number in range(LISTED):
+        mine.add(found(number, weight=Weight.WARNING))
+    theirs.add(found(0, topic="odds-feed", weight=Weight.WARNING))
+
+    mine.merge(theirs)
+
+    assert (counted.cut, theirs.cut, mine.cut) == ({Weight.DIFFERENCE}, set(), {Weight.WARNING})
+
+
+def test_of_a_run_that_goes_on_with_a_full_list_there_may_have_been_more() -> None:
+    findings, less = Findings(), Findings()
+
+    findings.restore([], [found(number, weight=Weight.WARNING) for number in range(LISTED)], 0)
+    less.restore([found(0)], [found(number, weight=Weight.WARNING) for number in range(LISTED - 1)], 1)
+
+    assert (findings.cut, less.cut) == ({Weight.WARNING}, set())

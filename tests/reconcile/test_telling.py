@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -15,7 +15,9 @@ from django.test import Client, override_settings
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.reconcile import differences
+from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.models import Checked, Finding, Walk
+from backoffice.reconcile.runs.running import Running
 from tests.reconcile.conftest import Reconcile, Tamper, changed, events_of
 from tests.spine import Spine
 
@@ -90,6 +92,32 @@ def test_while_more_is_found_than_is_listed_nothing_ends(
     assert reconcile("--full")[0] == 1
 
     assert {status for _, status in told(continued)} == {"opened"}
+
+
+def test_more_warnings_than_are_listed_keep_no_difference_open(
+    meddle: Tamper, continued: Spine, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [Difference("overdrawn", "Below zero.", where=str(number), weight=Weight.WARNING) for number in range(5)]
+    read_again = Running.read_again
+
+    def with_many(running: Running, since_last: timedelta, step: int) -> None:
+        for one in many:
+            running.findings.add(one)
+        read_again(running, since_last, step)
+
+    monkeypatch.setattr(differences, "LISTED", 3)
+    monkeypatch.setattr(Running, "read_again", with_many)
+    meddle(ALTER)
+    assert reconcile("--full")[0] == 1
+    assert reconcile()[0] == 1
+    assert len([1 for _, status in told(continued) if status == "opened"]) == 1 + 3
+
+    meddle(MEND)
+    assert reconcile()[0] == 0
+
+    assert [status for _, status in told(continued)].count("closed") == 1
+    assert Finding.objects.filter(ended_at=None, difference__weight="warning").count() == 3
+    assert not Finding.objects.filter(ended_at=None, difference__weight="difference").exists()
 
 
 def test_an_open_difference_is_told_wherever_one_asks_how_all_is(

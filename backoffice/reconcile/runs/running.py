@@ -113,16 +113,14 @@ class Running:
             self._end_unmet(slices)
 
     def _end_unmet(self, slices: list[Slice]) -> None:
-        if not self.findings.is_cut:
-            end_read_again(slices, self._run.started_at, self._clock.now())
+        end_read_again(slices, self._run.started_at, self._clock.now(), self.findings.cut)
 
     def end(self) -> None:
         """Of all that was looked for: findings that were not met again end."""
         now, since = self._clock.now(), self._run.started_at
         with snapshot() as cursor:
-            if self.findings.is_cut:
-                keep_open(now)
-            elif self._run.full:
+            keep_open(now, self.findings.cut)
+            if self._run.full:
                 end_all(since, now)
             else:
                 end_gone_round(since, now, self._moving(cursor))
