@@ -17,6 +17,7 @@ from backoffice.contracts.codec import frame
 from backoffice.contracts.definitions import released
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.kernel.text import storable
 
 from .. import telemetry
 from .transactions import FailedError, Message, Transaction, Transactions
@@ -36,6 +37,8 @@ _REGISTRY: _Schema = ("", None)
 Refusals = Callable[[Collection[str]], Mapping[str, str]]
 # Raises Retryable where the relay is no longer the only one.
 StillAlone = Callable[[], object]
+# Of why a message was not sent so much is kept (characters).
+REASON_AT_MOST = 1_000
 
 
 class Verdicts:
@@ -59,7 +62,7 @@ class Verdicts:
         """Of its key those after it wait for it, whatever was known of them; those before it do not."""
         key = self._keys[row.key_hash]
         behind = key[key.index(row.id) + 1 :]
-        self.failed[row.id] = reason
+        self.failed[row.id] = storable(reason, REASON_AT_MOST)
         for number in behind:
             self.failed.pop(number, None)
         self.behind.update(behind)
