@@ -1,4 +1,4 @@
-"""Every kind of alert that the code raises is closed by the code, and docs/streams.md says by what."""
+"""Every kind of alert that the code raises is closed by it, unless a person does; docs/streams.md says by what."""
 
 import ast
 import re
@@ -35,6 +35,8 @@ def _of_module(file: Path, function: str, place: int) -> Iterator[str]:
 
 
 def test_what_is_raised_is_closed_and_stands_in_the_documentation() -> None:
-    told = set(re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", TABLE, re.MULTILINE))
+    told = dict(re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", TABLE, re.MULTILINE))
+    by_nobody_here = {kind for kind, end in told.items() if end.startswith("a person closes it")}
 
-    assert kinds("raise_alert", 0) == kinds("close_alert", 1) == told
+    assert kinds("raise_alert", 0) == set(told)
+    assert kinds("close_alert", 1) == set(told) - by_nobody_here
