@@ -36,11 +36,8 @@ def outcomes(update: Update, name: str) -> list[object]:
 def test_a_market_is_told_whole() -> None:
     update = only(image(mc(d=definition(betDelay=5, inPlay=True, numberOfWinners=3), tv=1_234.56, rc=[price(11, 1.5)])))
 
-    assert (update["provider"], update["sport_event_id"], update["market_id"]) == (
-        "betfair",
-        "betfair:77",
-        "betfair:1.5",
-    )
+    named = (update["provider"], update["sport_event_id"], update["market_id"])
+    assert named == ("betfair", "betfair:77", "betfair:1.5")
     assert (update["sport"], update["market_type"], update["market_name"]) == ("cricket", "match_odds", "Match odds")
     assert (update["is_in_play"], update["bet_delay"], update["winners"]) == (True, 5, 3)
     assert (update["traded_volume"], update["currency"]) == (123_456, "GBP")
