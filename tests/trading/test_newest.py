@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.kernel.ids import uuid7_floor
 from backoffice.simulator.events.envelope import Event, microseconds
 from tests.spine import Spine
@@ -25,7 +26,7 @@ HOME, DRAW, AWAY = "home", "draw", "away"
 def event(record: str, **changes: Any) -> Event:
     body = event_of(record, event_id=str(uuid4()), market_id=MARKET, sport_event_id=MATCH, status="open") | changes
     times = {name: microseconds(body[name]) for name in ("occurred_at", "starts_at") if body.get(name) is not None}
-    return Event(record, body["sport_event_id"], body | times)
+    return Event(record, body[TOPICS[topic_of(record)].key], body | times)
 
 
 def update(version: int, *outcomes: str, **changes: Any) -> Event:
