@@ -1,10 +1,11 @@
 """What is done to the trading tables other than by events."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from backoffice.kernel.clock import milliseconds
 from backoffice.streams.outbox.emitting import emit_tombstone
 from backoffice.streams.standing import Standing
 
@@ -14,8 +15,6 @@ from .selectors import TRADED
 
 # So many in one transaction; what is left goes with the next.
 CHUNK = 2_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def forget_closed_offers(now: datetime) -> int:
@@ -42,4 +41,4 @@ def _following(offers: QuerySet[Offer], after: str) -> list[tuple[str, Standing]
     """The market of each, and where it stands in the log."""
     rows = offers.filter(market_id__gt=after).order_by("market_id")
     places = rows.values_list("market_id", "version_logged_at", "version_offset")[:CHUNK]
-    return [(market_id, ((at - _EPOCH) // _MILLISECOND, offset)) for market_id, at, offset in places]
+    return [(market_id, (milliseconds(at), offset)) for market_id, at, offset in places]

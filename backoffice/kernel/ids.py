@@ -2,14 +2,14 @@
 
 import hashlib
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
+from .clock import milliseconds, moment_of
+
 VERSION_7 = 0x7 << 76
 VARIANT = 0b10 << 62
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def uuid7(rng: random.Random, at: datetime) -> UUID:
@@ -27,12 +27,12 @@ def derived_uuid7(at: datetime, *names: str) -> UUID:
 
 def uuid7_floor(at: datetime) -> UUID:
     """The bound between the version 7 UUIDs made before ``at`` and those made from then on."""
-    return UUID(int=_milliseconds(at) << 80)
+    return UUID(int=milliseconds(at) << 80)
 
 
 def uuid7_time(value: UUID) -> datetime:
     """When a version 7 UUID was made, to the millisecond."""
-    return _EPOCH + (value.int >> 80) * _MILLISECOND
+    return moment_of(value.int >> 80)
 
 
 @lru_cache(maxsize=4096)
@@ -51,9 +51,4 @@ def derived_id(*names: str) -> UUID:
 
 
 def _uuid7(at: datetime, noise: int) -> UUID:
-    return UUID(int=_milliseconds(at) << 80 | VERSION_7 | (noise >> 62) << 64 | VARIANT | noise & ((1 << 62) - 1))
-
-
-def _milliseconds(at: datetime) -> int:
-    """Since 1970, in whole numbers: a float of seconds would name the millisecond before for some moments."""
-    return (at - _EPOCH) // _MILLISECOND
+    return UUID(int=milliseconds(at) << 80 | VERSION_7 | (noise >> 62) << 64 | VARIANT | noise & ((1 << 62) - 1))

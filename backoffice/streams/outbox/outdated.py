@@ -6,17 +6,17 @@ message of a key, and that would be the tombstone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 from psycopg import sql
+
+from backoffice.kernel.clock import milliseconds, moment_of
 
 from ..database import Connection
 from ..standing import Standing, standing_of
 from .waiting import Waiting
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 # Any place in a log is before this one.
 _LAST = (2**63 - 1, 2**63 - 1)
 _DISCARD = (
@@ -54,11 +54,11 @@ def current(connection: Connection, rows: list[Waiting], now: datetime) -> list[
 def told_since(connection: Connection, topic: str, seen: Sequence[tuple[str, Standing]]) -> dict[int, Standing]:
     """Of keys, each with a place that was seen, which (by number) have something newer in the tables, and where."""
     keys, places = [key for key, _ in seen], [place for _, place in seen]
-    given = [keys, [_EPOCH + at * _MILLISECOND for at, _ in places], [offset for _, offset in places]]
+    given = [keys, [moment_of(at) for at, _ in places], [offset for _, offset in places]]
     found: dict[int, Standing] = {}
     for deletes in DELETIONS[topic] if seen else ():
         for number, at, offset in connection.execute(_newer(deletes), given):
-            place = (cast(datetime, at) - _EPOCH) // _MILLISECOND, cast(int, offset)
+            place = milliseconds(cast(datetime, at)), cast(int, offset)
             found[cast(int, number)] = max(place, found.get(cast(int, number), place))
     return found
 
