@@ -92,8 +92,7 @@ class Transactions:
     def begin(self, transaction: Transaction) -> Iterator[None]:
         """Within it the transaction is open; it is taken back unless it was committed."""
         self.claim()
-        if self._stopping.is_set():
-            raise Retryable("The relay ends; what is not sent yet is sent again.")
+        self._must_go_on()
         with self._of_the_cluster("Kafka begins no transaction"):
             self._sender().begin_transaction()
         transaction.deadline = time.monotonic() + transaction.seconds
@@ -153,10 +152,13 @@ class Transactions:
             self._drop()
             raise Retryable(f"Kafka does not say that a transaction holds: {_told(why)}") from error
 
-    def _go_on(self, transaction: Transaction) -> None:
-        transaction.still_alone()
+    def _must_go_on(self) -> None:
         if self._stopping.is_set():
             raise Retryable("The relay ends; what is not sent yet is sent again.")
+
+    def _go_on(self, transaction: Transaction) -> None:
+        transaction.still_alone()
+        self._must_go_on()
         if time.monotonic() > transaction.deadline:
             raise FailedError("Kafka does not acknowledge in time", is_silent=True)
 
