@@ -10,9 +10,9 @@ def outdated(connection: Connection, batch: Batch) -> list[str]:
     """The keys of which the tables have what stands between such a tombstone of the batch and what that is about."""
     seen: list[tuple[str, Standing]] = []
     own: list[Standing] = []
-    for row, value in enumerate(batch.values):
+    for row in [row for row, value in enumerate(batch.values) if value is None and row not in batch.dead]:
         place = batch.logged[row], batch.offsets[row]
-        if value is None and row not in batch.dead and batch.standing(row) != place:
+        if batch.standing(row) != place:
             seen.append(((batch.keys[row] or b"").decode(), batch.standing(row)))
             own.append(place)
     newer = told_since(connection, batch.topic, seen)
