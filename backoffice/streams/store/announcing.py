@@ -59,7 +59,8 @@ def announce(events: Events) -> None:
     """Hand the events of a committed transaction to the listeners; never waits and never fails."""
     if not _LISTENERS or not events:
         return
-    teller = _teller()
+    with _BEGINNING:
+        teller = _teller()
     try:
         teller.batches.put_nowait(events)
     except queue.Full:
@@ -69,9 +70,12 @@ def announce(events: Events) -> None:
 
 def finish(seconds: float = FINISH_SECONDS) -> None:
     """Tell what waits and end the thread: this process commits nothing for now. A later batch begins a new one."""
-    if _teller.cache_info().currsize:
-        _teller().finish(seconds)
+    with _BEGINNING:
+        if not _teller.cache_info().currsize:
+            return
+        ending = _teller()
         _teller.cache_clear()
+    ending.finish(seconds)
 
 
 class Teller(threading.Thread):
@@ -112,9 +116,13 @@ class Teller(threading.Thread):
                 log.exception("a listener failed; the streams go on")
 
 
+# Lanes that commit their first batches at once begin one teller: of two, each would tell half, in any order.
+_BEGINNING = threading.Lock()
+
+
 @cache
 def _teller() -> Teller:
-    """The one of this process; begun after a worker has forked."""
+    """The one of this process; begun after a worker has forked, and asked for by one thread at a time."""
     teller = Teller()
     teller.start()
     return teller

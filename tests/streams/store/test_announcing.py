@@ -27,6 +27,10 @@ def gate() -> Iterator[threading.Event]:
     gate.set()
 
 
+def _tellers() -> int:
+    return sum(thread.name == "announce" for thread in threading.enumerate())
+
+
 def unannounced() -> float:
     return sum(sample.value for metric in telemetry.UNANNOUNCED.collect() for sample in metric.samples[:1])
 
@@ -97,6 +101,26 @@ def test_a_listener_that_failed_is_told_that_it_missed_something() -> None:
     until(lambda: said == ["told", "missed"], "also where nothing comes after it")
 
 
+def test_first_batches_that_are_committed_at_once_are_told_by_one_thread() -> None:
+    finish()
+    heard: list[Events] = []
+    after_commit(heard.append)
+    together = threading.Barrier(announcing.ROOM)
+
+    def commits() -> None:
+        together.wait(60)
+        announce(EVENTS)
+
+    threads = [threading.Thread(target=commits) for _ in range(announcing.ROOM)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    until(lambda: len(heard) == announcing.ROOM, "all are heard")
+    assert _tellers() == 1
+
+
 def test_a_listener_without_news_is_called_now_and_then() -> None:
     idle = threading.Event()
     after_commit(lambda _: None, idle=idle.set)
@@ -125,6 +149,6 @@ def test_what_waits_when_a_process_ends_is_told_and_nothing_is_said_after_that()
     finish()
 
     assert [events for events in heard if events] == [EVENTS] * announcing.ROOM
-    assert "announce" not in {thread.name for thread in threading.enumerate()}
+    assert _tellers() == 0
     announce(EVENTS)
     until(lambda: heard[-1] == EVENTS, "a later batch is told all the same")
