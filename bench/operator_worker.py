@@ -10,11 +10,11 @@ from bench.crew import READY, say
 
 def main() -> None:
     django.setup()
-    from backoffice.streams.step import LaneThread, lanes_of, spare_the_collector
+    from backoffice.streams.step import LaneThread, lanes_of, tune_interpreter
     from backoffice.streams.store.projection import STREAMS
 
     stopping = threading.Event()
-    spare_the_collector()
+    tune_interpreter()
     threads = [LaneThread(lane, sink, stopping) for lane, sink in lanes_of(sorted(STREAMS))]
     for thread in threads:
         thread.start()

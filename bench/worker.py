@@ -13,14 +13,14 @@ from bench.crew import READY, say
 
 def main(stream: str, topic: str) -> None:
     django.setup()
-    from backoffice.streams.step import LaneThread, lanes_of, spare_the_collector
+    from backoffice.streams.step import LaneThread, lanes_of, tune_interpreter
     from bench import flat
 
     if stream == flat.STREAM:
         flat.declare()
     stopping = threading.Event()
     lane, sink = next((lane, sink) for lane, sink in lanes_of([stream]) if lane.topic == topic)
-    spare_the_collector()
+    tune_interpreter()
     thread = LaneThread(lane, sink, stopping)
     thread.start()
     say(READY)

@@ -207,7 +207,8 @@ FINDINGS_KEPT = timedelta(days=env.float("KEEP_FINDINGS_DAYS", default=365.0))
 
 # One stream's limits. Sizes are messages, times are seconds.
 STREAMS = {
-    "batch_size": env.int("STREAM_BATCH_SIZE", default=20_000),
+    "batch_size": env.int("STREAM_BATCH_SIZE", default=50_000),
+    "batch_bytes": env.int("STREAM_BATCH_BYTES", default=16_000_000),
     "linger": env.float("STREAM_LINGER", default=0.05),
     # Dead letters among the last `window` messages of a partition; when they are `minimum` at least and more than the
     # ratio, the topic's entry in the catalogue says what becomes of the partition.

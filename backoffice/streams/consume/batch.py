@@ -125,7 +125,12 @@ class Batch:
 
     def newest_logged(self) -> dict[int, int]:
         """When the log of each partition had come to the last of its messages."""
-        return dict(zip(self.partitions, self.logged, strict=True))
+        found: dict[int, int] = {}
+        for partition, logged in zip(reversed(self.partitions), reversed(self.logged), strict=True):
+            found.setdefault(partition, logged)
+            if len(found) == len(self.spans):
+                break
+        return found
 
     def places(self, partition: int) -> list[int]:
         """The messages of one partition, in order."""

@@ -15,13 +15,15 @@ from .skew import Skew
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a batch may grow (messages), how long it may wait (seconds), and what a partition may not do for long.
+    """How large a batch may grow (messages, and bytes of their values), how long it may wait (seconds), and what a
+    partition may not do for long.
 
     Too many bad messages are ``dead_letter_minimum`` at least and more than ``dead_letter_ratio`` of the last
     ``dead_letter_window``. ``stall`` is for how long (seconds) a lane with work may store nothing.
     """
 
     batch_size: int
+    batch_bytes: int
     linger: float
     dead_letter_window: int
     dead_letter_ratio: float

@@ -20,6 +20,7 @@ from .halting.halts import Cause
 from .intake import Intake
 from .lane import Lane
 from .sink import P, Position, Sink
+from .sizing import next_linger, next_size
 from .start import Start, read_start
 from .watching.state import WAITING, LaneState
 from .writer import Writer
@@ -32,6 +33,8 @@ PATIENCE_SECONDS = 0.5
 # A batch costs some 10 ms of two processors however few messages it has. Where fewer than these came last time, wait
 # this much longer for the next: a thousand events a second over all lanes then take half the machine instead of all.
 FEW = 200
+# Messages taken from the client in one call.
+AT_ONCE = 5_000
 LONGER = 3
 
 
@@ -61,7 +64,7 @@ class Reader(Generic[P]):
         # They wait for a person, or for the sink to be led over what a person has given up.
         self._halted: set[int] = set()
         self._next_housekeeping = 0.0
-        self._came = 0
+        self._came = self._size = 0
         self._asked: topicids.Asked | None = None
         self._absence = topicids.Absence()
 
@@ -87,13 +90,23 @@ class Reader(Generic[P]):
         if self._writer.rewind.is_set():
             self._rewind()
         self._state.reads(WAITING)
-        linger = self._lane.limits.linger * (1 if self._came >= FEW else LONGER)
-        messages = self._consumer.consume(self._lane.limits.batch_size, linger)
-        batch = self._batch(messages)
+        batch = self._batch(self._consumed())
         if batch is not None:
             self._hand_over(batch)
         if time.monotonic() >= self._next_housekeeping:
             self._keep_house()
+
+    def _consumed(self) -> list[Message]:
+        """In parts: while the client makes objects of messages it lets no other thread go on, the writer neither."""
+        limits = self._lane.limits
+        wanted, until = next_size(limits, self._came, self._size), time.monotonic() + next_linger(limits, self._came)
+        messages: list[Message] = []
+        while True:
+            part = min(AT_ONCE, wanted - len(messages))
+            came = self._consumer.consume(part, max(0.0, until - time.monotonic()))
+            messages += came
+            if len(came) < part or len(messages) == wanted:
+                return messages
 
     def _batch(self, messages: list[Message]) -> Batch | None:
         ends: dict[int, int] = {}
@@ -104,7 +117,7 @@ class Reader(Generic[P]):
             told = [message for message, error in zip(messages, errors, strict=True) if error is not None]
             messages = [message for message, error in zip(messages, errors, strict=True) if error is None]
             behind = self._hear_all(told, ends, set(map(Message.partition, messages)))
-        self._came = len(messages)
+        self._came, self._size = len(messages), sum(map(len, messages))
         if not messages and not ends:
             return None
         taken = self._intake.take(messages, ends)

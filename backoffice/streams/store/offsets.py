@@ -3,9 +3,23 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+import psycopg
+
 from ..consume.batch import Batch
 from ..consume.sink import Fenced, Position
 from ..database import Connection
+
+_GENERATION = "SELECT generation FROM streams_reading WHERE stream = %s AND topic = %s"
+_ADVANCE = (
+    "UPDATE streams_offset o SET next = span.following, updated_at = %s,"
+    " newest_at = greatest(newest_at, span.newest), logged = greatest(o.logged, span.logged),"
+    " ahead = o.ahead + span.ahead, ahead_most = greatest(o.ahead_most, span.ahead_most),"
+    " ahead_at = CASE WHEN span.ahead > 0 THEN %s ELSE ahead_at END"
+    " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[],"
+    "  %s::bigint[], %s::bigint[]) AS span (partition, start, following, newest, logged, ahead, ahead_most)"
+    " WHERE stream = %s AND topic = %s AND o.partition = span.partition AND next = span.start"
+    " RETURNING span.partition"
+)
 
 
 def stored(connection: Connection, stream: str, topic: str) -> dict[int, int]:
@@ -27,10 +41,7 @@ def positions(connection: Connection, stream: str, topic: str) -> dict[int, Posi
 
 def generation(connection: Connection, stream: str, topic: str) -> int:
     """How often the stream has gone over to a topic made anew; the offsets that are stored are of the last one."""
-    row = connection.execute(
-        "SELECT generation FROM streams_reading WHERE stream = %s AND topic = %s", [stream, topic]
-    ).fetchone()
-    return int(str(row[0])) if row else 0
+    return _only(connection.execute(_GENERATION, [stream, topic]))
 
 
 def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, int], now: datetime) -> None:
@@ -53,32 +64,37 @@ def advance(connection: Connection, stream: str, batch: Batch, now: datetime) ->
     Raises:
         Fenced: a partition is not at the start of its span, or the batch is of a former topic of that name.
     """
-    wanted, logged = sorted(batch.spans.items()), batch.newest_logged()
-    moved = connection.execute(
-        "UPDATE streams_offset o SET next = span.following, updated_at = %s,"
-        " newest_at = greatest(newest_at, span.newest), logged = greatest(o.logged, span.logged),"
-        " ahead = o.ahead + span.ahead, ahead_most = greatest(o.ahead_most, span.ahead_most),"
-        " ahead_at = CASE WHEN span.ahead > 0 THEN %s ELSE ahead_at END"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[],"
-        "  %s::bigint[], %s::bigint[]) AS span (partition, start, following, newest, logged, ahead, ahead_most)"
-        " WHERE stream = %s AND topic = %s AND o.partition = span.partition AND next = span.start"
-        " RETURNING span.partition",
-        [
-            now,
-            now,
-            [partition for partition, _ in wanted],
-            [start for _, (start, _) in wanted],
-            [end for _, (_, end) in wanted],
-            [min(batch.newest[partition], now) if partition in batch.newest else None for partition, _ in wanted],
-            [logged.get(partition) for partition, _ in wanted],
-            *map(list, zip(*(batch.ahead.get(partition, (0, 0)) for partition, _ in wanted), strict=True)),
-            stream,
-            batch.topic,
-        ],
-    ).fetchall()
+    wanted = sorted(batch.spans.items())
+    # Both in one round trip. The generation is asked behind the lock on the offsets: whoever goes over to another topic
+    # either was quicker, or waits for it.
+    with connection.pipeline():
+        moved = connection.execute(_ADVANCE, _advances(stream, batch, now))
+        stands = connection.execute(_GENERATION, [stream, batch.topic])
+    reached = {int(str(partition)) for (partition,) in moved.fetchall()}
     for partition, (start, _) in wanted:
-        if (partition,) not in moved:
+        if partition not in reached:
             raise Fenced(f"{batch.topic}[{partition}] is no longer at offset {start}; another worker has stored it.")
-    # Asked behind the lock on the offsets: whoever goes over to another topic either was quicker, or waits for it.
-    if generation(connection, stream, batch.topic) != batch.generation:
+    if _only(stands) != batch.generation:
         raise Fenced(f"{stream} has gone over to another {batch.topic}; what was read of the former one is dropped.")
+
+
+def _advances(stream: str, batch: Batch, now: datetime) -> list[object]:
+    """What ``_ADVANCE`` is told."""
+    wanted, logged = sorted(batch.spans.items()), batch.newest_logged()
+    return [
+        now,
+        now,
+        [partition for partition, _ in wanted],
+        [start for _, (start, _) in wanted],
+        [end for _, (_, end) in wanted],
+        [min(batch.newest[partition], now) if partition in batch.newest else None for partition, _ in wanted],
+        [logged.get(partition) for partition, _ in wanted],
+        *map(list, zip(*(batch.ahead.get(partition, (0, 0)) for partition, _ in wanted), strict=True)),
+        stream,
+        batch.topic,
+    ]
+
+
+def _only(answer: psycopg.Cursor[tuple[object, ...]]) -> int:
+    row = answer.fetchone()
+    return int(str(row[0])) if row else 0

@@ -27,7 +27,13 @@ from trading.selectors import doubted_until
 from trading.suspending import Providers
 
 LIMITS = Limits(
-    batch_size=100, linger=0.05, dead_letter_window=50, dead_letter_ratio=0.2, dead_letter_minimum=5, stall=60.0
+    batch_size=100,
+    batch_bytes=1_000_000,
+    linger=0.05,
+    dead_letter_window=50,
+    dead_letter_ratio=0.2,
+    dead_letter_minimum=5,
+    stall=60.0,
 )
 MONEY, ODDS = "wallet-transactions", "odds-feed"
 BAD = DeadLetter("its amount is wrong")
