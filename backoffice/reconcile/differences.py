@@ -3,12 +3,16 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
 from backoffice.kernel.ids import derived_id
+from backoffice.kernel.text import storable
 
 LISTED = 100
+# Characters of each text in it that are kept.
+TOLD = 1_000
 
 
 class Weight(StrEnum):
@@ -41,10 +45,9 @@ class Difference:
         return derived_id("reconcile", self.check, *place)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {
-            "offsets": list(self.offsets) if self.offsets else None,
-            "weight": str(self.weight),
-        }
+        """As JSON and Postgres can hold it: what a message says may be neither."""
+        told: dict[str, Any] = _plain(asdict(self))
+        return told
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "Difference":
@@ -58,6 +61,20 @@ class Difference:
         sides = f"; Kafka: {self.kafka}, Postgres: {self.postgres}" if self.kafka or self.postgres else ""
         about = " ".join(part for part in (f"{at}{offsets}", self.record, self.where) if part)
         return f"{self.weight} ({self.check}) {about}: {self.says}{sides}"
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {storable(str(name), TOLD): _plain(within) for name, within in value.items()}
+        case list() | tuple():
+            return [_plain(within) for within in value]
+        case bool() | int() | None:
+            return value
+        case float() if isfinite(value):
+            return value
+        case _:
+            return storable(str(value), TOLD)
 
 
 @dataclass

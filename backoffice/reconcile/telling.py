@@ -1,6 +1,5 @@
 """An alert for each finding, which is closed when a run looks where the finding was and it is not there any more."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -45,7 +44,7 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
         if not is_open:
             finding.alert_id = derived_id("reconcile alert", str(finding.id), now.isoformat())
             finding.ended_at = None
-            finding.difference = json.loads(json.dumps(difference.as_json(), default=str))
+            finding.difference = difference.as_json()
             _alert(finding, difference, now)
         finding.last_seen_at, finding.rounds = now, rounds
         finding.save()

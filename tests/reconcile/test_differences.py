@@ -2,11 +2,15 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from backoffice.reconcile.differences import Difference, Findings, Weight
+from backoffice.reconcile.models import Finding
+from backoffice.reconcile.telling import tell
 
 # So many are kept of each kind.
 LISTED = 100
@@ -183,3 +187,31 @@ def test_of_a_run_that_goes_on_with_a_full_list_there_may_have_been_more() -> No
     less.restore([found(0)], [found(number, weight=Weight.WARNING) for number in range(LISTED - 1)], 1)
 
     assert (findings.cut, less.cut) == ({Weight.WARNING}, set())
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a\0b", "a\N{REPLACEMENT CHARACTER}b"),
+        ("half \ud83d of a pair", "half ? of a pair"),
+        ("x" * 1_001, "x" * 999 + "…"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (0.5, 0.5),
+        (None, None),
+        (True, True),
+        (b"\0", "b'\\x00'"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (datetime(2026, 3, 4, 5, 6, tzinfo=UTC), "2026-03-04 05:06:00+00:00"),
+        ([1, ("a\0", {"b\0": 2})], [1, ["a\N{REPLACEMENT CHARACTER}", {"b\N{REPLACEMENT CHARACTER}": 2}]]),
+    ],
+)
+@pytest.mark.usefixtures("house")
+def test_whatever_a_message_says_can_be_kept(said: Any, kept: Any) -> None:
+    finding = replace(LOST, kafka={"name": said}, postgres=said)
+
+    tell([finding], datetime.now(UTC))
+
+    told = Finding.objects.get(id=finding.fingerprint()).difference
+    assert (told["kafka"], told["postgres"]) == ({"name": kept}, kept)
+    Finding.objects.all().delete()

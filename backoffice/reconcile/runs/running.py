@@ -1,7 +1,6 @@
 """One run on its way, step by step. Each step is a transaction, with a snapshot of its own, that also keeps what it
 found."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -158,8 +157,7 @@ class Running:
         run.is_clean, run.total = not found.total, found.total
         run.checked = dict(sorted(self.checked.items()))
         run.differences, run.named = (
-            json.loads(json.dumps([difference.as_json() for difference in kept], default=str))
-            for kept in (found.listed, found.named)
+            [difference.as_json() for difference in kept] for kept in (found.listed, found.named)
         )
         run.save()
 
