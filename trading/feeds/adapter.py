@@ -79,8 +79,8 @@ class Taken(NamedTuple):
     ``is_heartbeat`` whether the message is nothing but that. ``lost`` are markets that the provider no longer tells of.
     ``is_stale`` is whether the provider says that it is behind (None: the message does not say, and what was so stays
     so). Something of the ``doubted`` markets was missed: they are suspended until they come in ``images``, which are
-    told from scratch; ``is_image`` where that is so of all markets of the provider. ``refused`` is why the message
-    could not be read: then it changed nothing, and what it names is doubted.
+    told from scratch; ``is_image`` where that is so of all markets of the provider, but for those that are doubted all
+    the same. ``refused`` is why the message could not be read: then it changed nothing, and what it names is doubted.
     """
 
     at: int | None

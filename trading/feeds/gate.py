@@ -81,9 +81,9 @@ class Gate:
         return [_suspended(self._last.pop(market_id)) for market_id in taken.lost if market_id in self._last]
 
     def _trust(self, taken: Taken) -> None:
-        """What is told from scratch is whole, whatever was missed before."""
+        """What is told from scratch is whole, whatever was missed before; not what was missed with it."""
         if taken.is_image:
-            self._doubted.clear()
+            self._doubted = set(taken.doubted or ())
             self._untold.clear()
             self._doubts_new = False
         self._doubted.difference_update(taken.images)

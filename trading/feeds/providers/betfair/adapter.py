@@ -65,7 +65,7 @@ class Betfair:
             is_conflated=_is_conflated(told),
             heartbeat=self.stream.heartbeat,
             is_heartbeat=told.get("ct") == HEARTBEAT,
-            doubted=None if changed.is_torn else _ids(changed.unknown),
+            doubted=None if changed.is_torn else _ids([*changed.unknown, *changed.missed]),
             images=_ids(changed.images),
             is_image=changed.is_image,
             oddities=_oddities(changed, crossings),

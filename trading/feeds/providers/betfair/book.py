@@ -68,14 +68,17 @@ class Runner:
 class Market:
     """``runners`` in the order of the definition; ``total_matched`` is None until the provider tells it.
 
-    ``is_image`` where it began with one. ``crossed`` are the runners whose book was crossed when it was last looked at.
+    ``is_image`` where it began with one; ``is_outdated`` where a later one was not taken over: what is offered and
+    traded stays as it is then, for what changes is not this book. ``crossings`` counts how often the book of a runner
+    was found to be crossed.
     """
 
-    __slots__ = ("crossings", "definition", "id", "is_image", "runners", "total_matched")
+    __slots__ = ("crossings", "definition", "id", "is_image", "is_outdated", "runners", "total_matched")
 
     def __init__(self, market_id: str, *, is_image: bool) -> None:
         self.id = market_id
         self.is_image = is_image
+        self.is_outdated = False
         self.definition: Definition | None = None
         self.runners: dict[Key, Runner] = {}
         self.total_matched: float | None = None
@@ -90,6 +93,8 @@ class Market:
         """Take over one entry of `mc` that has been through ``wire.read``."""
         if "marketDefinition" in change:
             self._describe(change["marketDefinition"])
+        if self.is_outdated:
+            return
         if "tv" in change:
             self.total_matched = change["tv"]
         for told in change.get("rc") or ():

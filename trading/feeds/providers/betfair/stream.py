@@ -13,15 +13,17 @@ from .wire import FRESH, SEG, SEG_END, SEG_START, SUB_IMAGE, Message
 class Changed:
     """What messages have led to since this was last told.
 
-    ``markets`` to look at again, ids of those that are ``gone`` from the subscription, that came as ``images``, and
-    that were changed although they are ``unknown``. ``is_image`` where the whole subscription came anew; ``is_torn``
-    where parts of a message were lost; ``dropped`` counts older versions.
+    ``markets`` to look at again, ids of those that are ``gone`` from the subscription, that came as ``images``, that
+    were changed although they are ``unknown``, and of which something was ``missed``: it was dropped, and no image came
+    after it. ``is_image`` where the whole subscription came anew; ``is_torn`` where parts of a message were lost;
+    ``dropped`` counts older versions.
     """
 
     markets: list[Market] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
     is_image: bool = False
     is_torn: bool = False
     dropped: int = 0
@@ -86,16 +88,26 @@ class Stream:
         market_id = change["id"]
         market = self.markets.get(market_id)
         if market is not None and _is_older(change.get("marketDefinition"), market.definition):
-            self._next.dropped += 1
+            self._drop(market, change)
             return
         if market is None or change.get("img"):
             market = self.markets[market_id] = Market(market_id, is_image=is_image)
         market.fold(change)
         self._pending[market_id] = None
-        if is_image:
+        if is_image and not market.is_outdated:
             self._next.images.append(market_id)
+            _leave_out(self._next.missed, market_id)
         elif not market.is_known:
             self._next.unknown.append(market_id)
+
+    def _drop(self, market: Market, change: Mapping[str, Any]) -> None:
+        """What an older version says is not taken over, but nobody knows whether it is older or the number is wrong: it
+        counts as missed. What follows on an image that was dropped is about a book that is not held."""
+        self._next.dropped += 1
+        _leave_out(self._next.images, market.id)
+        self._next.missed.append(market.id)
+        if change.get("img"):
+            market.is_outdated = True
 
     def _changed(self, *, is_image: bool) -> Changed:
         changed, self._next = self._next, Changed()
@@ -106,6 +118,10 @@ class Stream:
         if self._is_torn:
             changed.images = []
         return changed
+
+
+def _leave_out(markets: list[str], market_id: str) -> None:
+    markets[:] = (one for one in markets if one != market_id)
 
 
 def _is_older(told: Definition | None, held: Definition | None) -> bool:
