@@ -7,9 +7,8 @@ from pathlib import Path
 import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
-from . import servers
+from . import given, servers
 from .dated import dated_minutes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +17,7 @@ env = environ.Env()
 servers.forget_libpq(os.environ)
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = given.flag("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 
 DATABASE_URL = env.str("DATABASE_URL", default="postgresql://127.0.0.1:5432/pitboss")
@@ -140,18 +139,18 @@ CHANNEL_LAYERS = {
 # Reconciliation by the clock. Times are seconds; of history a run reads so much again that all of it has its turn
 # within a time, between two bounds: messages of the log, and rows of each table.
 RECONCILE = {
-    "interval": env.float("RECONCILE_INTERVAL", default=300.0),
-    "again_within": env.float("RECONCILE_AGAIN_WITHIN", default=7 * 86_400.0),
-    "messages_at_least": env.int("RECONCILE_MESSAGES_AT_LEAST", default=2_000),
-    "messages_at_most": env.int("RECONCILE_MESSAGES_AT_MOST", default=200_000),
-    "rows_at_least": env.int("RECONCILE_ROWS_AT_LEAST", default=2_000),
-    "rows_at_most": env.int("RECONCILE_ROWS_AT_MOST", default=50_000),
+    "interval": given.number("RECONCILE_INTERVAL", 300.0, least=1, most=604_800),
+    "again_within": given.number("RECONCILE_AGAIN_WITHIN", 7 * 86_400.0, least=60, most=31_536_000),
+    "messages_at_least": given.whole("RECONCILE_MESSAGES_AT_LEAST", 2_000, least=1, most=100_000_000),
+    "messages_at_most": given.whole("RECONCILE_MESSAGES_AT_MOST", 200_000, least=1, most=100_000_000),
+    "rows_at_least": given.whole("RECONCILE_ROWS_AT_LEAST", 2_000, least=1, most=100_000_000),
+    "rows_at_most": given.whole("RECONCILE_ROWS_AT_MOST", 50_000, least=1, most=100_000_000),
     # How far apart two topics may tell of one thing: a bet and its stake.
-    "topics_apart": env.float("RECONCILE_TOPICS_APART", default=600.0),
+    "topics_apart": given.number("RECONCILE_TOPICS_APART", 600.0, least=0, most=604_800),
 }
 
 # How often (seconds) providers are judged by their limits of silence.
-SILENCE_JUDGED_EVERY = env.float("SILENCE_JUDGED_EVERY", default=10.0)
+SILENCE_JUDGED_EVERY = given.number("SILENCE_JUDGED_EVERY", 10.0, least=1, most=3_600)
 
 _BROKER = servers.redis_broker(REDIS_URL)
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _BROKER.url, _BROKER.tls
@@ -190,57 +189,55 @@ CELERY_BEAT_SCHEDULE = {
 # A job by the clock that has not succeeded so many seconds after it was due is overdue. One that finds Postgres away is
 # tried again after so many seconds at first, at most, and so many times.
 JOBS = {
-    "late": env.float("JOB_LATE_AFTER", default=900.0),
-    "first_retry": env.int("JOB_FIRST_RETRY", default=10),
-    "longest_retry": env.int("JOB_LONGEST_RETRY", default=600),
-    "retries": env.int("JOB_RETRIES", default=20),
+    "late": given.number("JOB_LATE_AFTER", 900.0, least=1, most=604_800),
+    "first_retry": given.whole("JOB_FIRST_RETRY", 10, least=1, most=86_400),
+    "longest_retry": given.whole("JOB_LONGEST_RETRY", 600, least=1, most=86_400),
+    "retries": given.whole("JOB_RETRIES", 20, least=0, most=10_000),
 }
 
 # For how long each change of a market's status is kept, for those who follow them.
-STATUS_CHANGES_KEPT = timedelta(days=env.float("KEEP_STATUS_CHANGES_DAYS", default=7.0))
+STATUS_CHANGES_KEPT = timedelta(days=given.number("KEEP_STATUS_CHANGES_DAYS", 7.0, least=0, most=36_500))
 # For how long is kept what was sent and what a person discarded, what stopped and went on, and what was reconciled.
-SENT_KEPT = timedelta(days=env.float("KEEP_SENT_DAYS", default=7.0))
-DISCARDED_KEPT = timedelta(days=env.float("KEEP_DISCARDED_DAYS", default=365.0))
-STOPS_KEPT = timedelta(days=env.float("KEEP_STOPS_DAYS", default=365.0))
-RUNS_KEPT = timedelta(days=env.float("KEEP_RUNS_DAYS", default=90.0))
-FINDINGS_KEPT = timedelta(days=env.float("KEEP_FINDINGS_DAYS", default=365.0))
+SENT_KEPT = timedelta(days=given.number("KEEP_SENT_DAYS", 7.0, least=0, most=36_500))
+DISCARDED_KEPT = timedelta(days=given.number("KEEP_DISCARDED_DAYS", 365.0, least=0, most=36_500))
+STOPS_KEPT = timedelta(days=given.number("KEEP_STOPS_DAYS", 365.0, least=0, most=36_500))
+RUNS_KEPT = timedelta(days=given.number("KEEP_RUNS_DAYS", 90.0, least=0, most=36_500))
+FINDINGS_KEPT = timedelta(days=given.number("KEEP_FINDINGS_DAYS", 365.0, least=0, most=36_500))
 
 # One stream's limits. Sizes are messages, times are seconds.
 STREAMS = {
-    "batch_size": env.int("STREAM_BATCH_SIZE", default=50_000),
-    "batch_bytes": env.int("STREAM_BATCH_BYTES", default=16_000_000),
-    "linger": env.float("STREAM_LINGER", default=0.05),
+    "batch_size": given.whole("STREAM_BATCH_SIZE", 50_000, least=1, most=1_000_000),
+    "batch_bytes": given.whole("STREAM_BATCH_BYTES", 16_000_000, least=1_000, most=1_000_000_000),
+    "linger": given.number("STREAM_LINGER", 0.05, least=0.005, most=10),
     # Dead letters among the last `window` messages of a partition; when they are `minimum` at least and more than the
     # ratio, the topic's entry in the catalogue says what becomes of the partition.
-    "dead_letter_window": env.int("STREAM_DEAD_LETTER_WINDOW", default=250),
-    "dead_letter_ratio": env.float("STREAM_DEAD_LETTER_RATIO", default=0.2),
-    "dead_letter_minimum": env.int("STREAM_DEAD_LETTER_MINIMUM", default=10),
+    "dead_letter_window": given.whole("STREAM_DEAD_LETTER_WINDOW", 250, least=1, most=1_000_000),
+    "dead_letter_ratio": given.number("STREAM_DEAD_LETTER_RATIO", 0.2, least=0, most=1),
+    "dead_letter_minimum": given.whole("STREAM_DEAD_LETTER_MINIMUM", 10, least=1, most=1_000_000),
     # Seconds for which a lane that has work may store nothing before that is an alert.
-    "stall": env.float("STREAM_STALL_SECONDS", default=60.0),
+    "stall": given.number("STREAM_STALL_SECONDS", 60.0, least=1, most=86_400),
 }
 # For how long what the schema registry said of an id is believed: after that it is asked once more when the id is used.
-SCHEMAS_BELIEVED = timedelta(seconds=env.float("SCHEMAS_BELIEVED_SECONDS", default=60.0))
+SCHEMAS_BELIEVED = timedelta(seconds=given.number("SCHEMAS_BELIEVED_SECONDS", 60.0, least=0, most=86_400))
 # For how many days windows are kept by the minute; after that by the hour and by the day.
-WINDOW_MINUTES_DAYS = env.int("WINDOW_MINUTES_DAYS", default=35)
+WINDOW_MINUTES_DAYS = given.whole("WINDOW_MINUTES_DAYS", 35, least=1, most=3_650)
 # How far a producer's clock may be ahead of the broker's, from which moment of the log on: an event of after that is a
 # dead letter. A value is followed by another one and never replaced, as what is stored was judged by it.
 CLOCK_AHEAD = dated_minutes("CLOCK_AHEAD_MINUTES", env.str("CLOCK_AHEAD_MINUTES", default="15"))
 # A worker whose own clock is further behind the brokers' than this says that it is wrong.
-CLOCK_BEHIND = timedelta(seconds=env.float("CLOCK_BEHIND_SECONDS", default=30.0))
+CLOCK_BEHIND = timedelta(seconds=given.number("CLOCK_BEHIND_SECONDS", 30.0, least=1, most=86_400))
 # A producer's clock that is further ahead of the broker's than this is counted and shown.
-CLOCK_TOLERANCE = timedelta(seconds=env.float("CLOCK_TOLERANCE_SECONDS", default=1.0))
+CLOCK_TOLERANCE = timedelta(seconds=given.number("CLOCK_TOLERANCE_SECONDS", 1.0, least=0, most=86_400))
 # A message of the outbox that cannot be sent: tried again after so many seconds at first, at most; stuck after so many.
 # A relay of which Postgres hears nothing for so many seconds loses its turn to another.
 OUTBOX = {
-    "first_retry": env.float("OUTBOX_FIRST_RETRY", default=1.0),
-    "longest_retry": env.float("OUTBOX_LONGEST_RETRY", default=60.0),
-    "stuck_after": env.float("OUTBOX_STUCK_AFTER", default=300.0),
-    "replaced_after": env.float("OUTBOX_REPLACED_AFTER", default=20.0),
+    "first_retry": given.number("OUTBOX_FIRST_RETRY", 1.0, least=0.1, most=86_400),
+    "longest_retry": given.number("OUTBOX_LONGEST_RETRY", 60.0, least=0.1, most=86_400),
+    "stuck_after": given.number("OUTBOX_STUCK_AFTER", 300.0, least=1, most=604_800),
+    "replaced_after": given.number("OUTBOX_REPLACED_AFTER", 20.0, least=1, most=3_600),
 }
-if OUTBOX["replaced_after"] < 1:
-    raise ImproperlyConfigured("OUTBOX_REPLACED_AFTER is less than a second: every relay would lose its turn at once.")
 # Where a worker serves its metrics; 0 picks no port and serves none.
-METRICS_PORT = env.int("METRICS_PORT", default=0)
+METRICS_PORT = given.whole("METRICS_PORT", 0, least=0, most=65_535)
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -254,7 +251,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": given.level("LOG_LEVEL", "INFO")},
     # It tells of every request, and the registry is asked whether it lives with every look at the status.
     "loggers": {"httpx2": {"level": "WARNING"}},
 }

@@ -110,9 +110,23 @@ def test_production_refuses_what_is_meant_for_development(clone: Path, given: di
     assert says in started(clone, "-c", "import backoffice.settings.production", **(GIVEN | given)).stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("STREAM_STALL_SECONDS", "5m"), ("SILENCE_JUDGED_EVERY", "0"), ("KEEP_SENT_DAYS", "-1"), ("LOG_LEVEL", "loud"),
+     ("METRICS_PORT", "99999"), ("STREAM_BATCH_SIZE", "abc"), ("STREAM_LINGER", "0"), ("DEBUG", "treu")],
+)  # fmt: skip
+def test_a_value_that_is_not_understood_is_refused_at_the_start(clone: Path, name: str, value: str) -> None:
+    done = started(clone, "-c", "import backoffice.settings.base", **{name: value})
+
+    assert done.returncode == 1
+    assert f"ImproperlyConfigured: {name}: " in done.stderr
+
+
 def test_every_variable_that_is_read_is_told_of_and_no_other() -> None:
     files = (PROJECT / "backoffice" / "settings").glob("*.py")
-    read = {name for file in files for name in re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', file.read_text("utf-8"))}
+    read = {
+        name for file in files for name in re.findall(r'\b(?:env|given)\.\w+\(\s*"([A-Z_]+)"', file.read_text("utf-8"))
+    }
     table = [line for line in (PROJECT / "docs" / "settings.md").read_text("utf-8").splitlines() if "|" in line]
 
     told = {name for line in table for name in re.findall(r"`([A-Z][A-Z_]+)`", line.split("|")[1])}
