@@ -5,12 +5,15 @@ class TradingConfig(AppConfig):
     name = "trading"
 
     def ready(self) -> None:
+        from auditlog.registry import auditlog
+
         from backoffice.metrics import silence
         from backoffice.streams.consume.halting import diverting
 
         from . import projections, reconciled, selectors  # noqa: F401 - importing registers projections
         from .figures import register_figures
         from .live import register_panels, register_publications
+        from .models import FeedLimit, OfferRetention
         from .suspending import Providers
 
         silence.register("feeds", selectors.feeds)
@@ -19,3 +22,5 @@ class TradingConfig(AppConfig):
         register_publications()
         register_panels()
         reconciled.register()
+        for set_by_hand in (FeedLimit, OfferRetention):
+            auditlog.register(set_by_hand)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -89,3 +90,19 @@ def test_signing_in_and_a_new_name_change_nobodys_permissions() -> None:
     User.objects.filter(pk=user.pk).update(last_name="Trader", last_login="2026-01-01T00:00Z")
 
     assert epoch() == before
+
+
+def test_who_was_given_what_is_on_record_and_no_password() -> None:
+    user, group = User.objects.create_user(uuid4().hex, password="only-for-tests"), Group.objects.create(name="desk")
+    user.set_password("another")
+    user.save()
+
+    user.groups.add(group)
+    group.permissions.add(Permission.objects.all()[0])
+
+    said = [entry.changes for entry in LogEntry.objects.get_for_object(user)]
+    assert {"groups": {"type": "m2m", "operation": "add", "objects": ["desk"]}} in said
+    assert LogEntry.objects.get_for_object(group).filter(changes__has_key="permissions").exists()
+    hashed = User.objects.get(pk=user.pk).password
+    assert hashed not in str(said)
+    assert any("password" in changes for changes in said)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from auditlog.models import LogEntry
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
@@ -133,6 +134,9 @@ def test_people_set_limits_from_a_moment_on_and_change_none(database: str) -> No
     assert (added.status_code, changed.status_code, deleted.status_code) == (302, 403, 403)
     assert FeedLimit.objects.get(provider="northfeed").in_play == timedelta(seconds=45)
     assert FeedLimit.objects.get(pk=first.pk).in_play == first.in_play
+    (entry,) = LogEntry.objects.get_for_model(FeedLimit)
+    assert (entry.action, entry.actor.username) == (LogEntry.Action.CREATE, "ana")
+    assert entry.changes["in_play"] == ["None", "0:00:45"]
 
 
 @pytest.fixture
