@@ -19,11 +19,11 @@ from backoffice.simulator.operator.slices import Owners
 from backoffice.simulator.operator.world import World
 from backoffice.simulator.sport.feed import OutcomeUpdate, Update
 from backoffice.simulator.sport.fixture import Fixture
+from backoffice.simulator.sport.pricing import METHOD
 
 PROVIDERS = ("pitchside", "scoreline")
 # The provider that falls silent in the fault of that name.
 SILENT = 1
-METHOD = "power"
 # A featured match in play has so many updates a minute where the rate allows it; others less.
 FEATURED_A_MINUTE = 2_000.0
 _WEIGHTS = {(True, True): 40.0, (True, False): 4.0, (False, True): 2.0, (False, False): 0.1}

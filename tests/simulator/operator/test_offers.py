@@ -1,19 +1,24 @@
 """The operator's offers follow the markets that they are made on, to the end."""
 
 from collections import Counter
+from typing import Any
 
+import numpy as np
 import pytest
 
 from backoffice.simulator.durations import HOUR, MINUTE
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.feed import PROVIDERS, SILENT
+from backoffice.simulator.sport.margins import Method, apply_margin
 from tests.simulator.operator.lives import START, events, slices, world
 
 pytestmark = pytest.mark.slow
 
 OVER = {"closed", "settled", "cancelled"}
 SPAN = 22
+LIKELY = 800_000
+METHODS: tuple[Method, ...] = ("multiplicative", "power", "odds_ratio")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +66,27 @@ def test_an_offer_has_a_price_for_each_active_outcome_and_no_other(told: list[Ev
     assert sum(bool(offer["prices"]) for offer in offers) > 100
     for offer in offers:
         assert [price["outcome_id"] for price in offer["prices"]] == active[offer["market_id"], offer["version"]]
+
+
+def _is_telling(offer: dict[str, Any]) -> bool:
+    """Of one winner, each possible and none so likely that another method has no price for it."""
+    chances = [price["probability_ppm"] for price in offer["prices"]]
+    is_of_one = len(chances) > 2 and abs(sum(chances) - 1_000_000) < 10
+    return is_of_one and offer["margin_ppm"] > 0 and min(chances) > 0 and max(chances) < LIKELY
+
+
+def test_an_offer_names_the_method_by_which_its_prices_are_made(told: list[Event]) -> None:
+    offers = [event.body for event in told if event.record == "MarketPrice" and _is_telling(event.body)]
+    off = Counter[str]()
+    for offer in offers:
+        chances = np.array([price["probability_ppm"] for price in offer["prices"]], float)
+        for method in METHODS:
+            implied = apply_margin(method, chances / chances.sum(), offer["margin_ppm"] / 1_000_000)
+            wide = zip(implied, offer["prices"], strict=True)
+            off[method] += sum(abs(chance - 1_000 / price["odds"]) for chance, price in wide)
+
+    assert len(offers) > 100
+    assert {offer["method"] for offer in offers} == {min(off, key=lambda method: off[method])}
 
 
 def test_a_provider_that_was_silent_tells_what_it_did_not_say() -> None:
