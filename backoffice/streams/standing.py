@@ -21,7 +21,7 @@ _MOST = 2**63 - 1
 Headers = Iterable[tuple[str, bytes | str | None]] | None
 
 
-def headers_of(logged: int, offset: int) -> dict[str, str]:
+def standing_headers(logged: int, offset: int) -> dict[str, str]:
     """The headers of a message sent again, or of a tombstone: when what it is about was logged (milliseconds; 0 where
     nobody knows), and its offset."""
     return {_OFFSET: str(offset), _LOGGED: str(logged)}
@@ -33,7 +33,7 @@ def claims_standing(headers: Headers) -> bool:
 
 
 def standing_of(headers: Headers, own: Standing) -> Standing | None:
-    """What ``headers_of`` put into the headers of a message that stands at ``own``.
+    """What ``standing_headers`` put into the headers of a message that stands at ``own``.
 
     None where they say nothing of the kind, or a place that is not before its own. Without a time a place is before all
     that have one.

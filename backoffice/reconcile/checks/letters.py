@@ -61,7 +61,7 @@ class Twins:
             (place.stream.name, place.topic, str(place.partition), str(offset)): offset for offset in letters
         }
         since = min(letter.died_at for letter in letters.values()) - CLOCKS_APART
-        found = self.log.told(name, place.stream, POSITION, {said: letters[o].key for said, o in names.items()}, since)
+        found = self.log.told(name, place.stream, POSITION, names.keys(), since)
         return sorted(names[position] for position in names.keys() - found)
 
 

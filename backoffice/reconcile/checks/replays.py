@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.standing import REPLAY_OF, headers_of
+from backoffice.streams.standing import REPLAY_OF, standing_headers
 
 from ..differences import Difference
 from ..messages.log import Chunk, Log, Said
@@ -17,7 +17,7 @@ from .letters import CLOCKS_APART
 NO_REPLAY = (
     "The dead letter is replayed, but its message is neither in the log nor waiting in the outbox; nothing was stored."
 )
-_NAMES = (REPLAY_OF, *headers_of(0, 0))
+_NAMES = (REPLAY_OF, *standing_headers(0, 0))
 
 
 def check_replays(
@@ -44,12 +44,11 @@ def _not_logged(chunk: Chunk, letters: Mapping[int, Letter], log: Log) -> set[in
     """What was sent again at once lies together; each such lot is looked for from its own time on."""
     lots: defaultdict[datetime, dict[Said, int]] = defaultdict(dict)
     for offset, letter in letters.items():
-        headers = {REPLAY_OF: str(letter.number)} | headers_of(*letter.standing)
+        headers = {REPLAY_OF: str(letter.number)} | standing_headers(*letter.standing)
         lots[_when(letter)][tuple(headers[name] for name in _NAMES)] = offset
     missing: set[int] = set()
     for at, lot in lots.items():
-        wanted = {said: letters[offset].key for said, offset in lot.items()}
-        found = log.told(chunk.place.topic, chunk.place.stream, _NAMES, wanted, at - CLOCKS_APART)
+        found = log.told(chunk.place.topic, chunk.place.stream, _NAMES, lot.keys(), at - CLOCKS_APART)
         missing |= {offset for said, offset in lot.items() if said not in found}
     return missing
 

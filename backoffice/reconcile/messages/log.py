@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from zlib import crc32
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -113,21 +112,11 @@ class Log:
             raise Retryable(f"Kafka does not say what {topic}[{partition}] holds: {error.args[0].str()}") from error
         return int(low), int(high)
 
-    def told(
-        self, topic: str, stream: Stream, names: Said, wanted: Mapping[Said, bytes | None], since: datetime
-    ) -> set[Said]:
-        """Those of the ``wanted`` that the headers of these names say in messages of the topic, from ``since`` on.
-
-        Each has the key of its message: the relay's client has sent it to a partition that follows from that, unless
-        partitions were added meanwhile. What is not there is looked for in all of them.
-        """
-        starts = self._starts(topic, since)
+    def told(self, topic: str, stream: Stream, names: Said, wanted: Set[Said], since: datetime) -> set[Said]:
+        """Those of the ``wanted`` that the headers of these names say in messages of the topic, from ``since`` on."""
         found: set[Said] = set()
-        for start in starts:
-            here = {said for said, key in wanted.items() if key and crc32(key) % len(starts) == start.partition}
-            found |= self._told_of(topic, stream, start, names, here)
-        for start in starts:
-            found |= self._told_of(topic, stream, start, names, wanted.keys() - found)
+        for start in self._starts(topic, since):
+            found |= self._told_of(topic, stream, start, names, wanted - found)
         return found
 
     def _starts(self, topic: str, since: datetime) -> list[TopicPartition]:

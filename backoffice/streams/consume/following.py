@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from backoffice.kernel.errors import Retryable
 
 from ..kafka.clients import CONSUMER, whole_errors
+from ..kafka.headers import headers_of
 from ..kafka.topicids import answer, ask
 from ..patience import back_off
 from ..standing import Standing, standing_of
@@ -132,7 +133,8 @@ class _Reading:
         key, partition = message.key() or b"", message.partition() or 0
         logged = self._logged[partition] = max(self._logged.get(partition, 0), int(appended([message])[0]))
         own = logged, message.offset() or 0
-        place = standing_of(message.headers(), own) or own  # type: ignore[arg-type]
+        (headers,) = headers_of([message])
+        place = standing_of(headers, own) or own
         if place < self._newest.get(key, place):
             return False
         self._newest[key] = place

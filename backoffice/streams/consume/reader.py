@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 HOUSEKEEPING_SECONDS = 2.0
 SETTLE_SECONDS = 5.0
 PATIENCE_SECONDS = 0.5
-# A batch costs some 10 ms of two processors however few messages it has. Where fewer than these came last time, wait
-# this much longer for the next: a thousand events a second over all lanes then take half the machine instead of all.
-FEW = 200
 # Messages taken from the client in one call.
 AT_ONCE = 5_000
 LONGER = 3

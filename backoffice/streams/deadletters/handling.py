@@ -16,7 +16,7 @@ from ..chunks import Outcome, in_chunks
 from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.clashes import end_told
 from ..outbox.emitting import outgoing
-from ..standing import REPLAY_OF, headers_of
+from ..standing import REPLAY_OF, standing_headers
 from .copies import LARGEST, fits
 
 _TOO_LARGE = (
@@ -130,7 +130,7 @@ def _again(letter: DeadLetter, event: Mapping[str, Any] | None, actor: Actor, no
     if not fits(row["key"], row["value"]):
         return _TOO_LARGE
     who = {REPLAY_OF: str(letter.pk), "replayed_by": actor.id}
-    return Outgoing(**row | {"headers": who | headers_of(letter.standing_logged, letter.standing_offset)})
+    return Outgoing(**row | {"headers": who | standing_headers(letter.standing_logged, letter.standing_offset)})
 
 
 def _too_old(letter: DeadLetter, now: datetime) -> str:

@@ -12,7 +12,7 @@ from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import encode
 from backoffice.contracts.definitions import released
 
-from ..standing import Standing, headers_of
+from ..standing import Standing, standing_headers
 
 _COLUMNS = ("topic", "key", "value", "record", "schema_version", "headers", "created_at")
 _INSERT = sql.SQL("INSERT INTO streams_outbox ({}) VALUES ({})").format(
@@ -45,7 +45,7 @@ def emit_tombstone(topic: str, *, key: str, seen: Standing, now: datetime, over:
     if not TOPICS[topic].compacted:
         raise ValueError(f"{topic} keeps every message; nothing is deleted from it.")
     # Rows from before they had a place in the log are older than all that has one.
-    headers = headers_of(*max(seen, (0, 0)))
+    headers = standing_headers(*max(seen, (0, 0)))
     nothing: dict[str, Any] = {"value": None, "record": "", "schema_version": None, "headers": headers}
     _put({"topic": topic, "key": key.encode(), "created_at": now} | nothing, over)
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.following import follow
 from backoffice.streams.kafka.clients import producer
-from backoffice.streams.standing import headers_of
+from backoffice.streams.standing import standing_headers
 from tests.spine import Spine, until
 
 PRICES = "market-prices"
@@ -75,7 +75,7 @@ def test_each_follower_has_all_from_the_beginning_to_now_and_on(spine: Spine) ->
 def test_a_tombstone_that_is_about_less_than_was_told_since_takes_nothing_out(spine: Spine) -> None:
     spine.send_bytes(PRICES, [b"1", b"2"], key=b"a", partition=0)
     sender, latest = producer(settings.KAFKA), Latest()
-    for key, headers in ((b"a", headers_of(0, 0)), (b"b", headers_of(0, 0))):
+    for key, headers in ((b"a", standing_headers(0, 0)), (b"b", standing_headers(0, 0))):
         sender.produce(f"{spine.prefix}{PRICES}", None, key, partition=0, headers={**headers})
     assert sender.flush(20) == 0
 

@@ -5,8 +5,9 @@ import io
 from django.core.management import call_command
 
 from backoffice.contracts.codec import encode, frame
-from tests.spine import Spine
+from tests.spine import Spine, until
 from tests.streams.arriving import event_of
+from tests.streams.consume.test_following import PRICES, Latest, followed
 from tests.streams.foreign import send_foreign
 
 BETS = "bet-events"
@@ -29,3 +30,15 @@ def test_a_header_whose_name_is_no_text_stops_no_stream_no_rebuild_and_no_reconc
 
     assert spine.rows("SELECT source_offset FROM trading_bet ORDER BY 1") == [(0,), (1,), (2,)]
     assert spine.value("SELECT count(*) FROM streams_deadletter") == 0
+
+
+def test_a_header_whose_name_is_no_text_stops_no_follower(spine: Spine) -> None:
+    latest = Latest()
+
+    with followed(spine, latest):
+        assert latest.is_told.wait(20)
+        send_foreign(spine, PRICES, b"2", header=b"\xff\xfe", key=b"a")
+        spine.send_bytes(PRICES, [b"3"], key=b"b", partition=0)
+
+        until(lambda: latest.values == {b"a": b"2", b"b": b"3"}, "both are known")
+        assert latest.beginnings == 1

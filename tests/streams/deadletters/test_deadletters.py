@@ -20,7 +20,7 @@ from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams import telemetry
 from backoffice.streams.kafka.clients import producer
-from backoffice.streams.standing import headers_of
+from backoffice.streams.standing import standing_headers
 from tests.faults.checks import reconciled
 from tests.spine import PATIENCE_SECONDS, Spine, produce
 from tests.streams.arriving import event_of
@@ -216,7 +216,7 @@ def test_what_a_tombstone_deleted_stays_deleted(spine: Spine, elsewhere: int) ->
     assert spine.value("SELECT count(*) FROM trading_offer") == 1
     spine.send_bytes("market-prices", [None], key=b"m", partition=0)
     spine.drain("trading")
-    sent = headers_of(*spine.rows("SELECT standing_logged, standing_offset FROM streams_deadletter")[0])
+    sent = standing_headers(*spine.rows("SELECT standing_logged, standing_offset FROM streams_deadletter")[0])
     sender = producer(settings.KAFKA)
     sender.produce(f"{spine.prefix}market-prices", price(spine, 1, 1), b"m", partition=elsewhere, headers={**sent})
     assert sender.flush(PATIENCE_SECONDS) == 0

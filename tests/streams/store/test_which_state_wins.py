@@ -13,7 +13,7 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.examples import MOMENT
 from backoffice.kernel.ids import derived_id
 from backoffice.streams.consume.logtimes import LogTimes
-from backoffice.streams.standing import Standing, claims_standing, headers_of, standing_of
+from backoffice.streams.standing import Standing, claims_standing, standing_headers, standing_of
 from tests.streams.arriving import event_of, message
 from tests.streams.stored import Logged, Store
 
@@ -225,7 +225,7 @@ def test_a_place_is_believed_where_it_lies_before_that_of_the_message(
     told: Standing, own: Standing, believed: bool
 ) -> None:
     """One without a time stands before all that has one, and among its like by its offset."""
-    headers = [(name, value.encode()) for name, value in headers_of(*told).items()]
+    headers = [(name, value.encode()) for name, value in standing_headers(*told).items()]
 
     assert standing_of([("other", b"1"), *headers], own) == (told if believed else None)
     assert claims_standing(headers)
