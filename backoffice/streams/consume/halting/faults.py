@@ -27,12 +27,12 @@ def fault_of(error: KafkaError) -> Fault | None:
         return Fault(
             Cause.LOST_LOG,
             "Its log no longer holds the next message to store: messages are missing. Restore the log and resume it, "
-            "or accept the gap with `streams skip … --to beginning`.",
+            "or accept the gap with `streams skip … --to beginning --reason …`.",
         )
     if error.code() in _CORRUPT:
         return Fault(
             Cause.CORRUPT_LOG,
             f"Its log cannot be read ({error.str()}); nothing behind that is stored. Restore the broker's copy and "
-            "resume it, or give up what cannot be read with `streams skip … --to OFFSET`.",
+            "resume it, or give up what cannot be read with `streams skip … --to OFFSET --reason …`.",
         )
     return None
