@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from backoffice.live.board import Rows
+from backoffice.live.keys import key_of
 from backoffice.metrics.figures import Figure, Line, in_all, outcome_row, register, share
 from backoffice.metrics.selectors import Outcomes, active_players_by_jurisdiction
 
@@ -33,7 +34,7 @@ def register_figures() -> None:
 
 
 def _active_rows(active: Mapping[str, int]) -> Rows:
-    return {f"active/{jurisdiction}": {"players": players} for jurisdiction, players in active.items()}
+    return {key_of("active", jurisdiction): {"players": players} for jurisdiction, players in active.items()}
 
 
 def _login_rows(found: Outcomes) -> Rows:

@@ -1,22 +1,19 @@
 """What of trading can be watched live: prices and statuses of an event, the market to show first, the last bets."""
 
-import logging
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import Error, connection
 
 from backoffice.access.roles import COMPLIANCE, OPERATIONS, TRADER, grant
-from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.clock import SystemClock, milliseconds
 from backoffice.live import panels
-from backoffice.live.board import Row, Rows
+from backoffice.live.board import Reading, Row, Rows
 from backoffice.live.bus import publish
-from backoffice.live.frames import milliseconds
+from backoffice.live.keys import key_of
 from backoffice.live.messages import Said
 from backoffice.live.panels import Panel, Piece
 from backoffice.live.publications import Journal, Publication, register
@@ -25,10 +22,8 @@ from backoffice.streams.store.announcing import Events, after_commit
 
 from . import journal, selectors
 from .journal import PlacedBet, Positions, Status
-from .projections import UPDATE_ORDER, status_changes
+from .projections import UPDATE_ORDER, markets, status_changes
 from .selectors import MarketState, Quote
-
-log = logging.getLogger(__name__)
 
 SEE_MARKETS, SEE_BETS = "trading.view_market", "trading.view_bet"
 BETS_SHOWN = 30
@@ -37,26 +32,31 @@ STATUSES_SHOWN = 100
 PRICES_PACE = 0.02
 # A batch with more market updates than this is a backlog that is caught up with; whoever watches reads Postgres.
 MOST_UPDATES = 300
-# For so long (seconds) it is not read again which providers are doubted; pages that are open learn of it at once.
-KNOWN_FOR = 1.0
+# What workers tell of a market beside what is shown of it: of whom it is, and when it was told (microseconds).
+JUDGED_BY = ("provider", "told")
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
-def prices(sport_event_id: str) -> Rows:
-    """The markets of an event and their outcomes, each a row."""
-    return {key: row for market in selectors.markets_of(sport_event_id) for key, row in market_rows(market).items()}
+def prices(sport_event_id: str) -> Reading:
+    """The markets of an event and their outcomes, each a row; what is told of them is judged as these were."""
+    doubted = selectors.doubted_until()
+    found = selectors.markets_of(sport_event_id, doubted)
+    rows = {key: row for market in found for key, row in market_rows(market).items()}
+    return Reading(rows, partial(as_shown, doubted))
 
 
 def market_rows(market: MarketState) -> Rows:
-    """A market under its id and its outcomes under ``market/outcome``."""
+    """A market under its id and its outcomes under ``market/outcome`` (see `key_of`)."""
     rows: Rows = {
-        market.id: {
+        key_of(market.id): {
             "name": market.name, "type": market.type, "line": market.line, "status": market.status,
             "in_play": market.is_in_play, "bet_delay": market.bet_delay, "currency": market.currency,
-            "traded": market.traded_volume, "version": market.version, "at": milliseconds(market.version_at),
+            "traded": market.traded_volume, "at": milliseconds(market.version_at), "version": market.version,
+            "logged": milliseconds(market.version_logged_at), "offset": market.version_offset,
         }
     }  # fmt: skip
     for quote in market.quotes:
-        rows[f"{market.id}/{quote.outcome_id}"] = {
+        rows[key_of(market.id, quote.outcome_id)] = {
             "market": market.id, "name": quote.name, "status": quote.status, "back": quote.back_odds,
             "back_size": quote.back_size, "lay": quote.lay_odds, "lay_size": quote.lay_size, "last": quote.last_odds,
         }  # fmt: skip
@@ -108,9 +108,9 @@ def _status_row(status: Status) -> Row:
     }  # fmt: skip
 
 
-def announcement(events: Events, doubted: Mapping[str, datetime] | None = None) -> Said:
+def announcement(events: Events) -> Said:
     """What the live pages are to be told of a batch: the newest state of each market, the statuses that markets took
-    or had, and of bets only that there are new ones. Open markets that are ``doubted`` are told as suspended.
+    or had, and of bets only that there are new ones. As it was stored: see `as_shown`.
     """
     said: dict[str, Any] = {}
     if "BetPlaced" in events:
@@ -120,71 +120,78 @@ def announcement(events: Events, doubted: Mapping[str, datetime] | None = None) 
         for event in pc.unique(updates["sport_event_id"]).to_pylist():
             said |= {f"prices:{event}": None, f"statuses:{event}": None}
     elif updates is not None:
-        newest = _newest(updates).to_pylist()
-        held = {
-            update["market_id"]
-            for update in newest
-            if selectors.is_doubted(doubted or {}, update["provider"], _told_at(update))
-        }
-        for update in newest:
-            rows = market_rows(_state(update, update["market_id"] in held))
-            said.setdefault(f"prices:{update['sport_event_id']}", []).append((update["market_id"], rows))
+        said |= _told_prices(updates)
         for run in status_changes(updates).to_pylist():
-            hint = {run["market_id"]: {"status": selectors.shown_status(run["status"], run["market_id"] in held)}}
+            hint = {run["market_id"]: {"status": run["status"]}}
             said.setdefault(f"statuses:{run['sport_event_id']}", []).append((run["market_id"], hint))
     return said
 
 
-def _newest(updates: pa.Table) -> pa.Table:
-    """The newest update of each market."""
+def _told_prices(updates: pa.Table) -> Said:
+    """The newest state of each market of each event; None for an event with a market of which the tables may hold parts
+    of two updates.
+    """
+    newest, is_tied = _newest(updates)
+    said: dict[str, Any] = {}
+    rows = zip(markets(newest).to_pylist(), newest["outcomes"].to_pylist(), is_tied.to_pylist(), strict=True)
+    for market, outcomes, tied in rows:
+        name = f"prices:{market['sport_event_id']}"
+        if tied or said.get(name, []) is None:
+            said[name] = None
+        else:
+            said.setdefault(name, []).append((key_of(market["id"]), _told_rows(market, outcomes)))
+    return said
+
+
+def _newest(updates: pa.Table) -> tuple[pa.Table, pa.BooleanArray]:
+    """The newest update of each market, and whether another stands at the same place."""
     ordered = updates.take(pc.sort_indices(updates, [(name, "ascending") for name in UPDATE_ORDER])).combine_chunks()
-    market = ordered["market_id"].combine_chunks()
-    last = pa.array([True] * min(1, ordered.num_rows), pa.bool_())
-    return ordered.filter(pa.concat_arrays([pc.not_equal(market[:-1], market[1:]), last]))
+    same = [pc.equal(column[:-1], column[1:]) for column in (ordered[name].combine_chunks() for name in UPDATE_ORDER)]
+    edge = pa.array([False] * min(1, ordered.num_rows), pa.bool_())
+    is_last = pc.invert(pa.concat_arrays([same[0], edge]))
+    is_tied = pa.concat_arrays([edge, reduce(pc.and_, same)])
+    return ordered.filter(is_last), is_tied.filter(is_last)
 
 
-def _told_at(update: Mapping[str, Any]) -> datetime:
-    """As `selectors.TOLD_AT`. Times in a table of events are in UTC without saying so."""
-    told_at: datetime = update["taken_at"] or update["logged_at"]
-    return told_at.replace(tzinfo=UTC)
-
-
-def _state(update: Mapping[str, Any], is_doubted: bool) -> MarketState:
-    return MarketState(
-        update["market_id"], update["market_name"], update["market_type"], update["line"],
-        selectors.shown_status(update["status"], is_doubted), update["is_in_play"], update["bet_delay"],
-        update["currency"], update["traded_volume"], update["version"], update["occurred_at"],
-        tuple(Quote(**outcome) for outcome in update["outcomes"]),
+def _told_rows(market: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) -> Rows:
+    """A row that is stored in the table of markets, as it is told: with what decides whether it is believed."""
+    state = MarketState(
+        market["id"], market["name"], market["type"], market["line"], market["status"], market["is_in_play"],
+        market["bet_delay"], market["currency"], market["traded_volume"], market["version"],
+        _utc(market["version_at"]), _utc(market["version_logged_at"]), market["version_offset"],
+        tuple(Quote(**outcome) for outcome in outcomes),
     )  # fmt: skip
+    told_at = _utc(market["version_taken_at"] or market["version_logged_at"])
+    rows = market_rows(state)
+    rows[key_of(state.id)] |= dict(zip(JUDGED_BY, (market["provider"], (told_at - EPOCH) // MICROSECOND), strict=True))
+    return rows
 
 
-@dataclass
-class _Known:
-    """Until when providers are doubted, as it was read last (monotonic seconds)."""
-
-    doubted: dict[str, datetime] = field(default_factory=dict)
-    read_at: float = -KNOWN_FOR
+def _utc(at: datetime) -> datetime:
+    """Times in a table of events are in UTC without saying so."""
+    return at.replace(tzinfo=UTC)
 
 
-_known = _Known()
+def as_shown(doubted: Mapping[str, datetime], rows: Rows) -> Rows:
+    """A market as it was told (`_told_rows`) as the selectors show it: by who is ``doubted`` in the same reading as all
+    else that is shown, for a worker may not know yet who was suspended a moment ago.
+    """
+    return {key: row if "market" in row else _judged(doubted, row) for key, row in rows.items()}
 
 
-def _doubted() -> dict[str, datetime]:
-    """Read now and then; what was known stays while Postgres is away."""
-    if time.monotonic() >= _known.read_at + KNOWN_FOR:
-        _known.read_at = time.monotonic()
-        try:
-            _known.doubted = selectors.doubted_until()
-        except Error as error:
-            log.warning("which providers are doubted cannot be read now: %s", error)
-        finally:
-            # This thread has no requests that would end a connection which broke.
-            connection.close()
-    return _known.doubted
+def _judged(doubted: Mapping[str, datetime], row: Row) -> Row:
+    shown = {name: value for name, value in row.items() if name not in JUDGED_BY}
+    provider, told = (row.get(name) for name in JUDGED_BY)
+    # What does not say by whom and when it was told is not believed.
+    if isinstance(provider, str) and isinstance(told, int):
+        is_doubted = selectors.is_doubted(doubted, provider, EPOCH + told * MICROSECOND)
+    else:
+        is_doubted = True
+    return shown | {"status": selectors.shown_status(str(row["status"]), is_doubted)}
 
 
 def tell(events: Events) -> None:
-    if said := announcement(events, _doubted() if "MarketUpdate" in events else None):
+    if said := announcement(events):
         publish(said)
 
 

@@ -61,6 +61,8 @@ class MarketState:
     traded_volume: int | None
     version: int
     version_at: datetime
+    version_logged_at: datetime
+    version_offset: int
     quotes: tuple[Quote, ...]
 
 
@@ -78,13 +80,14 @@ class Featured:
     is_real: bool
 
 
-def markets_of(sport_event_id: str) -> list[MarketState]:
+def markets_of(sport_event_id: str, doubted: Mapping[str, datetime] | None = None) -> list[MarketState]:
     """The markets of a sport event with their outcomes, in the order of their ids.
 
-    In one statement: with two, the outcomes could be of a later update than their market. Who is doubted is read before
-    it; whoever changes that tells all who watch to read again.
+    In one statement: with two, the outcomes could be of a later update than their market. Who is ``doubted`` is read
+    before it, unless it is given; whoever changes that tells all who watch to read again.
     """
-    doubted = doubted_until()
+    if doubted is None:
+        doubted = doubted_until()
     outcomes = Outcome.objects.filter(market_id=OuterRef("id")).order_by("outcome_id")
     quotes = ArraySubquery(outcomes.values(quote=JSONObject(**{name: name for name in QUOTED})))
     markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id").annotate(quotes=quotes)
@@ -96,7 +99,8 @@ def markets_of(sport_event_id: str) -> list[MarketState]:
                 is_doubted(doubted, market.provider, market.version_taken_at or market.version_logged_at),
             ),
             market.is_in_play, market.bet_delay, market.currency, market.traded_volume, market.version,
-            market.version_at, tuple(Quote(**quote) for quote in market.quotes),
+            market.version_at, market.version_logged_at, market.version_offset,
+            tuple(Quote(**quote) for quote in market.quotes),
         )
         for market in markets[:MOST_MARKETS]
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from backoffice.kernel.money import MINOR_DIGITS, Money
 from backoffice.live.board import Rows
+from backoffice.live.keys import key_of
 from backoffice.metrics.figures import Column, Figure, Line, outcome_row, register, share
 from backoffice.metrics.selectors import Amount, Outcomes
 
@@ -50,7 +51,7 @@ def register_figures() -> None:
 
 
 def _payment_rows(found: Mapping[str, Outcomes]) -> Rows:
-    return {f"payments/{provider}": outcome_row(outcomes) for provider, outcomes in found.items()}
+    return {key_of("payments", provider): outcome_row(outcomes) for provider, outcomes in found.items()}
 
 
 def _by_provider(found: Mapping[str, Outcomes]) -> str:
@@ -58,7 +59,7 @@ def _by_provider(found: Mapping[str, Outcomes]) -> str:
 
 
 def _revenue_rows(revenue: Revenue) -> Rows:
-    return {f"ggr/{vertical}/{currency}": {"amount": amount} for (vertical, currency), amount in revenue.items()}
+    return {key_of("ggr", vertical, currency): {"amount": amount} for (vertical, currency), amount in revenue.items()}
 
 
 def _revenue_document(revenue: Revenue) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ def _largest_revenue(revenue: Revenue) -> str:
 
 def _stake_rows(staked: Stakes) -> Rows:
     return {
-        f"stake/{vertical}/{currency}": {"mean": amount.mean, "count": amount.count, "amount": amount.amount}
+        key_of("stake", vertical, currency): {"mean": amount.mean, "count": amount.count, "amount": amount.amount}
         for (vertical, currency), amount in staked.items()
         if amount.count
     }

@@ -1,13 +1,18 @@
 """The rows of one publication: what is true now, what subscribers were told, and the changes between. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from .keys import key_of
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 Rows = dict[str, Row]
 
-VERSION = "version"
+Judge = Callable[[Rows], Rows]
+
+# The fields of a leader that tell which of two states of its group is the later; what the tables compare, in its order.
+STANDING = ("version", "logged", "offset")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,21 @@ def apply(rows: Rows, change: Change) -> None:
         rows[key] = rows.get(key, {}) | fields
 
 
+def as_told(rows: Rows) -> Rows:
+    """For what is shown as workers tell it."""
+    return rows
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The whole truth as it was at one moment, as it is shown; and how what workers tell of a group is shown by what
+    was true at that moment.
+    """
+
+    rows: Rows
+    judge: Judge = as_told
+
+
 class Told:
     """What subscribers were told, and the changes that they are to be told next, each with its number."""
 
@@ -68,43 +88,53 @@ class Told:
 
 
 class Board:
-    """Rows in groups: those of a market are of one version, and come and go together.
+    """Rows in groups: those of a market are of one state, and come and go together.
 
-    ``leader`` is the field in which a row names the one that it belongs to, by whose version the group is told apart
-    from an older or newer state of itself. A row without that field is a group, or the leader of one.
+    ``leader`` is the field in which a row names the one that it belongs to, by whose `STANDING` the group is told apart
+    from an older or newer state of itself. A row without that field is a group, or the leader of one. States of a group
+    without a standing follow one another as they come.
     """
 
     def __init__(self, leader: str = "") -> None:
         self.told = Told()
         self._leader = leader
+        self._judge: Judge = as_told
+        # As they are shown.
         self._groups: dict[str, Rows] = {}
         # Groups that may have changed, as they were told.
         self._touched: dict[str, Rows] = {}
-        self._since_reading: set[str] = set()
+        # As workers told them: the reading that is under way may bring another judge.
+        self._since_reading: dict[str, Rows] = {}
 
     def fold(self, leader: str, rows: Rows) -> bool:
-        """The group of ``leader`` as it is now; old news where it is known in a later version.
+        """The group under the key ``leader`` as a worker stored it; old news where a later state of it is known.
 
-        Whether it takes a reading to know what is true: never, it stands in the rows.
+        Whether it takes a reading to know what is true: of two states that stand at one place the tables know which
+        they kept, and whether they have rows of both.
         """
-        if _version(rows, leader) >= _version(self._groups.get(leader, {}), leader):
-            self._put(leader, rows)
-            self._since_reading.add(leader)
+        shown, known = self._judge(rows), self._groups.get(leader, {})
+        new, old = _standing(shown, leader), _standing(known, leader)
+        if leader in known and (new is None) != (old is None):
+            return True
+        if new is not None and old is not None and new <= old:
+            return new == old and shown != known
+        self._since_reading[leader] = rows
+        self._put(leader, shown)
         return False
 
     def begin_reading(self) -> None:
-        """From here on what is folded is newer than what `replace` will bring, unless a version says otherwise."""
+        """From here on what is folded is newer than what `replace` will bring, unless its standing says otherwise."""
         self._since_reading.clear()
 
-    def replace(self, rows: Rows) -> None:
-        """The whole truth as it was read at one moment, but for groups that were folded since and are not older."""
+    def replace(self, reading: Reading) -> None:
+        """What was read, but for groups that were folded since and are later; they are shown by the new judge."""
+        self._judge = reading.judge
         groups: dict[str, Rows] = {}
-        for key, row in rows.items():
-            groups.setdefault(str(row.get(self._leader, key)), {})[key] = row
+        for key, row in reading.rows.items():
+            groups.setdefault(self._leader_of(key, row), {})[key] = row
         for leader in self._groups.keys() | groups.keys():
-            read, known = groups.get(leader, {}), self._groups.get(leader, {})
-            if leader not in self._since_reading or _version(read, leader) > _version(known, leader):
-                self._put(leader, read)
+            read, folded = groups.get(leader, {}), self._since_reading.get(leader)
+            self._put(leader, read if folded is None or _has(read, leader, folded) else self._judge(folded))
 
     def take(self) -> list[tuple[int, Change]]:
         """The changes since this was last asked; all that happened meanwhile is one."""
@@ -117,6 +147,9 @@ class Board:
         self.told.tell(difference(before, now, sorted(before.keys() | now.keys())))
         return self.told.take()
 
+    def _leader_of(self, key: str, row: Row) -> str:
+        return key_of(str(row[self._leader])) if self._leader in row else key
+
     def _put(self, leader: str, rows: Rows) -> None:
         self._touched.setdefault(leader, self._groups.get(leader, {}))
         if rows:
@@ -125,9 +158,14 @@ class Board:
             self._groups.pop(leader, None)
 
 
-def _version(rows: Rows, leader: str) -> float:
-    """Of a group that is not there: less than any; of one that has no versions: always the same."""
-    if leader not in rows:
-        return float("-inf")
-    version = rows[leader].get(VERSION)
-    return version if isinstance(version, int) else 0
+def _has(read: Rows, leader: str, folded: Rows) -> bool:
+    """Whether what was read is the state that was folded or a later one. At one place it is what the tables kept."""
+    standing, other = _standing(read, leader), _standing(folded, leader)
+    return standing is not None and (other is None or standing >= other)
+
+
+def _standing(rows: Rows, leader: str) -> tuple[int, ...] | None:
+    """None for a group that is not there, or has none."""
+    found = [rows.get(leader, {}).get(name) for name in STANDING]
+    numbers = tuple(value for value in found if isinstance(value, int))
+    return numbers if len(numbers) == len(STANDING) else None

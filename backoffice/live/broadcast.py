@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from backoffice.kernel.clock import Clock
+from backoffice.kernel.clock import Clock, milliseconds
 
 from . import frames, telemetry
 from .conditions import Conditions
@@ -45,7 +45,7 @@ class Broadcast:
         self._is_told = is_told
         self._fails = fails
         self._clock = clock
-        self._board = publication.board(frames.milliseconds(clock.now()))
+        self._board = publication.board(milliseconds(clock.now()))
         self._at: datetime | None = None
         self._told_at: datetime | None = None
         self._snapshot: bytes | None = None

@@ -1,10 +1,9 @@
 """How the live service of this process is: told to who watches, to health and to Prometheus."""
 
-from backoffice.kernel.clock import Clock, SystemClock
+from backoffice.kernel.clock import Clock, SystemClock, milliseconds
 
 from . import telemetry
 from .board import Row, Rows
-from .frames import milliseconds
 
 WELL = ("connected", "heard")
 # What a process that has it should not be sent visitors; the others are told of on the page.

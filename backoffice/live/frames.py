@@ -4,6 +4,8 @@ from datetime import datetime
 
 import orjson
 
+from backoffice.kernel.clock import milliseconds
+
 from .board import Change, Rows
 
 
@@ -29,8 +31,3 @@ def refused(publication: str, why: str) -> bytes:
 
 def _head(kind: str, publication: str, seq: int, at: datetime, now: datetime) -> dict[str, object]:
     return {"type": kind, "publication": publication, "seq": seq, "at": milliseconds(at), "now": milliseconds(now)}
-
-
-def milliseconds(at: datetime) -> int:
-    """Since 1970, as everything on the wire tells time."""
-    return int(at.timestamp() * 1000)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from .board import VERSION, Rows
+from .board import STANDING, Rows
 
 Updates = Sequence[tuple[str, Rows]]
 Said = Mapping[str, Updates | None]
@@ -70,7 +70,11 @@ def _is_update(update: Any) -> bool:
 
 
 def _is_row(row: Any) -> bool:
-    return type(row) is dict and _SCALARS.issuperset(map(type, row.values())) and type(row.get(VERSION, 0)) is int
+    return (
+        type(row) is dict
+        and _SCALARS.issuperset(map(type, row.values()))
+        and all(type(row.get(name, 0)) is int for name in STANDING)
+    )
 
 
 class Speakers:

@@ -13,7 +13,7 @@ from typing import Any
 
 from backoffice.kernel.errors import Rejected
 
-from .board import Board, Rows
+from .board import Board, Reading, Rows
 from .tail import Page, Tail
 
 LONGEST_NAME = 200
@@ -42,19 +42,21 @@ class Published:
 class Publication(Published):
     """Rows that change. ``read`` gives all of them, in a thread; its argument is what follows the colon.
 
-    ``leader`` is the field in which a row names the row that it belongs to (see `Board`).
+    ``leader`` is the field in which a row names the row that it belongs to (see `Board`). Where what workers tell is
+    not shown as they tell it, ``read`` gives a `Reading`, with how.
     """
 
     name: str
     permission: str
-    read: Callable[[str], Rows]
+    read: Callable[[str], Rows | Reading]
     leader: str = ""
 
     def board(self, _: int) -> Board:
         return Board(self.leader)
 
-    def reading(self, argument: str, _: None) -> Rows:
-        return self.read(argument)
+    def reading(self, argument: str, _: None) -> Reading:
+        found = self.read(argument)
+        return found if isinstance(found, Reading) else Reading(found)
 
 
 @dataclass(frozen=True)

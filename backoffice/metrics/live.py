@@ -1,16 +1,17 @@
 """The platform's health and the operator's figures as live publications."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
 from backoffice.access.roles import ROLES, grant
-from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.clock import SystemClock, milliseconds
 from backoffice.live import panels
 from backoffice.live.board import Row, Rows, Value
-from backoffice.live.frames import milliseconds
+from backoffice.live.keys import key_of
 from backoffice.live.panels import Panel, Piece
 from backoffice.live.publications import Publication, register
 
@@ -20,6 +21,7 @@ from .status import read_health
 SEE = "metrics.view_window"
 # What is worked out from others.
 _WORKED_OUT = ("lag", "dead_letters", "halted", "diverted", "stalled")
+Parts = tuple[str, ...]
 _SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
 
 
@@ -31,13 +33,14 @@ def health(_: str) -> Rows:
 def health_rows(health: Any) -> Rows:
     """A dataclass of facts as rows under ``field/part/part``; a value that stands alone is called ``value``.
 
-    Parts are the keys of a mapping, the names by which a dataclass in a list begins (stream, topic), else its place.
+    Parts are the keys of a mapping, the names by which a dataclass in a list begins (stream, topic), else its place;
+    its place too where another has the same names.
     """
     names = [*_WORKED_OUT, *(field.name for field in fields(health) if field.name != "at")]
-    return {key: row for name in names for key, row in _rows(name, getattr(health, name))}
+    return {key_of(*parts): row for name in names for parts, row in _rows((name,), getattr(health, name))}
 
 
-def _rows(key: str, fact: Any) -> Iterator[tuple[str, Row]]:
+def _rows(key: Parts, fact: Any) -> Iterator[tuple[Parts, Row]]:
     if isinstance(fact, _SCALARS):
         yield key, {"value": _value(fact)}
     elif is_dataclass(fact):
@@ -45,20 +48,30 @@ def _rows(key: str, fact: Any) -> Iterator[tuple[str, Row]]:
         if simple := {name: _value(value) for name, value in held.items() if isinstance(value, _SCALARS)}:
             yield key, simple
         for name in held.keys() - simple.keys():
-            yield from _rows(f"{key}/{name}", held[name])
+            yield from _rows((*key, name), held[name])
     else:
-        parts = fact.items() if isinstance(fact, Mapping) else ((_called(part, n), part) for n, part in enumerate(fact))
+        parts = fact.items() if isinstance(fact, Mapping) else _named(fact)
         for part, value in parts:
-            name = "/".join(map(str, part)) if isinstance(part, tuple) else str(part)
-            yield from _rows(f"{key}/{name}", value)
+            called = part if isinstance(part, tuple) else (part,)
+            yield from _rows((*key, *map(str, called)), value)
 
 
-def _called(part: Any, place: int) -> str:
+def _named(facts: Sequence[Any]) -> list[tuple[Parts, Any]]:
+    """The parts of a list under their names; those that share one have their places too."""
+    names = [_called(part, place) for place, part in enumerate(facts)]
+    often = Counter(names)
+    return [
+        ((*name, str(place)) if often[name] > 1 else name, part)
+        for place, (name, part) in enumerate(zip(names, facts, strict=True))
+    ]
+
+
+def _called(part: Any, place: int) -> Parts:
     """What a part of a list goes by."""
     if not is_dataclass(part):
-        return part if isinstance(part, str) else str(place)
+        return (part if isinstance(part, str) else str(place),)
     values = (getattr(part, field.name) for field in fields(part))
-    return "/".join(takewhile(lambda value: isinstance(value, str), values)) or str(place)
+    return tuple(takewhile(lambda value: isinstance(value, str), values)) or (str(place),)
 
 
 def _value(fact: Any) -> Value:

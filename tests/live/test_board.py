@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backoffice.live import frames
-from backoffice.live.board import Board, Change, Row, Rows, apply, difference
+from backoffice.live.board import STANDING, Board, Change, Reading, Row, Rows, apply, difference
 from tests.live.client import Client, Gap
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -42,17 +42,17 @@ def test_after_any_updates_gaps_and_reconnects_the_client_has_the_rows_of_the_se
     for version, (act, what, rows) in enumerate(steps):
         if act == "fold":
             members: Rows = {f"{what}/{key}": row | {"of": what} for key, row in rows.items()}
-            server.board.fold(what, members | {what: {"odds": 1, "version": version}})
+            server.board.fold(what, members | {what: {"odds": 1, "version": version, "logged": 0, "offset": 0}})
         elif act == "read":
             server.board.begin_reading()
-            server.board.replace(what)
+            server.board.replace(Reading(what))
         elif act == "reconnect":
             client = Client()
             client.take(server.snapshot())
         else:
             server.send(client, lost=act == "lose")
     server.board.begin_reading()
-    server.board.replace({"a": {"odds": 7}})
+    server.board.replace(Reading({"a": {"odds": 7}}))
     server.send(client)
 
     assert client.rows == server.board.told.rows == {"a": {"odds": 7}}
@@ -109,9 +109,19 @@ def test_many_updates_of_a_row_are_one_change_of_the_fields_that_differ() -> Non
     assert board.take() == []
 
 
-def group(version: int | None, *odds: int) -> Rows:
-    """A market of that version with as many runners as it has odds."""
-    market: Row = {"status": "open"} if version is None else {"status": "open", "version": version}
+Place = tuple[int, int, int]
+
+
+def placed(place: Place | int | None) -> Row:
+    """What a market says of where it stands; a number alone is its version."""
+    if place is None:
+        return {}
+    return dict(zip(STANDING, (place, 0, 0) if isinstance(place, int) else place, strict=True))
+
+
+def group(place: Place | int | None, *odds: int) -> Rows:
+    """A market that stands there with as many runners as it has odds."""
+    market: Row = placed(place) | {"status": "open"}
     return {"m": market} | {f"m/{number}": {"market": "m", "odds": each} for number, each in enumerate(odds)}
 
 
@@ -124,24 +134,42 @@ def markets() -> Board:
     return Board("market")
 
 
-def test_an_older_version_changes_nothing_and_one_of_the_same_version_is_taken() -> None:
+def read(board: Board, rows: Rows) -> None:
+    board.begin_reading()
+    board.replace(Reading(rows))
+
+
+@pytest.mark.parametrize("later", [(8, 0, 0), (7, 6, 0), (7, 5, 4)])
+def test_a_later_state_is_taken_and_an_earlier_one_changes_nothing(later: Place) -> None:
+    """By version, then by when it was logged, then by offset: as the tables decide."""
     board = markets()
-    assert board.fold("m", group(7, 20)) is False, "what is folded needs no reading"
-    board.fold("m", group(6, 10, 11))
+    assert board.fold("m", group((7, 5, 3), 20)) is False, "what is folded needs no reading"
+    assert board.fold("m", group(later, 30, 31)) is False
+    assert told(board) == group(later, 30, 31)
+
+    assert board.fold("m", group((7, 5, 3), 20)) is False
+    assert told(board) == group(later, 30, 31)
+
+
+def test_of_two_states_at_one_place_the_tables_know_which_they_kept() -> None:
+    board = markets()
+    board.fold("m", group((7, 5, 3), 20))
+    assert board.fold("m", group((7, 5, 3), 20)) is False, "a repeat says nothing"
+
+    assert board.fold("m", group((7, 5, 3), 21)) is True
+    assert told(board) == group((7, 5, 3), 20)
+
+
+def test_a_state_that_does_not_say_where_it_stands_is_held_against_the_tables() -> None:
+    board = markets()
+    board.fold("m", group(7, 20))
+    assert board.fold("m", group(None, 10)) is True
     assert told(board) == group(7, 20)
 
-    board.fold("m", group(7, 21))
-    assert told(board) == group(7, 21)
-    board.fold("m", group(8, 30))
-    assert told(board) == group(8, 30)
-
-
-def test_versions_below_nought_are_versions_too() -> None:
-    board = markets()
-    board.fold("m", group(-3, 20))
-    assert told(board) == group(-3, 20)
-    board.fold("m", group(-4, 10))
-    assert told(board) == group(-3, 20)
+    board.fold("n", {"n": {"status": "open"}})
+    assert board.fold("n", {"n": placed(1) | {"status": "closed"}}) is True
+    assert board.fold("n", {"n": {"status": "closed"}}) is False, "and such states follow one another"
+    assert told(board)["n"] == {"status": "closed"}
 
 
 def test_rows_that_left_a_group_are_gone() -> None:
@@ -152,28 +180,29 @@ def test_rows_that_left_a_group_are_gone() -> None:
     assert told(board) == group(2, 20)
 
 
-@pytest.mark.parametrize(("heard", "read", "wanted"), [(5, 7, 7), (7, 5, 7), (7, 7, 7)])
-def test_a_group_is_of_one_version_whichever_is_heard_while_it_is_read(heard: int, read: int, wanted: int) -> None:
-    """With more and with fewer runners than before: none of another version is left."""
+@pytest.mark.parametrize(
+    ("heard", "found", "wanted"), [(5, 7, 7), (7, 5, 7), (7, 7, 7), ((7, 1, 2), (7, 1, 1), (7, 1, 2))]
+)
+def test_a_group_is_of_one_version_whichever_is_heard_while_it_is_read(heard: Any, found: Any, wanted: Any) -> None:
+    """With more and with fewer runners than before: none of another version is left. At one place the tables count."""
     for runners in ((1, 3), (3, 1)):
         board = markets()
         board.fold("m", group(4, *[40] * 2))
         board.take()
         board.begin_reading()
-        board.fold("m", group(heard, *[heard] * runners[0]))
-        board.replace(group(read, *[read] * runners[1]) | {"n": {"status": "open"}})
+        board.fold("m", group(heard, *[5] * runners[0]))
+        board.replace(Reading(group(found, *[6] * runners[1]) | {"n": {"status": "open"}}))
 
-        count = runners[1] if read > heard else runners[0]
-        assert told(board) == group(wanted, *[wanted] * count) | {"n": {"status": "open"}}
+        odds = [6] * runners[1] if found == wanted else [5] * runners[0]
+        assert told(board) == group(wanted, *odds) | {"n": {"status": "open"}}
 
 
 def test_what_was_heard_before_a_reading_gives_way_to_it_whatever_its_version() -> None:
     """Postgres is the truth, also where it goes back."""
     board = markets()
     board.fold("m", group(9, 90))
-    board.fold("ghost", {"ghost": {"version": 1}})
-    board.begin_reading()
-    board.replace(group(7, 70))
+    board.fold("ghost", {"ghost": placed(1)})
+    read(board, group(7, 70))
 
     assert told(board) == group(7, 70)
 
@@ -182,24 +211,72 @@ def test_what_is_heard_while_it_is_read_stays_where_the_reading_has_nothing_newe
     board = markets()
     board.begin_reading()
     board.fold("m", group(None, 1))
-    board.fold("new", {"new": {"version": 1}})
-    board.replace(group(None, 2))
+    board.fold("new", {"new": placed(1)})
+    board.replace(Reading(group(None, 2)))
 
-    assert told(board) == group(None, 1) | {"new": {"version": 1}}
+    assert told(board) == group(None, 1) | {"new": placed(1)}
 
 
 def test_a_row_names_the_one_it_belongs_to_only_in_the_field_that_is_for_it() -> None:
     board = Board()
     board.begin_reading()
     board.fold("m", {"m": {"odds": 2}})
-    board.replace({"m": {"odds": 1}, "m/1": {"market": "m", "odds": 1}})
+    board.replace(Reading({"m": {"odds": 1}, "m/1": {"market": "m", "odds": 1}}))
 
     assert told(board) == {"m": {"odds": 2}, "m/1": {"market": "m", "odds": 1}}
 
 
-def test_a_version_that_is_no_number_is_none() -> None:
+def test_a_row_names_the_one_it_belongs_to_by_its_id_and_not_by_its_key() -> None:
     board = markets()
-    board.fold("m", {"m": {"version": "9"}})
-    board.fold("m", group(1, 10))
+    rows: Rows = {"a%2Fb": placed(2), "a%2Fb/c": {"market": "a/b", "odds": 1}, "a": placed(2)}
+    read(board, rows)
 
-    assert told(board) == group(1, 10)
+    board.fold("a%2Fb", {"a%2Fb": placed(3)})
+
+    assert told(board) == {"a%2Fb": placed(3), "a": placed(2)}
+
+
+def test_a_standing_that_is_no_numbers_is_none() -> None:
+    board = markets()
+    board.fold("m", {"m": placed(9) | {"offset": "9"}})
+    board.fold("m", group(None, 10))
+
+    assert told(board) == group(None, 10)
+
+
+def shut(rows: Rows) -> Rows:
+    return {key: row | {"status": "suspended"} if "status" in row else row for key, row in rows.items()}
+
+
+def statuses(board: Board) -> dict[str, Any]:
+    return {key: row["status"] for key, row in told(board).items()}
+
+
+def test_what_is_told_is_shown_as_the_last_reading_judges_it() -> None:
+    board = markets()
+    read(board, group(1))
+    board.fold("m", group(2))
+    assert statuses(board) == {"m": "open"}
+
+    board.begin_reading()
+    board.replace(Reading(shut(group(2)), shut))
+    board.fold("m", group(3))
+    board.fold("n", {"n": placed(1) | {"status": "open"}})
+    assert statuses(board) == {"m": "suspended", "n": "suspended"}
+
+    read(board, group(3) | {"n": placed(1) | {"status": "open"}})
+    board.fold("m", group(4))
+    assert statuses(board) == {"m": "open", "n": "open"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(False, True), (True, False)])
+def test_what_is_heard_while_it_is_read_is_judged_by_what_that_reading_finds(before: bool, after: bool) -> None:
+    board = markets()
+    board.begin_reading()
+    board.replace(Reading(group(1), shut) if before else Reading(group(1)))
+    board.begin_reading()
+    board.fold("m", group(2))
+    board.replace(Reading(group(1), shut) if after else Reading(group(1)))
+
+    assert statuses(board) == {"m": "suspended" if after else "open"}
+    assert board.fold("m", group(2)) is False, "and a repeat of it is one"

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from backoffice.live import frames
-from backoffice.live.board import Board, Rows
+from backoffice.live.board import Board, Reading, Rows
+from backoffice.live.keys import key_of
 from backoffice.localstack.layout import PROJECT
 from backoffice.metrics.models import Window
 from tests.live.hubs import Worker
@@ -41,7 +42,7 @@ def script(rng: random.Random) -> tuple[list[Any], Rows]:
     for _ in range(rng.randrange(1, 30)):
         rows: Rows = {rng.choice("abcd"): {"odds": rng.randrange(3), rng.choice("xy"): None} for _ in range(3)}
         board.begin_reading()
-        board.replace(rows)
+        board.replace(Reading(rows))
         written = [frames.diff("t", seq, change, at=AT, now=AT) for seq, change in board.take()]
         if rng.random() > 0.1:
             sent += written or [frames.same("t", board.told.seq, at=AT, now=AT)]
@@ -67,6 +68,25 @@ def test_the_rows_of_the_browser_are_those_of_the_server(browser: Browser) -> No
     assert [rows for rows, _ in ends] == [rows for _, rows in scripts]
     assert any(gaps for _, gaps in before)
     assert all(rows == wanted for (rows, gaps), (_, wanted) in zip(before, scripts, strict=True) if not gaps)
+    page.close()
+
+
+KEYS = MODULE.with_name("keys.js")
+# The key that the page makes of each list of parts, and the parts that it finds in it.
+NAMED = """async ([module, lists]) => {
+  const { keyOf, partsOf } = await import(`data:text/javascript;base64,${module}`);
+  return lists.map((parts) => [keyOf(...parts), partsOf(keyOf(...parts))]);
+}"""
+
+
+def test_the_keys_of_the_browser_are_those_of_the_server(browser: Browser) -> None:
+    rng = random.Random("keys")
+    lists = [["".join(rng.choices("ab/%25F é\u2028\n😀", k=rng.randrange(6))) for _ in range(3)] for _ in range(300)]
+    page = browser.new_page()
+
+    found = page.evaluate(NAMED, [base64.b64encode(KEYS.read_bytes()).decode(), lists])
+
+    assert found == [[key_of(*parts), parts] for parts in lists]
     page.close()
 
 

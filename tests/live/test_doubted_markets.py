@@ -2,10 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+from backoffice.kernel.clock import milliseconds
+from backoffice.live.board import Rows
+from backoffice.live.bus import publish
 from tests.live.test_socket import stored
 from tests.live.web import Person, Watcher, Web
+from trading.live import market_rows
 from trading.models import Market, ProviderSuspension
-from trading.suspending import judge_silence
+from trading.selectors import markets_of
+from trading.suspending import Providers, judge_silence
 
 MATCH = "prices:a match"
 
@@ -13,6 +18,43 @@ MATCH = "prices:a match"
 def tell(market: str) -> None:
     """As an update of the market leaves it."""
     Market.objects.filter(id=market).update(version=1, version_logged_at=datetime.now(UTC))
+
+
+def update_of(market: str, version: int) -> list[tuple[str, Rows]]:
+    """As a worker stores it, and tells of it without knowing who was suspended a moment ago."""
+    now = datetime.now(UTC)
+    Market.objects.filter(id=market).update(version=version, version_logged_at=now)
+    (rows,) = [market_rows(state) for state in markets_of("a match", {}) if state.id == market]
+    rows[market] |= {"provider": "northfeed", "told": milliseconds(now) * 1_000}
+    return [(market, rows)]
+
+
+def test_no_good_update_opens_a_market_of_a_provider_that_was_suspended_a_moment_ago(web: Web) -> None:
+    stored("a match", "suspended")
+    with web.socket(Person("trader")) as socket:
+        watcher = Watcher(socket, MATCH, "live")
+
+        def shown(version: int) -> bool:
+            return watcher.rows(MATCH).get("suspended", {}).get("version") == version
+
+        def status() -> object:
+            return watcher.rows(MATCH)["suspended"]["status"]
+
+        watcher.until(lambda: watcher.rows("live").get("redis", {}).get("state") == "connected", "Redis is heard")
+        watcher.until(lambda: shown(0), "the market is there")
+        publish({MATCH: update_of("suspended", 1)})
+        watcher.until(lambda: shown(1), "an update is told")
+        assert status() == "open"
+
+        ProviderSuspension.objects.create(provider="northfeed", reason="bad", since=datetime.now(UTC))
+        Providers().changed()
+        watcher.until(lambda: status() == "suspended", "the suspension is shown")
+        publish({MATCH: update_of("suspended", 2)})
+        watcher.until(lambda: shown(2) or status() == "open", "another is told")
+
+        assert status() == "suspended"
+    ProviderSuspension.objects.all().delete()
+    Market.objects.all().delete()
 
 
 def test_a_trader_sees_a_market_open_again_when_it_is_told_itself(web: Web) -> None:

@@ -55,6 +55,8 @@ def update(**changes: Any) -> bytes:
         (update(version="1"), "p is neither"),
         (update(version=True), "p is neither"),
         (update(version=None), "p is neither"),
+        (update(logged="1"), "p is neither"),
+        (update(offset=1.0), "p is neither"),
         (update(odds=[1]), "p is neither"),
         (update(odds={}), "p is neither"),
         (b" " * (LONGEST + 1), "is the most"),

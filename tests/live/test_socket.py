@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from backoffice.live.board import Rows, Value
+from backoffice.live.board import Row, Rows, Value
 from backoffice.live.bus import publish
 from backoffice.live.connection import NOT_ALLOWED, SIGNED_OUT
 from tests.live.web import Person, Watcher, Web
@@ -19,7 +19,9 @@ from trading.models import Market
 
 
 def market(key: str, version: int, **fields: Value) -> tuple[str, Rows]:
-    return key, {key: {"name": key, "version": version, **fields}}
+    """As a worker tells of a market that it has stored."""
+    standing: Row = {"version": version, "logged": 0, "offset": 0}
+    return key, {key: {"name": key, "status": "open", **standing, "provider": "northfeed", "told": 1, **fields}}
 
 
 def stored(sport_event: str, *keys: str) -> None:
@@ -62,7 +64,7 @@ def test_a_snapshot_comes_first_and_then_what_changes(web: Web) -> None:
         assert (snapshot["status"], snapshot["version"]) == ("open", 0)
 
         Market.objects.filter(id="m").update(status="suspended", version=1)
-        publish({"prices:match-2": [market("n", 1)], "prices:match-1": [("m", prices("match-1"))]})
+        publish({"prices:match-2": [market("n", 1)], "prices:match-1": [("m", prices("match-1").rows)]})
 
         frame: dict[str, Any] = {}
         while frame.get("type") != "diff" or frame["publication"] != "prices:match-1":

@@ -1,13 +1,15 @@
 """What the live pages are told of a committed batch."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from backoffice.live.board import Rows
 from tests.streams.arriving import arrived
-from trading.live import MOST_UPDATES, announcement
+from trading.live import MOST_UPDATES, announcement, as_shown
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,41 +32,78 @@ def test_of_each_market_only_the_newest_update_is_told() -> None:
     assert told(update("m", 1), update("n", 4), update("m", 3), update("m", 2)) == [("m", 3, "open"), ("n", 4, "open")]
 
 
+def shown(doubted_until: datetime, *changes: dict[str, Any], **times: datetime | None) -> list[str]:
+    """The statuses that are shown of markets told at these times, while the first one's provider is doubted."""
+    events = replaced(arrived("MarketUpdate", *changes), **times)
+    groups: Any = announcement({"MarketUpdate": events})
+    judge = partial(as_shown, {events["provider"][0].as_py(): doubted_until})
+    return [str(judge(rows)[key]["status"]) for key, rows in groups["prices:match-1"]]
+
+
 def test_what_is_told_of_an_update_from_before_a_silence_is_a_market_that_is_suspended() -> None:
     """A partition that lags behind is stored when the provider is heard again."""
-    events = arrived("MarketUpdate", update("m", 1), update("n", 1, provider="another"))
+    markets = update("m", 1), update("n", 1, provider="another"), update("o", 1, "closed")
     logged_at = EPOCH + timedelta(minutes=1)
-    events = replaced(events, logged_at=logged_at, taken_at=None)
-    provider = events["provider"][0].as_py()
+    times = {"logged_at": logged_at, "taken_at": None}
 
-    def shown(doubted_until: datetime) -> list[str]:
-        groups: Any = announcement({"MarketUpdate": events}, {provider: doubted_until})
-        hints = [rows[key]["status"] for key, rows in groups["statuses:match-1"]]
-        assert hints == [rows[key]["status"] for key, rows in groups["prices:match-1"]]
-        return hints
-
-    assert shown(logged_at) == ["suspended", "open"]
-    assert shown(logged_at - timedelta(milliseconds=1)) == ["open", "open"]
+    assert shown(logged_at, *markets, **times) == ["suspended", "open", "closed"]
+    assert shown(logged_at - timedelta(microseconds=1), *markets, **times) == ["open", "open", "closed"]
 
 
 def test_where_the_log_does_not_tell_it_is_when_it_was_read_that_counts() -> None:
-    taken_at = EPOCH + timedelta(minutes=1)
-    events = replaced(arrived("MarketUpdate", update("m", 1)), logged_at=EPOCH, taken_at=taken_at)
-    provider = events["provider"][0].as_py()
+    taken_at = EPOCH + timedelta(minutes=1, microseconds=7)
+    times = {"logged_at": EPOCH, "taken_at": taken_at}
 
-    def shown(doubted_until: datetime) -> str:
-        groups: Any = announcement({"MarketUpdate": events}, {provider: doubted_until})
-        return str(groups["prices:match-1"][0][1]["m"]["status"])
-
-    assert shown(taken_at) == "suspended"
-    assert shown(taken_at - timedelta(milliseconds=1)) == "open"
+    assert shown(taken_at, update("m", 1), **times) == ["suspended"]
+    assert shown(taken_at - timedelta(microseconds=1), update("m", 1), **times) == ["open"]
 
 
-def replaced(events: pa.Table, **times: datetime | None) -> pa.Table:
-    """The events with other times in these columns, as they are in a batch."""
-    for name, at in times.items():
+def test_what_decides_whether_a_market_is_believed_is_not_shown() -> None:
+    groups: Any = announcement({"MarketUpdate": arrived("MarketUpdate", update("m", 1))})
+    ((key, rows),) = groups["prices:match-1"]
+
+    assert rows[key].keys() - as_shown({}, rows)[key].keys() == {"provider", "told"}
+
+
+@pytest.mark.parametrize("changes", [{"provider": None}, {"told": None}, {"told": "1"}])
+def test_a_market_of_which_nobody_says_who_told_it_when_is_not_believed(changes: dict[str, Any]) -> None:
+    groups: Any = announcement({"MarketUpdate": arrived("MarketUpdate", update("m", 1))})
+    ((key, rows),) = groups["prices:match-1"]
+
+    assert as_shown({}, rows)[key]["status"] == "open"
+    assert as_shown({}, rows | {key: rows[key] | changes})[key]["status"] == "suspended"
+
+
+def test_a_market_is_as_old_as_the_log_says_where_its_producer_is_ahead() -> None:
+    logged_at = EPOCH + timedelta(minutes=1, milliseconds=7)
+    events = replaced(
+        arrived("MarketUpdate", update("m", 1)), logged_at=logged_at, occurred_at=logged_at + timedelta(minutes=10)
+    )
+
+    groups: Any = announcement({"MarketUpdate": events})
+    row = groups["prices:match-1"][0][1]["m"]
+
+    assert (row["at"], row["logged"]) == (60_007, 60_007)
+
+
+def test_of_two_updates_at_one_place_it_is_left_to_the_tables_which_is_shown() -> None:
+    """Two partitions, one version, one moment, one offset: the outcomes may be of both."""
+    one, other = (arrived("MarketUpdate", update("m", 5, status), update("n", 1)) for status in ("open", "suspended"))
+
+    both = pa.concat_tables([one, other.slice(0, 1)])
+    later = pa.concat_tables([both, replaced(arrived("MarketUpdate", update("m", 6)), logged_offset=0)])
+
+    assert announcement({"MarketUpdate": both})["prices:match-1"] is None
+    groups: Any = announcement({"MarketUpdate": later})["prices:match-1"]
+    assert [(market, rows[market]["version"]) for market, rows in groups] == [("m", 6), ("n", 1)]
+
+
+def replaced(events: pa.Table, **values: datetime | int | None) -> pa.Table:
+    """The events with other values in these columns, as they are in a batch."""
+    for name, value in values.items():
         field = events.schema.field(name)
-        column = pa.array([at and at.replace(tzinfo=None)] * events.num_rows, field.type)
+        plain = value.replace(tzinfo=None) if isinstance(value, datetime) else value
+        column = pa.array([plain] * events.num_rows, field.type)
         events = events.set_column(events.schema.get_field_index(name), field, column)
     return events
 

@@ -1,6 +1,7 @@
 // One match with its runners: the real one where there is one, else the busiest of the simulator's.
 
 import { age, clock, count, money, moment, odds, roughMoney, words } from "../live/format.js";
+import { keyOf, partsOf } from "../live/keys.js";
 import { Journal } from "../live/journal.js";
 import { Table, soon, write } from "../live/paint.js";
 
@@ -28,9 +29,14 @@ class MarketPanel {
     this.#runners = new Table(root.querySelector("#runners"), this.#columns());
   }
 
+  // The row of the market that is shown.
+  #market() {
+    return this.#prices?.rows.get(keyOf(this.#marketId));
+  }
+
   // Stay with a match until it is over; but a real one is always worth more than a simulated one.
   feature(row) {
-    const market = this.#prices?.rows.get(this.#marketId);
+    const market = this.#market();
     const isBetter = row && (!this.#featured || (row.real && !this.#featured.real));
     const isOver = !market || OVER.includes(market.status);
     if (row && row.event === this.#featured?.event) this.#featured = row;
@@ -40,7 +46,7 @@ class MarketPanel {
 
   // How long ago the feed last said something of this market, or null where none is shown.
   fedAt() {
-    return this.#prices?.rows.get(this.#marketId)?.at ?? null;
+    return this.#market()?.at ?? null;
   }
 
   #turnTo(featured) {
@@ -66,7 +72,7 @@ class MarketPanel {
   }
 
   #paint = (quiet) => {
-    const market = this.#prices?.rows.get(this.#marketId);
+    const market = this.#market();
     this.#root.querySelector("#market-body").hidden = !market;
     this.#root.querySelector("#no-market").hidden = Boolean(market);
     if (!market) return;
@@ -105,11 +111,11 @@ class MarketPanel {
   // The markets of the match to choose from; rebuilt only when there are others.
   #pick() {
     const markets = [...this.#prices.rows].filter(([, row]) => row.market === undefined);
-    const signature = markets.map(([key]) => key).join(" ");
+    const signature = JSON.stringify(markets.map(([key]) => key));
     if (this.#picker.dataset.markets !== signature) {
       markets.sort(([one], [other]) => byId.compare(one, other));
       this.#picker.replaceChildren(
-        ...markets.map(([key, row]) => new Option([row.name, row.line].filter(Boolean).join(" "), key)),
+        ...markets.map(([key, row]) => new Option([row.name, row.line].filter(Boolean).join(" "), partsOf(key)[0])),
       );
       this.#picker.dataset.markets = signature;
     }

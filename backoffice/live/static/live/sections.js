@@ -1,5 +1,7 @@
 // Rows as tables show them: those under one word of their keys, and columns for names and numbers.
 
+import { partsOf } from "./keys.js";
+
 export const byName = new Intl.Collator("en", { numeric: true });
 
 export const name = (label) => ({ isHeader: true, text: label });
@@ -9,6 +11,6 @@ export const number = (shown, value) => ({ className: "number", text: shown, val
 export function section(rows, wanted) {
   return [...rows]
     .filter(([key]) => key.startsWith(`${wanted}/`))
-    .map(([key, row]) => [key, { ...row, parts: key.split("/").slice(1) }])
+    .map(([key, row]) => [key, { ...row, parts: partsOf(key).slice(1) }])
     .sort(([one], [other]) => byName.compare(one, other));
 }

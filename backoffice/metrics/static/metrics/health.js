@@ -1,6 +1,7 @@
 // How the platform is: what moves, what waits, what is wrong.
 
 import { age, count, rate, text, words } from "../live/format.js";
+import { keyOf, partsOf } from "../live/keys.js";
 import { Table, soon, write } from "../live/paint.js";
 import { name, number, section } from "../live/sections.js";
 
@@ -51,14 +52,15 @@ function streamLines(rows, now) {
     {
       ...row,
       fresh: row.newest_at === null ? "–" : age(now - row.newest_at),
-      lag: rows.get(`lag_by_topic/${row.parts.join("/")}`)?.value,
+      lag: rows.get(keyOf("lag_by_topic", ...row.parts))?.value,
     },
   ]);
 }
 
 function restLines(key, row) {
-  if (PLACED.includes(key.split("/")[0])) return [];
-  const label = words(key.replaceAll("/", " · "));
+  const parts = partsOf(key);
+  if (PLACED.includes(parts[0])) return [];
+  const label = words(parts.join(" · "));
   return Object.entries(row).map(([field, value]) => [
     `${key} ${field}`,
     {
