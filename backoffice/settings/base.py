@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from celery.schedules import crontab
@@ -138,7 +139,7 @@ CHANNEL_LAYERS = {
 
 # Reconciliation by the clock. Times are seconds; of history a run reads so much again that all of it has its turn
 # within a time, between two bounds: messages of the log, and rows of each table.
-RECONCILE = {
+RECONCILE: dict[str, Any] = {
     "interval": given.number("RECONCILE_INTERVAL", 300.0, least=1, most=604_800),
     "again_within": given.number("RECONCILE_AGAIN_WITHIN", 7 * 86_400.0, least=60, most=31_536_000),
     "messages_at_least": given.whole("RECONCILE_MESSAGES_AT_LEAST", 2_000, least=1, most=100_000_000),
@@ -205,7 +206,7 @@ RUNS_KEPT = timedelta(days=given.number("KEEP_RUNS_DAYS", 90.0, least=0, most=36
 FINDINGS_KEPT = timedelta(days=given.number("KEEP_FINDINGS_DAYS", 365.0, least=0, most=36_500))
 
 # One stream's limits. Sizes are messages, times are seconds.
-STREAMS = {
+STREAMS: dict[str, Any] = {
     "batch_size": given.whole("STREAM_BATCH_SIZE", 50_000, least=1, most=1_000_000),
     "batch_bytes": given.whole("STREAM_BATCH_BYTES", 16_000_000, least=1_000, most=1_000_000_000),
     "linger": given.number("STREAM_LINGER", 0.05, least=0.005, most=10),
