@@ -79,12 +79,27 @@ def test_every_fact_is_a_row_and_figures_are_left_to_their_own_topic() -> None:
     }  # fmt: skip
 
 
+def test_facts_whose_names_hold_what_parts_are_joined_by_are_told_apart_and_so_are_namesakes() -> None:
+    minute = timedelta(minutes=1)
+    health = Health(
+        at=AT, events_per_second=1.0, lag={"a/b": 1, "a%2Fb": 2}, dead_letters=0, halted=[], diverted=[], stalled=[],
+        topics=(), lag_by_topic={("a", "b"): 3, ("a/b", ""): 4},
+        silent=(Silent("Total", minute), Silent("Total", 2 * minute), Silent("a/b", minute)),
+    )  # fmt: skip
+
+    rows = health_rows(health)
+
+    assert [rows[key]["value"] for key in ("lag/a%2Fb", "lag/a%252Fb")] == [1, 2]
+    assert [rows[key]["value"] for key in ("lag_by_topic/a/b", "lag_by_topic/a%2Fb/")] == [3, 4]
+    assert [rows[key]["limit"] for key in ("silent/Total/0", "silent/Total/1", "silent/a%2Fb")] == [60.0, 120.0, 60.0]
+
+
 def test_each_figure_has_the_rows_that_its_app_gives_it() -> None:
     rows = figure_rows(
         {
             "active_players": {"MT": 3},
             "logins": Outcomes(3, 1),
-            "payments": {"clearpay": Outcomes(), "purse": Outcomes(1, 2)},
+            "payments": {"clearpay": Outcomes(), "purse/2": Outcomes(1, 2)},
             "ggr": {("slots", "EUR"): -5},
             "stakes": {("slots", "EUR"): Amount(2, 5), ("live", "EUR"): Amount(0, 0)},
             "bets": {("single", "EUR"): Amount(1, 5)},
@@ -95,7 +110,7 @@ def test_each_figure_has_the_rows_that_its_app_gives_it() -> None:
         "active/MT": {"players": 3},
         "logins": {"succeeded": 3, "failed": 1, "rate": 0.75},
         "payments/clearpay": {"succeeded": 0, "failed": 0, "rate": None},
-        "payments/purse": {"succeeded": 1, "failed": 2, "rate": 0.3333},
+        "payments/purse%2F2": {"succeeded": 1, "failed": 2, "rate": 0.3333},
         "ggr/slots/EUR": {"amount": -5},
         "stake/slots/EUR": {"mean": 3, "count": 2, "amount": 5},
     }
