@@ -189,7 +189,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # A job by the clock that has not succeeded so many seconds after it was due is overdue. One that finds Postgres away is
 # tried again after so many seconds at first, at most, and so many times.
-JOBS = {
+JOBS: dict[str, Any] = {
     "late": given.number("JOB_LATE_AFTER", 900.0, least=1, most=604_800),
     "first_retry": given.whole("JOB_FIRST_RETRY", 10, least=1, most=86_400),
     "longest_retry": given.whole("JOB_LONGEST_RETRY", 600, least=1, most=86_400),
@@ -231,7 +231,7 @@ CLOCK_BEHIND = timedelta(seconds=given.number("CLOCK_BEHIND_SECONDS", 30.0, leas
 CLOCK_TOLERANCE = timedelta(seconds=given.number("CLOCK_TOLERANCE_SECONDS", 1.0, least=0, most=86_400))
 # A message of the outbox that cannot be sent: tried again after so many seconds at first, at most; stuck after so many.
 # A relay of which Postgres hears nothing for so many seconds loses its turn to another.
-OUTBOX = {
+OUTBOX: dict[str, Any] = {
     "first_retry": given.number("OUTBOX_FIRST_RETRY", 1.0, least=0.1, most=86_400),
     "longest_retry": given.number("OUTBOX_LONGEST_RETRY", 60.0, least=0.1, most=86_400),
     "stuck_after": given.number("OUTBOX_STUCK_AFTER", 300.0, least=1, most=604_800),
