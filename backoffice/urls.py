@@ -5,8 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from backoffice.live.views import page
-from backoffice.metrics.exporting import metrics
-from backoffice.metrics.health import facts, live, ready
+from backoffice.metrics.watched import WATCHED
 
 urlpatterns = [
     path("", page, name="live"),
@@ -17,8 +16,5 @@ urlpatterns = [
     ),
     path("sign-out", LogoutView.as_view(), name="sign-out"),
     path("admin/", admin.site.urls),
-    path("health/live", live),
-    path("health/ready", ready),
-    path("health/facts", facts),
-    path("metrics", metrics),
+    *(path(at.removeprefix("/"), view) for at, view in WATCHED.items()),
 ]

@@ -7,66 +7,93 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django_prometheus.exports import ExportToDjangoView
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from backoffice.kernel.clock import SystemClock
-from backoffice.streams.tables.partitions import missing_partitions
+from .alerts import UnsentAlert
+from .asking import Question, heard
+from .differences import Differences
+from .facts import FACTS, Facts
+from .health import facts_of, lag_of
+from .jobs import Job
+from .lag import Lag
+from .outbox import Outbox
+from .progress import TopicProgress
+from .silence import Source
 
-from .alerts import read_alerts
-from .differences import read_differences
-from .jobs import read_jobs
-from .lag import Lag, ask_lag, judged
-from .outbox import read_outbox
-from .progress import TopicProgress, read_topics
-from .silence import Source, read_sources
+
+async def metrics(_: HttpRequest) -> HttpResponse:
+    """`/metrics`. While Postgres is away the facts are left out, and ``pitboss_facts_readable`` is 0.
+
+    Those that it does not tell in time are left out by themselves, and named by ``pitboss_fact_unread``.
+    """
+    told = await heard(FACTS | {"numbers": _NUMBERS})
+    standing = CollectorRegistry()
+    standing.register(StandingNumbers(facts_of(told), lag_of(told), has_numbers="numbers" in told))
+    numbers = told["numbers"].result() if "numbers" in told else b""
+    return HttpResponse(numbers + generate_latest(standing), content_type=CONTENT_TYPE_LATEST)
 
 
-def metrics(request: HttpRequest) -> HttpResponse:
-    """`/metrics`. While Postgres is away the facts are left out, and ``pitboss_facts_readable`` is 0."""
-    response: HttpResponse = ExportToDjangoView(request)
-    numbers = CollectorRegistry()
-    numbers.register(StandingNumbers())
-    response.write(generate_latest(numbers))
-    return response
+def _own_numbers() -> bytes:
+    """Read out of files that all processes write; a disk can hang as well."""
+    return bytes(ExportToDjangoView(None).content)
+
+
+_NUMBERS = Question("numbers", _own_numbers)
 
 
 class StandingNumbers(Collector):
     """Newest event, open dead letters and halted partitions of each topic; feeds; months that tables lack; jobs."""
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        try:
-            now = SystemClock().now()
-            lag = ask_lag(now)
-            topics = judged(read_topics(), lag)
-            found = [
-                *_of_topics(topics),
-                *_of_lag(lag),
-                *_of_sources(read_sources(now)),
-                _of_partitions(now),
-                *_of_outbox(now),
-                _of_alerts(),
-                *_of_jobs(now),
-                _of_differences(),
-            ]
-        except Error:
-            found = []
-        readable = GaugeMetricFamily("pitboss_facts_readable", "1 where Postgres answers; else there are no facts.")
-        readable.add_metric([], float(bool(found)))
-        return [readable, *found]
+    def __init__(self, facts: Facts | None, lag: Lag | None, *, has_numbers: bool) -> None:
+        self._facts, self._lag, self._has_numbers = facts, lag, has_numbers
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        told = "1 where Postgres answers; else there are no facts."
+        yield GaugeMetricFamily("pitboss_facts_readable", told, value=float(self._facts is not None))
+        told = "1 where what the processes count of themselves could be read in time; else it is left out."
+        yield GaugeMetricFamily("pitboss_numbers_readable", told, value=float(self._has_numbers))
+        if self._facts is not None:
+            yield _of_unread(self._facts)
+            yield from _of_lag(self._lag)
+            yield from self._of_facts(self._facts)
+
+    def _of_facts(self, facts: Facts) -> Iterator[GaugeMetricFamily]:
+        """Of those that were read."""
+        topics = facts.topics_judged(self._lag)
+        if topics is not None:
+            yield from _of_topics(topics)
+        if facts.sources is not None:
+            yield from _of_sources(facts.sources)
+        if facts.missing_partitions is not None:
+            yield _of_partitions(facts.missing_partitions)
+        if facts.outbox is not None:
+            yield from _of_outbox(facts.outbox, facts.at)
+        if facts.alerts is not None:
+            yield _of_alerts(facts.alerts)
+        if facts.jobs is not None:
+            yield from _of_jobs(facts.jobs, facts.at)
+        if facts.differences is not None:
+            yield _of_differences(facts.differences)
 
 
-def _of_partitions(now: datetime) -> GaugeMetricFamily:
+def _of_unread(facts: Facts) -> GaugeMetricFamily:
+    told = "1 for each of the facts that Postgres did not tell in time: a table may be locked."
+    unread = GaugeMetricFamily("pitboss_fact_unread", told, labels=("fact",))
+    for name in facts.unread:
+        unread.add_metric((name,), 1.0)
+    return unread
+
+
+def _of_partitions(missing: list[str]) -> GaugeMetricFamily:
     told = "Months of partitioned tables that are due and not made."
-    return GaugeMetricFamily("pitboss_missing_partitions", told, value=len(missing_partitions(now)))
+    return GaugeMetricFamily("pitboss_missing_partitions", told, value=len(missing))
 
 
-def _of_outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
-    found = read_outbox()
+def _of_outbox(found: Outbox, now: datetime) -> Iterator[GaugeMetricFamily]:
     oldest = (now - found.oldest_at).total_seconds() if found.oldest_at else 0.0
     for name, told, value in (
         ("ready_messages", "Messages that go with the next rounds of the relay; of the oldest 10,000.", found.ready),
@@ -81,10 +108,10 @@ def _of_outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
     yield keys
 
 
-def _of_alerts() -> GaugeMetricFamily:
+def _of_alerts(alerts: Iterable[UnsentAlert]) -> GaugeMetricFamily:
     told = "Open alerts of the platform that have not left for Kafka: whoever waits for them there does not know."
     unsent = GaugeMetricFamily("pitboss_unsent_alerts", told, labels=("kind",))
-    for kind, count in Counter(alert.kind for alert in read_alerts()).items():
+    for kind, count in Counter(alert.kind for alert in alerts).items():
         unsent.add_metric((kind,), count)
     return unsent
 
@@ -117,22 +144,22 @@ def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:
     yield from (newest, dead, halted, diverted, stalled, ahead)
 
 
-def _of_jobs(now: datetime) -> Iterator[GaugeMetricFamily]:
+def _of_jobs(jobs: Iterable[Job], now: datetime) -> Iterator[GaugeMetricFamily]:
     succeeded = GaugeMetricFamily(
         "pitboss_job_succeeded_timestamp_seconds", "When the job last did its work.", labels=("job",)
     )
     overdue = GaugeMetricFamily("pitboss_job_overdue", "1 where the job ought to have been done.", labels=("job",))
-    for job in read_jobs():
+    for job in jobs:
         if job.succeeded_at is not None:
             succeeded.add_metric((job.name,), job.succeeded_at.timestamp())
         overdue.add_metric((job.name,), float(job.is_overdue(now)))
     yield from (succeeded, overdue)
 
 
-def _of_differences() -> GaugeMetricFamily:
+def _of_differences(differences: Iterable[Differences]) -> GaugeMetricFamily:
     told = "Differences that were found and neither mended nor explained since."
     open_ones = GaugeMetricFamily("pitboss_open_differences", told, labels=("kind",))
-    for found in read_differences():
+    for found in differences:
         open_ones.add_metric((found.kind,), found.count)
     return open_ones
 

@@ -1,74 +1,84 @@
-"""Whether the web process lives, and whether all it needs answers."""
+"""Whether the web process lives, and whether all it needs answers. Nobody who asks waits for longer than a limit."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Iterable
+from concurrent.futures import Future
 from functools import cache
+from typing import Any
 
 import redis
 from confluent_kafka import KafkaException
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from backoffice.contracts.registry import Registry
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
 from backoffice.streams.kafka.clients import admin_client
-from backoffice.streams.tables.partitions import missing_partitions
 
 from . import machine
-from .alerts import UnsentAlert, read_alerts
-from .differences import read_differences
-from .jobs import read_jobs
-from .lag import Lag, ask_lag, judged
-from .outbox import Outbox, read_outbox
-from .progress import TopicProgress, read_topics
-from .silence import read_sources
+from .alerts import UnsentAlert
+from .asking import Heard, Question, heard, heard_here, late
+from .facts import FACTS, Facts, brief_session
+from .lag import Lag
+from .outbox import Outbox
+from .progress import TopicProgress
 
 TIMEOUT = 2.0
+_AWAY = (Error, redis.RedisError, KafkaException, Retryable)
 
 
-def live(_: HttpRequest) -> JsonResponse:
+async def live(_: HttpRequest) -> JsonResponse:
     return JsonResponse({"alive": True})
 
 
-def ready(_: HttpRequest) -> JsonResponse:
+async def ready(_: HttpRequest) -> JsonResponse:
     """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why.
 
     It also tells of streams that stand still although there is work, are halted or diverted, of an outbox that nobody
     empties, and of alerts that for this or any other reason nobody was sent. Pages can be served all the same, and a
     balancer that took every web process away would hide from people what they have to mend.
     """
-    said = answers() | {"live": _joined(HERE.grave()) or "ok"}
+    told = await heard(PROBES | FACTS)
+    said = _said_of_parts(told) | {"live": _joined(HERE.grave()) or "ok"}
     status = 200 if all(answer == "ok" for answer in said.values()) else 503
-    return JsonResponse(said | _standing(SystemClock().now()), status=status)
+    return JsonResponse(said | _standing(told), status=status)
 
 
-def facts(_: HttpRequest) -> JsonResponse:
-    """What is fresh, dead, halted, silent, missing or held, how this process' live service is; 503 without Postgres."""
-    now = SystemClock().now()
-    try:
-        lag = ask_lag(now)
-        topics = judged(read_topics(), lag)
-        told = [machine.topic(each, now, lag.waiting if lag else None) for each in topics]
-        feeds = [machine.source(found, now) for found in read_sources(now)]
-        missing = missing_partitions(now)
-        jobs = [machine.job(found, now) for found in read_jobs()]
-        differences = [machine.differences(found, now) for found in read_differences()]
-        outbox = machine.outbox(read_outbox(), now)
-        alerts = [machine.alert(found, now) for found in read_alerts()]
-    except Error as error:
-        return JsonResponse({"postgres": f"away: {type(error).__name__}", "live": HERE.rows()}, status=503)
-    return JsonResponse(
-        {
-            "at": now.isoformat(), "streams": _said(topics, lag), "topics": told,
-            "feeds": feeds, "missing_partitions": missing, "outbox": outbox, "unsent_alerts": alerts,
-            "jobs": jobs, "differences": differences,
-            "live": HERE.rows(),
-        }
-    )  # fmt: skip
+async def facts(_: HttpRequest) -> JsonResponse:
+    """What is fresh, dead, halted, silent, missing or held, how this process' live service is; 503 without Postgres.
+
+    What could not be read in time is null, and named under ``unread``.
+    """
+    told = await heard(FACTS)
+    away = _answer(told.get("facts"))
+    if away != "ok":
+        return JsonResponse({"postgres": away, "live": HERE.rows()}, status=503)
+    return JsonResponse(_document(told["facts"].result(), told) | {"live": HERE.rows()})
+
+
+def _document(found: Facts, told: Heard) -> dict[str, Any]:
+    now, lag = found.at, lag_of(told)
+    topics = found.topics_judged(lag)
+    return {
+        "at": now.isoformat(),
+        "streams": _said(topics, told),
+        "topics": _each(topics, lambda each: machine.topic(each, now, lag.waiting if lag else None)),
+        "feeds": _each(found.sources, lambda each: machine.source(each, now)),
+        "missing_partitions": found.missing_partitions,
+        "outbox": None if found.outbox is None else machine.outbox(found.outbox, now),
+        "unsent_alerts": _each(found.alerts, lambda each: machine.alert(each, now)),
+        "jobs": _each(found.jobs, lambda each: machine.job(each, now)),
+        "differences": _each(found.differences, lambda each: machine.differences(each, now)),
+        "unread": found.unread,
+    }
+
+
+def _each(found: Iterable[Any] | None, told: Any) -> list[dict[str, Any]] | None:
+    return None if found is None else [told(each) for each in found]
 
 
 def _joined(said: dict[str, str]) -> str:
@@ -77,32 +87,59 @@ def _joined(said: dict[str, str]) -> str:
 
 def answers() -> dict[str, str]:
     """For each part that Pitboss needs: "ok", or that it is away."""
-    return {name: _answer(probe) for name, probe in PROBES.items()}
+    return _said_of_parts(heard_here(PROBES))
 
 
-def _answer(probe: Callable[[], object]) -> str:
+def _said_of_parts(told: Heard) -> dict[str, str]:
+    return {name: _answer(told.get(name)) for name in PROBES}
+
+
+def _answer(answer: Future[Any] | None) -> str:
+    if answer is None:
+        return late()
     try:
-        probe()
-    except (Error, redis.RedisError, KafkaException, Retryable) as error:
+        answer.result()
+    except _AWAY as error:
         return f"away: {type(error).__name__}"
     return "ok"
 
 
-def _standing(now: datetime) -> dict[str, str]:
-    """What stands although all parts answer."""
+def facts_of(told: Heard) -> Facts | None:
+    """None while Postgres is away, or does not answer in time."""
     try:
-        lag = ask_lag(now)
-        streams = _said(judged(read_topics(), lag), lag)
-        outbox, alerts = _said_of_outbox(read_outbox(), now), _said_of_alerts(read_alerts())
+        return told["facts"].result() if "facts" in told else None
     except Error:
-        streams = outbox = alerts = "unknown without Postgres"
-    return {"streams": streams, "outbox": outbox, "alerts": alerts}
+        return None
 
 
-def _said_of_outbox(outbox: Outbox, now: datetime) -> str:
+def lag_of(told: Heard) -> Lag | None:
+    """None while it is not known."""
+    try:
+        return told["lag"].result() if "lag" in told else None
+    except Error:
+        return None
+
+
+def _standing(told: Heard) -> dict[str, str]:
+    """What stands although all parts answer."""
+    found = facts_of(told)
+    if found is None:
+        why = "unknown without Postgres" if "facts" in told else f"unknown without Postgres: it {late()}"
+        return dict.fromkeys(("streams", "outbox", "alerts"), why)
+    return {
+        "streams": _said(found.topics_judged(lag_of(told)), told),
+        "outbox": _UNREAD if found.outbox is None else _said_of_outbox(found.outbox, found),
+        "alerts": _UNREAD if found.alerts is None else _said_of_alerts(found.alerts),
+    }
+
+
+_UNREAD = "unknown: Postgres did not say in time; a table may be locked"
+
+
+def _said_of_outbox(outbox: Outbox, found: Facts) -> str:
     said = []
-    if outbox.oldest_at is not None and outbox.is_late(now):
-        waits = f"{outbox.ready:,} messages wait, the oldest for {(now - outbox.oldest_at).total_seconds():.0f} s"
+    if outbox.oldest_at is not None and outbox.is_late(found.at):
+        waits = f"{outbox.ready:,} messages wait, the oldest for {(found.at - outbox.oldest_at).total_seconds():.0f} s"
         said.append(f"{waits}: no relay runs, or Kafka does not take them")
     said += [f"{held.keys:,} keys of {held.topic} cannot be sent" for held in outbox.topics]
     return "; ".join(said) or "ok"
@@ -113,23 +150,29 @@ def _said_of_alerts(alerts: Iterable[UnsentAlert]) -> str:
     return ", ".join(f"{count:,} {kind} not sent yet" for kind, count in sorted(counted.items())) or "ok"
 
 
-def _said(topics: Iterable[TopicProgress], lag: Lag | None) -> str:
+def _said(topics: Iterable[TopicProgress] | None, told: Heard) -> str:
     """Which streams do not go on as usual; without Kafka nobody can say that all do."""
+    if topics is None:
+        return _UNREAD
     found: dict[str, list[str]] = defaultdict(list)
     for progress in topics:
         for how in progress.stopped:
             found[how].append(f"{progress.stream}: {progress.topic}")
-    told = "; ".join(f"{how}: {', '.join(places)}" for how, places in found.items())
-    return told or ("unknown without Kafka" if lag is None else "ok")
+    if found:
+        return "; ".join(f"{how}: {', '.join(places)}" for how, places in found.items())
+    if "lag" not in told:
+        return f"unknown without Kafka: it {late()}"
+    return "unknown without Kafka" if lag_of(told) is None else "ok"
 
 
 def _postgres() -> None:
-    with connection.cursor() as cursor:
+    with brief_session(), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
 def _redis() -> None:
-    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT) as client:
+    once = Retry(NoBackoff(), 0)
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT, retry=once) as client:
         client.ping()
 
 
@@ -146,6 +189,9 @@ def _registry_at(url: str) -> Registry:
     return Registry(url, timeout=TIMEOUT)
 
 
-PROBES: dict[str, Callable[[], None]] = {
-    "postgres": _postgres, "redis": _redis, "kafka": _kafka, "registry": _registry,
-}  # fmt: skip
+PROBES: dict[str, Question[None]] = {
+    "postgres": Question("postgres", _postgres),
+    "redis": Question("redis", _redis),
+    "kafka": Question("kafka", _kafka),
+    "registry": Question("registry", _registry),
+}

@@ -196,6 +196,14 @@ JOBS: dict[str, Any] = {
     "retries": given.whole("JOB_RETRIES", 20, least=0, most=10_000),
 }
 
+# Whoever asks for health or metrics is told within so many seconds what is known by then. Postgres is given so many for
+# all that is read of it, and for each lock that is in the way.
+HEALTH = {
+    "answer": given.number("HEALTH_ANSWER_SECONDS", 3.0, least=0.5, most=60),
+    "read": given.number("HEALTH_READ_SECONDS", 2.0, least=0.1, most=60),
+    "lock": given.number("HEALTH_LOCK_SECONDS", 0.5, least=0.01, most=60),
+}
+
 # For how long each change of a market's status is kept, for those who follow them.
 STATUS_CHANGES_KEPT = timedelta(days=given.number("KEEP_STATUS_CHANGES_DAYS", 7.0, least=0, most=36_500))
 # For how long is kept what was sent and what a person discarded, what stopped and went on, and what was reconciled.

@@ -54,8 +54,12 @@ class Web:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
-    def get(self, path: str) -> str:
-        with _DIRECT.open(f"{self.address}{path}", timeout=10) as response:
+    def threads(self) -> int:
+        assert self._process is not None
+        return len(os.listdir(f"/proc/{self._process.pid}/task"))
+
+    def get(self, path: str, timeout: float = 10.0) -> str:
+        with _DIRECT.open(f"{self.address}{path}", timeout=timeout) as response:
             return str(response.read().decode())
 
     def socket(self, person: "Person | None", origin: str | None = "", **options: Any) -> ClientConnection:

@@ -146,5 +146,5 @@ def test_a_halted_partition_is_told_as_halted_and_not_as_ok(hasty: Spine) -> Non
 def test_without_kafka_nobody_says_that_the_streams_are_well(spine: Spine) -> None:
     nowhere: dict[str, Any] = settings.KAFKA | {"bootstrap.servers": f"127.0.0.1:{ports.choose()}"}
     with override_settings(KAFKA=nowhere):
-        assert Client().get("/health/ready").json()["streams"] == "unknown without Kafka"
+        assert Client().get("/health/ready").json()["streams"].startswith("unknown without Kafka")
         assert samples()["pitboss_lag_readable"] == "0.0"
