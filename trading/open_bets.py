@@ -95,12 +95,13 @@ class _Letters:
     def may_tell_of(self, bet_id: str | None) -> bool:
         apart = timedelta(seconds=settings.RECONCILE["topics_apart"])
         self.cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM streams_deadletter WHERE topic = ANY(%s) AND key = %s AND CASE state"
+            # A producer may write ids in capitals; in a bad message they are letters among others.
+            "SELECT EXISTS (SELECT 1 FROM streams_deadletter WHERE topic = ANY(%s)"
+            " AND lower(encode(key, 'escape')) = %s AND CASE state"
             " WHEN 'open' THEN true"
             " WHEN 'replayed' THEN resolved_at > %s"
-            " ELSE coalesce(position(%s::bytea IN value) > 0, false) END)",
-            [[BETS, TRANSACTIONS], self.player_id.encode(), self.until and self.until - apart,
-             bet_id and bet_id.encode()],
+            " ELSE coalesce(position(%s IN lower(encode(value, 'escape'))) > 0, false) END)",
+            [[BETS, TRANSACTIONS], self.player_id, self.until and self.until - apart, bet_id],
         )  # fmt: skip
         return bool(self.cursor.fetchone()[0])
 

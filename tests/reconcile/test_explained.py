@@ -1,7 +1,7 @@
 """Nothing can hide behind a repeat or a dead letter; what is no difference is named."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pyarrow as pa
@@ -169,13 +169,16 @@ def test_a_bet_whose_stake_is_still_on_its_way_is_no_difference(spine: Spine) ->
         ("replayed just now", False, True),
     ],
 )  # fmt: skip
-def test_dead_letters_excuse_what_they_may_be(spine: Spine, state: str, names_it: bool, is_known: bool) -> None:
+@pytest.mark.parametrize("written", [str.lower, str.upper])
+def test_dead_letters_excuse_what_they_may_be(
+    spine: Spine, state: str, names_it: bool, is_known: bool, written: Callable[[str], str]
+) -> None:
     """A player's letters, of which one was handled long ago, do not hide another bet's difference for ever."""
     bet_id = new_id()
     told(spine, bet(0, 3_000), bet(1, 1_000, with_stake=False, bet_id=bet_id), bet(30, 700))
-    record, body = stake(1_000, **({"bet_id": bet_id} if names_it else {}))
+    record, body = stake(1_000, player_id=written(PLAYER), **({"bet_id": written(bet_id)} if names_it else {}))
     broken = frame(spine.registry.register(record), encode(record, event_of(record, **body)) + b"\0")
-    spine.send_bytes(WALLET, [broken], key=PLAYER.encode(), partition=0)
+    spine.send_bytes(WALLET, [broken], key=written(PLAYER).encode(), partition=0)
     spine.drain("wallet")
     name, _, just_now = state.partition(" ")
     at = NOW + timedelta(hours=1 if just_now else -1)
