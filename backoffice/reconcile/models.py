@@ -4,6 +4,7 @@ What it expects stands in books of its own: the standing ones, which the runs by
 over everything, which begins from nothing and may be broken off and gone on with.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -79,13 +80,15 @@ class BalanceSums(models.Model):
 class NewestVersion(models.Model):
     """Which version of a row of state is the newest that Kafka has told, up to the offsets checked.
 
-    ``key`` is the row's key as one text; ``version`` the columns by which the newest is told, times in microseconds.
+    ``key`` is the first column of the row's key, by which tombstones delete, and ``rest`` are the others, as texts: of
+    which letters they are is the producers' business. ``version`` are the columns by which the newest is told, times in
+    microseconds.
     """
 
-    pk = models.CompositePrimaryKey("state", "key")
+    pk = models.CompositePrimaryKey("state", "key", "rest")
     state = models.TextField()
-    # Sorted by its bytes, so that the keys that begin with another's are found.
     key = models.TextField(db_collation="C")
+    rest = ArrayField(models.TextField())
     version = models.JSONField()
 
     class Meta:

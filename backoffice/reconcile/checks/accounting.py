@@ -21,6 +21,7 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 UNCOMPARED = "The message cannot be compared ({}); what it made is not known. The log of the run says more."
 OTHER_KEY = "The message comes under another key than its {}, and no dead letter tells of it."
+NAMELESS = "The message tells that something is gone, but not what: its key is no text; no dead letter tells of it."
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
 TOO_EARLY = "The message tells of a time that had not come when the log took it, and no dead letter tells of it."
 BOTH = "The message is told of as a dead letter and as a repeat; it can be only one of them."
@@ -114,13 +115,24 @@ class _Accounting:
                 self._tell("messages", UNCOMPARED.format(self.chunk.withheld[offset]), offset)
                 continue
             if value is None and self._forgets:
-                name, (logged, at) = (key or b"").decode("utf-8", "replace"), self.chunk.standings[offset]
-                found.gone[name] = max((logged * 1_000, at), found.gone.get(name, NEVER))
-                self._no_repeat(offset, "it is a tombstone")
+                self._forget(offset, key)
             else:
                 self._take(offset, key, value)
         found.events, found.repeats = by_record(self._read), by_record(self._repeated)
         self._without_message()
+
+    def _forget(self, offset: int, key: bytes | None) -> None:
+        """A tombstone; where its key is no text it is the same of nothing else, whatever that is written like."""
+        self._no_repeat(offset, "it is a tombstone")
+        try:
+            name = (key or b"").decode()
+        except UnicodeDecodeError:
+            name = ""
+        if not name:
+            self._tell("messages", NAMELESS, offset)
+            return
+        logged, at = self.chunk.standings[offset]
+        self.found.gone[name] = max((logged * 1_000, at), self.found.gone.get(name, NEVER))
 
     def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         try:

@@ -102,10 +102,16 @@ def shown(check: str, says: str, want: Want, kafka: Row | None, postgres: Row | 
             return None
         return {c: "personal, not shown" if c in hidden else row.get(c) for c in columns}
 
-    where = ", ".join(f"{column}={either.get(column)}" for column in want.key)
+    where = ", ".join(f"{column}={_quoted(either.get(column))}" for column in want.key)
     told = f"{want.target}: {says}"
     place = either.get("partition")
     return Difference(check, told, either.get("topic") or topic, place, "", None, where, side(kafka), side(postgres))
+
+
+def _quoted(value: Any) -> str:
+    """As it is, and as JSON where its letters could be taken for the next column of the key: findings go by it."""
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if any(letter in text for letter in ',="') else text
 
 
 def as_object(columns: Sequence[str]) -> sql.Composable:

@@ -1,9 +1,11 @@
 """What a fact row must hold, by its event: which field stands in which column, and how both sides are summed up.
 
 Both sides write a row as one text, column by column, and sum the CRC-32 of these texts; so two sums tell of thousands
-of rows whether they are the same.
+of rows whether they are the same. What a text says may have any letters in it: what separates columns is escaped, and
+so is a text that reads like no text at all.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +25,16 @@ from ..declared import described
 from ..messages.reading import Event, Events
 
 _ORIGIN = frozenset({"stream", "record", "source_generation", "source_partition", "source_offset", "digest"})
+
+
+_WRITTEN = {
+    "DateTimeField": "(extract(epoch FROM {}) * 1000000)::bigint::text",
+    "DateField": "({} - DATE '1970-01-01')::text",
+    "BooleanField": "initcap({}::text)",
+    "ArrayField": "to_jsonb({})::text",
+}
+# Of what is written without letters of its producer's choice.
+_PLAIN = (models.DateField, models.BooleanField, models.UUIDField, models.IntegerField)
 
 
 @dataclass(frozen=True)
@@ -47,17 +59,18 @@ NOTHING = Sums(0, 0, 0)
 
 @dataclass(frozen=True)
 class Table:
-    """A fact table: its columns, and the SQL text of each, written as Python writes the event's value."""
+    """A fact table: its columns, and the SQL of each as a text and as a part of the text of its row."""
 
     name: str
     columns: tuple[str, ...]
     texts: tuple[sql.Composable, ...]
+    parts: tuple[sql.Composable, ...]
     has_record: bool
     has_stream: bool
 
     def checksum(self) -> sql.Composable:
         """Of a row with its offset: rows that have changed places add up to the same without it."""
-        return checksum((*self.texts, sql.SQL("source_offset::text")))
+        return checksum((*self.parts, sql.SQL("source_offset::text")))
 
 
 @dataclass(frozen=True)
@@ -75,24 +88,49 @@ class Form:
     def sums(self, events: Events, digested: NDArray[np.int64]) -> Sums:
         template = "|".join("%s" if field else str(c) for field, c in zip(self.fields, self.constants, strict=True))
         values = itemgetter(*(field for field in self.fields if field))
+        between = template.count("|")
+
+        def line(event: Event) -> str:
+            found = values(event)
+            told = template % found
+            return told if _is_plain(told, between, found) else as_line(self._whole(event))
+
         placed = zip(events.offsets, events.bodies, strict=True)
-        checks = sum([crc32(f"{template % values(event)}|{offset}".encode()) for offset, event in placed])
+        checks = sum([crc32(f"{line(event)}|{offset}".encode()) for offset, event in placed])
         # In halves, as the sum of whole ones leaves 64 bits.
         total = (int((digested >> 32).sum()) << 32) + int((digested & 0xFFFFFFFF).sum())
         return Sums(len(events.offsets), checks, total)
 
-    def values(self, event: Event) -> list[str]:
-        """The text of each column; ids as Postgres writes them."""
-        texts = []
-        for field, constant in zip(self.fields, self.constants, strict=True):
-            text = str(event[field] if field else constant)
-            texts.append(text.lower() if field in self.ids and text != "None" else text)
+    def values(self, event: Event) -> list[str | None]:
+        """The text of each column, if it has one; ids as Postgres writes them."""
+        texts: list[str | None] = []
+        for field, value in zip(self.fields, self._whole(event), strict=True):
+            text = None if value is None else str(value)
+            texts.append(text.lower() if text and field in self.ids else text)
         return texts
 
+    def _whole(self, event: Event) -> list[Any]:
+        return [event[field] if field else c for field, c in zip(self.fields, self.constants, strict=True)]
 
-def checksum(texts: Iterable[sql.Composable]) -> sql.Composable:
-    """The SQL of the CRC-32 of a row's text."""
-    return sql.SQL("crc32(convert_to(concat_ws('|', {}), 'UTF8'))").format(sql.SQL(", ").join(texts))
+
+def as_line(values: Sequence[Any]) -> str:
+    """A row as one text, as `checksum` has it."""
+    line = "|".join(map(str, values))
+    return line if _is_plain(line, len(values) - 1, values) else "|".join(map(_escaped, values))
+
+
+def _is_plain(line: str, between: int, values: Sequence[Any]) -> bool:
+    """Whether the values of a row stand in it as they are; nearly always."""
+    return line.count("|") == between and "\\" not in line and "None" not in values
+
+
+def _escaped(value: Any) -> str:
+    return "\\None" if value == "None" else str(value).replace("\\", "\\\\").replace("|", "\\|")
+
+
+def checksum(parts: Iterable[sql.Composable]) -> sql.Composable:
+    """The SQL of the CRC-32 of a row's text, by the parts that `as_part` gives."""
+    return sql.SQL("crc32(convert_to(concat_ws('|', {}), 'UTF8'))").format(sql.SQL(", ").join(parts))
 
 
 @cache
@@ -104,22 +142,26 @@ def table(name: str) -> Table:
         name,
         tuple(c.column or "" for c in columns),
         tuple(as_text(c, c.column or "") for c in columns),
+        tuple(as_part(c, c.column or "") for c in columns),
         "record" in names,
         "stream" in names,
     )
 
 
 def as_text(field: "models.Field[Any, Any]", *column: str) -> sql.Composable:
-    """A column as Python's ``str`` writes the event's value: None, True, numbers of microseconds or days."""
-    written = {
-        models.DateTimeField: "(extract(epoch FROM {}) * 1000000)::bigint::text",
-        models.DateField: "({} - DATE '1970-01-01')::text",
-        models.BooleanField: "initcap({}::text)",
-    }
-    template = written.get(
-        type(field), "array_to_string({}, ',', 'None')" if field.get_internal_type() == "ArrayField" else "{}::text"
-    )
-    return sql.SQL("coalesce(" + template + ", 'None')").format(sql.Identifier(*column))
+    """A column as Python's ``str`` writes the event's value: True, numbers of microseconds or days; lists as JSON."""
+    kind = "ArrayField" if field.get_internal_type() == "ArrayField" else type(field).__name__
+    return sql.SQL(_WRITTEN.get(kind, "{}::text")).format(sql.Identifier(*column))
+
+
+def as_part(field: "models.Field[Any, Any]", *column: str) -> sql.Composable:
+    """A column as it stands in the text of its row: None where it is null, and what separates columns escaped."""
+    text = as_text(field, *column)
+    if isinstance(field, _PLAIN):
+        return sql.SQL("coalesce({}, 'None')").format(text)
+    escaped = r"replace(replace({0}, '\', '\\'), '|', '\|')"
+    query = r"CASE {0} WHEN 'None' THEN '\None' ELSE coalesce(" + escaped + ", 'None') END"
+    return sql.SQL(query).format(text)
 
 
 @cache
@@ -154,12 +196,12 @@ def _flattened(stream: str, record: str) -> tuple[tuple[str, str, bool], ...]:
 
 
 def flatten(stream: str, record: str, events: Sequence[Event]) -> None:
-    """Give the events what their tables have of the elements of a list: one text for each field of these.
+    """Give the events what their tables have of the elements of a list: one text (JSON) for each field of these.
 
-    A field that may be null stands there as null where no element has a value; a writer that is older leaves it out.
+    A field that may be null is null where no element has a value; a writer that is older leaves it out.
     """
     for name, field, may_be_null in _flattened(stream, record):
         for event in events:
             values = [element.get(field) for element in event[name]]
             is_null = may_be_null and all(value is None for value in values)
-            event[f"{name}.{field}"] = "None" if is_null else ",".join(map(str, values))
+            event[f"{name}.{field}"] = None if is_null else json.dumps(values, ensure_ascii=False)

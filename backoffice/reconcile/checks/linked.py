@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from zlib import crc32
 
-from django.apps import apps
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
@@ -14,8 +13,12 @@ from ..differences import Difference
 from ..messages.log import Chunk
 from ..messages.reading import Event, Events
 from .comparing import Stretch, within
-from .facts import as_text, checksum
+from .facts import as_line, as_part, as_text, checksum
 from .rows import in_range, range_of
+from .wants import field_of
+
+# A row, column by column.
+Texts = tuple[str | None, ...]
 
 LOST = "The {child} of the event are not all there; rebuild the projection."
 ALTERED = "The {child} of the event are not what it says; they were changed after they were stored."
@@ -24,8 +27,8 @@ ALTERED = "The {child} of the event are not what it says; they were changed afte
 def check_linked(cursor: CursorWrapper, chunk: Chunk, link: Link, events: Mapping[str, Events]) -> Iterator[Difference]:
     for record, (count, checks) in _stored(cursor, chunk, link).items():
         found = events.get(record) or Events()
-        texts = [text for event in found.bodies for text in _texts(link, record, event, chunk)]
-        if (len(texts), sum([crc32(text.encode()) for text in texts])) != (count, checks):
+        rows = [row for event in found.bodies for row in _rows(link, record, event, chunk)]
+        if (len(rows), sum([crc32(as_line(row).encode()) for row in rows])) != (count, checks):
             yield from _narrowed(cursor, chunk, link, record, found)
 
 
@@ -52,7 +55,7 @@ def _stored(cursor: CursorWrapper, chunk: Chunk, link: Link) -> dict[str, tuple[
 def _sums_query(link: Link) -> sql.Composed:
     return sql.SQL(
         "SELECT {record}, count(*), sum({checksum}) FROM {fact} f JOIN {child} c ON c.{child_key} = f.{key} WHERE "
-    ).format(record=_record(link), checksum=checksum(_columns(link)), **_names(link)) + sql.SQL(
+    ).format(record=_record(link), checksum=checksum(_parts(link)), **_names(link)) + sql.SQL(
         in_range(link.fact, "f.") + " GROUP BY 1"
     )
 
@@ -61,23 +64,23 @@ def _narrowed(cursor: CursorWrapper, chunk: Chunk, link: Link, record: str, even
     query = sql.SQL(
         "SELECT f.source_offset, f.event_id::text, c.{child_key} IS NOT NULL, ARRAY[{texts}]"
         " FROM {fact} f LEFT JOIN {child} c ON c.{child_key} = f.{key} WHERE "
-    ).format(texts=sql.SQL(", ").join(_columns(link)), **_names(link))
+    ).format(texts=sql.SQL(", ").join(_texts(link)), **_names(link))
     cursor.execute(query + sql.SQL(in_range(link.fact, "f.")), range_of(chunk, link.fact, [record]))
-    here: dict[int, list[str]] = defaultdict(list)
+    here: dict[int, list[Texts]] = defaultdict(list)
     mine = {offset: event["event_id"].lower() for offset, event in zip(events.offsets, events.bodies, strict=True)}
     for offset, event_id, is_there, values in cursor.fetchall():
         if offset < chunk.place.former_until and event_id != mine.get(offset):
             continue
         # An offset without a fact row is told of by the check of rows.
-        here[offset].extend(["|".join(values)] if is_there else [])
+        here[offset].extend([tuple(values)] if is_there else [])
     for offset, event in zip(events.offsets, events.bodies, strict=True):
-        wanted = sorted(_texts(link, record, event, chunk))
-        if offset in here and sorted(here[offset]) != wanted:
-            yield _difference(chunk, link, record, (offset, event), wanted, sorted(here[offset]))
+        wanted = sorted(_rows(link, record, event, chunk), key=as_line)
+        if offset in here and sorted(here[offset], key=as_line) != wanted:
+            yield _difference(chunk, link, record, (offset, event), wanted, here[offset])
 
 
 def _difference(
-    chunk: Chunk, link: Link, record: str, at: tuple[int, Event], wanted: list[str], here: list[str]
+    chunk: Chunk, link: Link, record: str, at: tuple[int, Event], wanted: list[Texts], here: list[Texts]
 ) -> Difference:
     offset, event = at
     said = LOST if len(here) < len(wanted) else ALTERED
@@ -90,24 +93,30 @@ def _difference(
         (offset, offset),
         kafka={
             "event_id": event["event_id"],
-            "rows": [dict(zip(link.columns, t.split("|"), strict=False)) for t in wanted if t not in here],
+            "rows": [dict(zip(link.columns, row, strict=True)) for row in wanted if row not in here],
         },
         postgres={
             "table": link.child,
-            "rows": [dict(zip(link.columns, t.split("|"), strict=False)) for t in here if t not in wanted],
+            "rows": [dict(zip(link.columns, row, strict=True)) for row in here if row not in wanted],
         },
     )
 
 
-def _texts(link: Link, record: str, event: Event, chunk: Chunk) -> list[str]:
-    return ["|".join(map(str, row)) for row in link.expected(record, event, chunk.place.partition)]
+def _rows(link: Link, record: str, event: Event, chunk: Chunk) -> list[Texts]:
+    return [
+        tuple(None if value is None else str(value) for value in row)
+        for row in link.expected(record, event, chunk.place.partition)
+    ]
 
 
 @cache
-def _columns(link: Link) -> list[sql.Composable]:
-    model = next(model for model in apps.get_models() if model._meta.db_table == link.child)
-    fields = {field.column: field for field in model._meta.concrete_fields}
-    return [as_text(fields[column], "c", column) for column in link.columns]
+def _texts(link: Link) -> list[sql.Composable]:
+    return [as_text(field_of(link.child, column), "c", column) for column in link.columns]
+
+
+@cache
+def _parts(link: Link) -> list[sql.Composable]:
+    return [as_part(field_of(link.child, column), "c", column) for column in link.columns]
 
 
 def _record(link: Link) -> sql.Composable:

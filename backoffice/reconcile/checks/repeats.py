@@ -30,9 +30,9 @@ class Original:
     record: str | None
     place: tuple[int, int]
     digest: int | None
-    values: list[str]
+    values: list[str | None]
 
-    def differs(self, values: list[str], event_id: str, digest: int) -> bool:
+    def differs(self, values: list[str | None], event_id: str, digest: int) -> bool:
         """Whether it is another event: by its body, or by its row where that is from before there were digests."""
         if self.digest is None:
             return self.values != values

@@ -35,7 +35,7 @@ class Row:
     offset: int
     event_id: str
     digest: int | None
-    values: list[str]
+    values: list[str | None]
 
 
 def fact_tables(stream: Stream, records: Sequence[str]) -> dict[str, list[str]]:
@@ -81,19 +81,18 @@ def check_strangers(
     """No row, of a stretch along the key, may name a partition in which none of its record can be stored."""
     facts = table(name)
     condition, bounds = within(name, key, stretch)
-    pairs = [
-        "/".join((stream, record, str(of))) for (stream, record), partitions in places.items() for of in partitions
-    ]
+    known = zip(*((*of, partition) for of, partitions in places.items() for partition in partitions), strict=True)
     only_stream, only_record = next(iter(places))
     record = sql.Identifier("record") if facts.has_record else sql.Literal(only_record)
     query = sql.SQL(
         "SELECT event_id::text, {record}, source_partition, source_offset FROM {table} WHERE {condition}"
-        " AND (source_offset < 0 OR NOT concat_ws('/', {stream}, {record}, source_partition) = ANY(%s)) LIMIT 100"
+        " AND (source_offset < 0 OR ({stream}, {record}, source_partition) NOT IN"
+        "  (SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]))) LIMIT 100"
     ).format(
         record=record, table=sql.Identifier(name), condition=condition,
         stream=sql.Identifier("stream") if facts.has_stream else sql.Literal(only_stream),
     )  # fmt: skip
-    cursor.execute(query, [*bounds, pairs])
+    cursor.execute(query, [*bounds, *(map(list, known))])
     for event_id, of, partition, offset in cursor.fetchall():
         stands = {"table": name, "event_id": event_id}
         yield Difference("rows", FROM_NOWHERE, "", partition, of, (offset, offset), event_id, postgres=stands)
@@ -200,7 +199,7 @@ def _of_digest(chunk: Chunk, held: Form, offset: int, event: Event, digest: int,
     return Difference("digests", OTHER_DIGEST, *place, held.record, (offset, offset), kafka=told, postgres=stands)
 
 
-def _shown(held: Form, event_id: str, values: list[str], differing: set[str]) -> dict[str, Any]:
+def _shown(held: Form, event_id: str, values: list[str | None], differing: set[str]) -> dict[str, Any]:
     """The id of the event and the columns that differ, or its money where all do; never a personal value."""
     shown: dict[str, Any] = {"table": held.table.name, "event_id": event_id}
     everything = len(differing) == len(held.table.columns)
@@ -210,5 +209,5 @@ def _shown(held: Form, event_id: str, values: list[str], differing: set[str]) ->
     return shown
 
 
-def _number(text: str) -> int | str:
-    return int(text) if text.removeprefix("-").isdecimal() else text
+def _number(text: str | None) -> int | str | None:
+    return int(text) if text and text.removeprefix("-").isdecimal() else text

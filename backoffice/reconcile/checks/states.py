@@ -100,38 +100,40 @@ class StateCheck:
     def _carry_on(self, cursor: CursorWrapper) -> None:
         for key, place in sorted(self._gone.items()):
             query = sql.SQL(
-                "DELETE FROM {} WHERE state = %s AND (key = %s OR key ^@ %s)"
+                "DELETE FROM {} WHERE state = %s AND key = %s"
                 " AND ((version ->> -2)::bigint, (version ->> -1)::bigint) <= (%s, %s)"
             )
-            cursor.execute(query.format(self._tally), [self.want.name, key, f"{key}\x1f", *place])
+            cursor.execute(query.format(self._tally), [self.want.name, key, *place])
             note = sql.SQL(
-                "INSERT INTO {} AS o (state, key, version) VALUES (%s, %s, %s::jsonb) ON CONFLICT (state, key)"
-                " DO UPDATE SET version = excluded.version WHERE excluded.version > o.version"
+                "INSERT INTO {} AS o (state, key, rest, version) VALUES (%s, %s, '{{}}', %s::jsonb)"
+                " ON CONFLICT (state, key, rest) DO UPDATE SET version = excluded.version"
+                " WHERE excluded.version > o.version"
             )
             cursor.execute(note.format(self._tally), [self._deletions, key, json.dumps(place)])
         if self.want.is_made:
             merge = sql.SQL(
-                "INSERT INTO {} AS o (state, key, version) SELECT %s, {}, {} FROM {} t"
-                " ON CONFLICT (state, key) DO UPDATE SET version = excluded.version WHERE excluded.version > o.version"
-            ).format(self._tally, self._key(), self._told_version(), sql.Identifier(self.want.temporary))
+                "INSERT INTO {} AS o (state, key, rest, version) SELECT %s, {}, {}, {} FROM {} t"
+                " ON CONFLICT (state, key, rest) DO UPDATE SET version = excluded.version"
+                " WHERE excluded.version > o.version"
+            ).format(self._tally, *self._key(), self._told_version(), sql.Identifier(self.want.temporary))
             cursor.execute(merge, [self.want.name])
 
     def _still_known(self) -> sql.Composable | None:
         """Where tombstones delete, what is read may have been deleted by one that comes later."""
         if not self.state.forgets:
             return None
-        query = sql.SQL("EXISTS (SELECT 1 FROM {} k WHERE k.state = {} AND k.key = {})")
-        return query.format(self._tally, sql.Literal(self.want.name), self._key("w"))
+        query = sql.SQL("EXISTS (SELECT 1 FROM {} k WHERE k.state = {} AND {})")
+        return query.format(self._tally, sql.Literal(self.want.name), self._is_key_of("w"))
 
     def _undeleted(self, cursor: CursorWrapper) -> Differing:
         query = sql.SQL(
             "SELECT NULL, to_jsonb(t), count(*) OVER () FROM {} t"
             " JOIN unnest(%s::text[], %s::timestamptz[], %s::bigint[]) AS gone (key, at, place)"
             " ON {} = gone.key AND ({}) <= (gone.at, gone.place)"
-            " WHERE NOT EXISTS (SELECT 1 FROM {} k WHERE k.state = %s AND k.key = {}) LIMIT %s"
+            " WHERE NOT EXISTS (SELECT 1 FROM {} k WHERE k.state = %s AND {}) LIMIT %s"
         ).format(
             sql.Identifier(self.want.target), sql.Identifier("t", self.want.key[0]), names(self.want.by[-2:], "t"),
-            self._tally, self._key(),
+            self._tally, self._is_key_of("t"),
         )  # fmt: skip
         yield from asked(cursor, query, [*as_columns(self._gone), self.want.name, LISTED])
 
@@ -158,13 +160,13 @@ class StateCheck:
         has_version = sql.SQL("{} IS NOT NULL").format(sql.Identifier("t", (*self.want.by, *self.want.key)[0]))
         query = sql.SQL(
             "SELECT NULL, to_jsonb(t), count(*) OVER () FROM (SELECT * FROM {target} WHERE {condition}) t"
-            " LEFT JOIN {tally} k ON k.state = %s AND k.key = {key}"
+            " LEFT JOIN {tally} k ON k.state = %s AND {is_key}"
             " WHERE {mine} AND ({of_nobody} OR CASE WHEN {has_version} THEN {missing} OR k.version {differs} {version}"
             "  ELSE num_nonnulls({own}) > 0 END) LIMIT %s"
         ).format(
-            target=sql.Identifier(self.want.target), condition=condition, tally=self._tally, key=self._key(),
-            of_nobody=of_nobody, has_version=has_version, missing=missing, version=self._told_version(), mine=mine,
-            differs=sql.SQL(">" if is_cut else "<>"),
+            target=sql.Identifier(self.want.target), condition=condition, tally=self._tally,
+            is_key=self._is_key_of("t"), of_nobody=of_nobody, has_version=has_version, missing=missing, mine=mine,
+            version=self._told_version(), differs=sql.SQL(">" if is_cut else "<>"),
             own=names((*self.want.by, *self.want.values) or self.want.key, "t"),
         )  # fmt: skip
         yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)
@@ -178,10 +180,14 @@ class StateCheck:
             yield shown("state", says, self.want, kafka, postgres, hidden, self.topic)
         findings.more("state", total - listed)
 
-    def _key(self, table: str = "t") -> sql.Composable:
-        """The SQL of a row's key as one text, as the books have it."""
-        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(table, c)) for c in self.want.key)
-        return sql.SQL("(concat_ws(E'\\x1f', {}) COLLATE \"C\")").format(columns)
+    def _key(self, table: str = "t") -> tuple[sql.Composable, sql.Composable]:
+        """The SQL of a row's key as the books have it: its first column, and the others as an array."""
+        first, *rest = (sql.SQL("{}::text").format(sql.Identifier(table, c)) for c in self.want.key)
+        return sql.SQL('({} COLLATE "C")').format(first), sql.SQL("ARRAY[{}]::text[]").format(sql.SQL(", ").join(rest))
+
+    def _is_key_of(self, table: str) -> sql.Composable:
+        """The SQL of whether an entry ``k`` of the books is that of a row."""
+        return sql.SQL("k.key = {} AND k.rest = {}").format(*self._key(table))
 
     def _told_version(self) -> sql.Composable:
         """The SQL of a row's version as the books have it: numbers and texts that sort as the versions do."""

@@ -2,7 +2,7 @@
 found."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from ..messages.reading import Readers
 from ..models import Run
 from ..telling import end_all, end_gone_round, end_read_again, keep_open, name_of, open_findings, stands_at, tell
 from . import circle
-from .isolating import AWAY, MOST, culprits
+from .isolating import AWAY, MOST, culprits, culprits_together
 from .plan import Plan, Position, missing, positions
 from .transactions import advance, forget_unchecked, snapshot
 
@@ -169,6 +169,7 @@ class Running:
 
     def _compared(self, fresh: Fresh, read: list[Position], slices: list[Slice]) -> tuple[Checker, dict[Place, int]]:
         """The slices examined; again without the messages over which that comes to nothing, which are told of."""
+        withheld = 0
         while True:
             before = deepcopy(self.findings), Counter(self.checked)
             try:
@@ -180,31 +181,38 @@ class Running:
                 raise
             except Exception:
                 self.findings, self.checked = before
-                if not self._withhold(fresh, slices):
+                found = self._withhold(fresh, slices) or self._withhold_together(fresh, slices)
+                withheld += found
+                if not found or withheld >= MOST:
                     raise
             else:
                 return checker, logged
 
-    def _withhold(self, fresh: Fresh, slices: list[Slice]) -> bool:
-        """Whether it is some messages that cannot be compared, and not all or none."""
-
-        def alone(chunk: Chunk) -> None:
-            checker = fresh()
-            checker.findings, checker.checked = Findings(), Counter()
-            checker.examine(chunk)
-            checker.finish()
-
+    def _withhold(self, fresh: Fresh, slices: list[Slice]) -> int:
+        """How many messages cannot be compared even alone; ``MOST`` where there are more."""
         found = 0
         for part in slices:
-            withheld = self._withheld[part.key]
-            for chunk in self._log.chunks(part):
-                chunk.withheld = dict(withheld)
-                new = culprits(chunk, alone)
-                found += len(new.keys() - withheld.keys())
-                withheld |= new
+            for chunk in self._chunks(part):
+                new = culprits(chunk, lambda chunk: _attempt(fresh, [chunk]))
+                found += len(new.keys() - self._withheld[part.key].keys())
+                self._withheld[part.key] |= new
                 if found >= MOST:
-                    return False
-        return found > 0
+                    return MOST
+        return found
+
+    def _withhold_together(self, fresh: Fresh, slices: list[Slice]) -> int:
+        """How many messages, of any of the slices, cannot be compared with others; 0 where it is all or none."""
+        chunks = [chunk for part in slices for chunk in self._chunks(part)]
+        found = culprits_together(chunks, partial(_attempt, fresh))
+        for chunk, new in zip(chunks, found, strict=True):
+            self._withheld[chunk.place.key] |= new
+        return sum(map(len, found))
+
+    def _chunks(self, part: Slice) -> Iterator[Chunk]:
+        """The messages of a slice, those named that are withheld by now."""
+        for chunk in self._log.chunks(part):
+            chunk.withheld = dict(self._withheld[part.key])
+            yield chunk
 
     def _checker(
         self, cursor: CursorWrapper, gaps: Gaps, read: list[Position], *, is_new: bool, behind: Sequence[Place] = ()
@@ -223,10 +231,18 @@ class Running:
             position = at[part.key]
             for gap in missing(position, full=self._run.full) if part.is_new else ():
                 self.findings.add(gap)
-            for chunk in self._log.chunks(part):
-                chunk.withheld = self._withheld[part.key]
+            for chunk in self._chunks(part):
                 checker.examine(chunk)
                 logged[part.key] = chunk.logged
             if part.is_new and not (self._run.full and part.start == part.end):
                 checker.check_beyond(part, position.following)
         return logged
+
+
+def _attempt(fresh: Fresh, chunks: list[Chunk]) -> None:
+    """Compare what the chunks have, and tell nobody."""
+    checker = fresh()
+    checker.findings, checker.checked = Findings(), Counter()
+    for chunk in chunks:
+        checker.examine(chunk)
+    checker.finish()
