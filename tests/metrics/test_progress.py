@@ -142,6 +142,7 @@ def test_health_tells_facts_and_no_money(told: Spine) -> None:
         "streams",
         "jobs",
         "differences",
+        "unread",
     }
 
 
