@@ -35,6 +35,7 @@ EXTRA = {
     "trading_settlement": ("settlements_by_time",),
     "wallet_round": ("rounds_of_player", "rounds_by_time"),
     "wallet_transfer": ("transfers_by_time",),
+    "wallet_transaction": ("history_of_bet",),
     "wallet_payment": ("payments_of_player", "payments_of_instrument", "unfinished_payments"),
     "players_login": ("logins_of_player", "logins_of_device", "logins_from_ip", "logins_by_time"),
 }
@@ -43,7 +44,7 @@ IDS = {"7": "uuidv7(at - now())", "4": "gen_random_uuid()"}
 MADE_UP = {
     "player_id": "player", "debit_account": "player", "occurred_at": "at", "source_partition": "n % 8",
     "source_offset": "n / 8", "ip": "'10.0.' || n % 250 || '.' || hashint8(n) % 250",
-    "device_id": "'device-' || player", "instrument_id": "'card-' || player",
+    "device_id": "'device-' || player", "instrument_id": "'card-' || player", "bet_id": "gen_random_uuid()",
     "status": "CASE WHEN n % 50 = 0 THEN 'initiated' ELSE 'completed' END",
     "uuid": "gen_random_uuid()", "text": "'a word'", "timestamp with time zone": "at", "boolean": "n % 3 = 0",
     "bigint": "1 + n % 9000", "integer": "n % 7", "smallint": "n % 7",

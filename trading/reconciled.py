@@ -7,6 +7,7 @@ from psycopg import sql
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.reconcile.declared import (
+    Agreement,
     Book,
     Count,
     Description,
@@ -25,10 +26,10 @@ from backoffice.reconcile.differences import Difference
 from backoffice.reconcile.messages.reading import Event
 from wallet.reconciled import player_account
 
-from . import open_bets
+from . import chains, open_bets, payouts
 from .invariants import broken_sequences
 
-BETS, ODDS = "bet-events", "odds-feed"
+BETS, ODDS, TRANSACTIONS = "bet-events", "odds-feed", "wallet-transactions"
 OPEN_BETS = "open bets"
 _VERSION = ("version", *standing("version"))
 _AT = {"version_at": "at"}
@@ -93,7 +94,7 @@ def _held_open(look: Look) -> Iterator[Difference]:
     """The ledger's accounts of open bets hold the stakes of the open bets, as far as both topics have told of them."""
     look.cursor.execute(
         sql.SQL(
-            "SELECT account_id::text, coalesce(w.balance, 0), coalesce(t.balance, 0) FROM"
+            "SELECT account_id::text, coalesce(w.balance, 0) FROM"
             " (SELECT account_id, sum(credits) - sum(debits) AS balance FROM wallet_balance"
             "  JOIN wallet_account a ON a.id = account_id AND a.kind = 'open_bets' WHERE {stretch} GROUP BY 1) w"
             " FULL JOIN (SELECT account_id, sum(credits) - sum(debits) AS balance FROM {balances}"
@@ -102,8 +103,8 @@ def _held_open(look: Look) -> Iterator[Difference]:
         ).format(stretch=look.condition, balances=look.balances),
         [*look.bounds, OPEN_BETS, *look.bounds],
     )
-    for account, held, staked in look.cursor.fetchall():
-        yield from open_bets.explained(look, account, int(held) - int(staked))
+    for account, held in look.cursor.fetchall():
+        yield from open_bets.explained(look, account, int(held))
 
 
 TRADING = Description(
@@ -140,10 +141,16 @@ TRADING = Description(
     books=(Book(OPEN_BETS, BETS, _open_bets),),
     invariants=(
         Invariant(
-            OPEN_BETS, "wallet_balance", ("account_id",), (BETS, "wallet-transactions"), _held_open, needs_all=True
+            OPEN_BETS, "wallet_balance", ("account_id",), (BETS, TRANSACTIONS), _held_open, needs_all=True
+        ),
+        Invariant("payouts", "trading_bet", ("id",), (BETS, TRANSACTIONS), payouts.paid_otherwise, needs_all=True),
+        Invariant(
+            "bets of money", "wallet_transaction", ("event_id",), (BETS, TRANSACTIONS), payouts.moved_for_none,
+            needs_all=True,
         ),
         Invariant("statuses", "trading_statuschange", ("market_id",), (ODDS,), broken_sequences),
     ),
+    agreements=(Agreement(BETS, chains.STEPS, chains.at_odds),),
 )  # fmt: skip
 
 

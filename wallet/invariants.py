@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from psycopg import sql
 
-from backoffice.reconcile.declared import Look
-from backoffice.reconcile.differences import LISTED, Difference
+from backoffice.reconcile.declared import Heard, Look
+from backoffice.reconcile.differences import LISTED, Difference, Weight
 
 TOPIC = "wallet-transactions"
 
@@ -160,6 +160,66 @@ def told_by_none(payments: Sequence[Payment], look: Look) -> Iterator[Difference
         yield Difference(
             "payments", says, TOPIC, where=f"payment_id={payment}", postgres={"status": status, "amount": int(amount)}
         )
+
+
+# Before it: what was stored earlier, or may come from a former log or another partition.
+_ENDED_OTHERWISE = """
+SELECT * FROM (
+ SELECT h.source_offset, h.record, h.payment_id::text, h.event_id::text, h.player_id::text, h.currency, h.amount,
+  o.ended, o.begun,
+  cardinality(o.ended) >= greatest(o.beginnings, 1)
+   OR h.record = ANY(o.records) AND h.record IN ('DepositCompleted', 'WithdrawalPaid') AS is_again,
+  o.begun IS NOT NULL AND NOT o.is_as_begun AS is_otherwise
+ FROM unnest(%s::bigint[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[])
+  AS h (source_offset, record, payment_id, event_id, player_id, currency, amount)
+ CROSS JOIN LATERAL (SELECT
+   coalesce(array_agg(place) FILTER (WHERE is_end AND is_before), '{}') AS ended,
+   coalesce(array_agg(record) FILTER (WHERE is_end AND is_before), '{}') AS records,
+   count(*) FILTER (WHERE is_beginning) AS beginnings,
+   array_agg(concat(place, ': ', amount, ' ', currency, ' of ', player_id)) FILTER (WHERE is_beginning) AS begun,
+   bool_or((player_id, currency, amount) = (h.player_id, h.currency, h.amount)) FILTER (WHERE is_beginning)
+    AS is_as_begun
+  FROM (SELECT *, record IN ('DepositInitiated', 'WithdrawalRequested') AS is_beginning,
+    record IN ('DepositCompleted', 'WithdrawalPaid', 'WithdrawalReversed', 'WithdrawalDeclined')
+     AND event_id <> h.event_id AS is_end,
+    source_partition <> %s OR source_offset < greatest(h.source_offset, %s) AS is_before,
+    concat(record, ' ', event_id, ' at ', %s::text, '[', source_partition, ']@', source_offset) AS place
+   FROM wallet_transaction WHERE payment_id = h.payment_id) x) o
+) looked WHERE is_again OR is_otherwise ORDER BY source_offset
+"""
+# What moves the money of a payment for good, out of the withdrawals that are pending.
+ENDS = ("DepositCompleted", "WithdrawalPaid", "WithdrawalReversed", "WithdrawalDeclined")
+AGAIN = "It moves the money of the payment once more: another one has done so before."
+OTHERWISE = "Its player, currency or amount are not those with which the payment began."
+
+
+def ended_otherwise(heard: Heard) -> Iterator[Difference]:
+    """What ends a payment does it once, or as often as it was requested, with what the payment began with."""
+    rows = [
+        (offset, record, *[event[name] for name in ("payment_id", "event_id", "player_id", "currency", "amount")])
+        for record, events in heard.events.items()
+        for offset, event in zip(events.offsets, events.bodies, strict=True)
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    heard.cursor.execute(_ENDED_OTHERWISE, [*columns, heard.partition, heard.former_until, TOPIC])
+    for (
+        offset,
+        record,
+        payment_id,
+        event_id,
+        player_id,
+        currency,
+        amount,
+        ended,
+        begun,
+        *faults,
+    ) in heard.cursor.fetchall():
+        says = " ".join(text for text, is_so in zip((AGAIN, OTHERWISE), faults, strict=True) if is_so)
+        told = {"event_id": event_id, "player_id": player_id, "currency": currency, "amount": amount}
+        yield Difference(
+            "payments_told", says, TOPIC, heard.partition, record, (offset, offset), f"payment_id={payment_id}", told,
+            {"began": begun, "ended before": ended}, Weight.WARNING,
+        )  # fmt: skip
 
 
 def _number(value: object) -> int | None:

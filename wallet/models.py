@@ -107,6 +107,7 @@ class Transaction(models.Model):
             by_time("transactions_by_time"),
             models.Index(fields=["player_id", "occurred_at"], name="transactions_of_player"),
             models.Index(fields=["payment_id"], name="history_of_payment", condition=Q(payment_id__isnull=False)),
+            models.Index(fields=["bet_id"], name="history_of_bet", condition=Q(bet_id__isnull=False)),
         ]
         triggers = IMMUTABLE
 

@@ -19,6 +19,7 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.ids import derived_id, derived_mask
 from backoffice.kernel.money import CURRENCIES
 from backoffice.reconcile.declared import (
+    Agreement,
     Book,
     Count,
     Description,
@@ -34,7 +35,16 @@ from backoffice.reconcile.declared import (
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.messages.reading import Event
 
-from .invariants import Movement, booked_otherwise, named_otherwise, of_no_account, told_by_none, unlike_its_transfers
+from .invariants import (
+    ENDS,
+    Movement,
+    booked_otherwise,
+    ended_otherwise,
+    named_otherwise,
+    of_no_account,
+    told_by_none,
+    unlike_its_transfers,
+)
 
 TRANSACTIONS, ROUNDS = "wallet-transactions", "game-rounds"
 LEDGER = "ledger"
@@ -286,6 +296,7 @@ WALLET = Description(
         Invariant("payments", "wallet_payment", ("id",), (TRANSACTIONS,),
                   partial(told_by_none, [(record, *said, _RANKS[record]) for record, said in _PAYMENTS.items()])),
     ),
+    agreements=(Agreement(TRANSACTIONS, ENDS, ended_otherwise),),
 )  # fmt: skip
 
 

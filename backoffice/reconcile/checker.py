@@ -1,9 +1,10 @@
 """What one step compares: the ranges of offsets it is given, and what follows from all of them at its end."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
@@ -25,11 +26,12 @@ from .checks.tallies import Tally
 from .checks.traces import check_traces
 from .checks.wants import FOLDED, Want
 from .checks.windows import activity, count, counted_topics, windows
-from .declared import Book, State, Unique, described, descriptions
+from .declared import Agreement, Book, Heard, State, Unique, described, descriptions
 from .differences import Difference, Findings
 from .known import Gaps
 from .messages.log import Chunk, Slice
 from .messages.reading import Events, Readers
+from .runs.plan import Position, told_until
 
 NOT_THE_SUM = "the sums are not those of the events."
 
@@ -39,7 +41,8 @@ class Checker:
     """Compares the slices of one step. With ``is_new`` they are read for the first time, and the books are carried on.
 
     ``inexact`` are the (stream, topic, partition) of which the log has lost messages that were stored; ``behind`` those
-    of which more is stored than will have been read after this step.
+    of which more is stored than will have been read after this step. ``read`` is how far each stream is, as the
+    snapshot has it.
     """
 
     cursor: CursorWrapper
@@ -53,6 +56,7 @@ class Checker:
     is_new: bool
     inexact: Sequence[tuple[str, str, int]] = ()
     behind: Sequence[tuple[str, str, int]] = ()
+    read: Sequence[Position] = ()
     _states: dict[tuple[str, str], list[StateCheck]] = field(default_factory=dict)
     _sums: dict[str, Tally] = field(default_factory=dict)
     _accounts: dict[str, StateCheck] = field(default_factory=dict)
@@ -82,6 +86,9 @@ class Checker:
         for unique in said.unique:
             if unique.table in tables:
                 self._note(place.stream, self._doubled(chunk, unique))
+        for agreement in said.agreements:
+            if agreement.topic == place.topic:
+                self._note(place.stream, self._at_odds(place, agreement, found.events, is_whole=not is_inexact))
 
     def check_beyond(self, place: Slice, following: int) -> None:
         tables = fact_tables(place.stream, TOPICS[place.topic].records)
@@ -222,6 +229,15 @@ class Checker:
         for values in self.cursor.fetchall():
             where = ", ".join(f"{column}={value}" for column, value in zip(unique.columns, values, strict=True))
             yield Difference(unique.check, unique.says, chunk.place.topic, chunk.place.partition, where=where)
+
+    def _at_odds(
+        self, place: Slice, agreement: Agreement, events: Mapping[str, Events], *, is_whole: bool
+    ) -> Iterable[Difference]:
+        mine = {record: events[record] for record in agreement.records if record in events}
+        if not mine:
+            return ()
+        told = partial(told_until, self.read)
+        return agreement.look(Heard(self.cursor, place.partition, mine, place.former_until, is_whole, told))
 
     def _note(self, stream: Stream, differences: Iterable[Difference]) -> None:
         self._note_of(stream.name, differences)

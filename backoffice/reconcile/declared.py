@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from .differences import Difference
-from .messages.reading import Event
+from .messages.reading import Event, Events
 
 # Metric, key and amount; None where no money is summed.
 Count = tuple[str, str, int | None]
@@ -143,6 +143,35 @@ class Invariant:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """Events that a step reads of a partition of a topic, by record, in the snapshot of the step.
+
+    Rows of the partition below the offset ``former_until`` may be of a former log. ``is_whole`` says that the log of
+    the topic has lost nothing of what was stored. ``told_until`` is that of a ``Look``.
+    """
+
+    cursor: CursorWrapper
+    partition: int
+    events: Mapping[str, Events]
+    former_until: int
+    is_whole: bool
+    told_until: Callable[[str], datetime | None]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What events of these records say of others must be what these said themselves, as it stands in the tables.
+
+    It is asked wherever such events are read: when they are new, and in each round of their partition. So what does not
+    agree stands at the offset of its message, and ends when that is read again and agrees.
+    """
+
+    topic: str
+    records: tuple[str, ...]
+    look: Callable[[Heard], Iterable[Difference]]
+
+
+@dataclass(frozen=True)
 class Description:
     """One stream's tables. ``fields`` and ``constants`` are by (record, column): columns that are not named like their
     field (``legs.odds`` is the field of each element, as one text), and values where the record has no such field.
@@ -164,6 +193,7 @@ class Description:
     seen: tuple[str, ...] = ()
     books: tuple[Book, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
     def counts_windows_of(self, records: Iterable[str]) -> bool:
         """Whether events of any of these records stand in the rolling windows through this stream."""

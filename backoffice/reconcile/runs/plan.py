@@ -4,7 +4,7 @@ Each step is a bounded number of messages in a transaction with a snapshot of it
 whoever changes the tables, and the vacuum.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -160,7 +160,7 @@ def _slice(position: Position, end: int) -> Slice:
     )
 
 
-def told_until(read: list[Position], topic: str) -> datetime | None:
+def told_until(read: Sequence[Position], topic: str) -> datetime | None:
     """Up to when all that a topic tells of is stored: where a partition lags behind its log, up to its newest event."""
     mine = [position for position in read if position.topic == topic]
     newest = [position.newest_at for position in mine if position.newest_at is not None]

@@ -219,7 +219,7 @@ class Running:
     ) -> Checker:
         return Checker(
             cursor, self._readers, self.findings, self._run.started_at, self._books, self.checked, Twins(self._log),
-            gaps, is_new, [position.key for position in read if position.is_inexact], behind,
+            gaps, is_new, [position.key for position in read if position.is_inexact], behind, read,
         )  # fmt: skip
 
     def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> dict[Place, int]:
