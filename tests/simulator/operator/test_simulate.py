@@ -143,5 +143,7 @@ def test_a_state_of_another_seed_or_a_damaged_one_is_refused(spine: Spine, tmp_p
 
 def assert_clean(spine: Spine) -> None:
     spine.drain()
-    call_command("reconcile", stdout=StringIO())
+    told = StringIO()
+    call_command("reconcile", stdout=told)
+    assert "named" not in json.loads(told.getvalue())
     assert spine.value("SELECT count(*) FROM streams_deadletter") == 0
