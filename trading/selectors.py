@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.functions import Coalesce, JSONObject, Least
 from django.db.models.lookups import GreaterThan
 
 from backoffice.metrics.silence import Silent, Source
+from backoffice.streams.clocks import furthest
 
 from .models import FeedLimit, Market, Outcome, ProviderSuspension, SportEvent
 
@@ -23,6 +24,7 @@ _OPEN = Q(status="open")
 # When a market was last told: when the log took that; where the log does not tell, when we read it.
 TOLD_AT = Coalesce("version_taken_at", "version_logged_at")
 EVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
 # So many silent markets are named; the rest is counted.
@@ -115,7 +117,8 @@ def doubted_until() -> dict[str, datetime]:
     of bad messages the last may have come just before it was over.
     """
     missed = Case(
-        When(ended_at=None, then=Value(EVER)), When(cause=ProviderSuspension.Cause.SILENCE, then=F("since")),
+        When(ended_at=None, then=Value(EVER)),
+        When(cause=ProviderSuspension.Cause.SILENCE, then=Least("since", "ended_at")),
         default=F("ended_at"),
     )  # fmt: skip
     return dict(ProviderSuspension.objects.values_list("provider").annotate(until=Max(missed)))
@@ -133,7 +136,8 @@ def shown_status(status: str, is_doubted: bool) -> str:
 
 def featured_market(now: datetime) -> Featured | None:
     """A real market that moves; else the simulated one that moves most; None where nothing moves."""
-    moving = Market.objects.filter(status__in=TRADED, version_at__gt=now - MOVING).order_by("-is_in_play", "-version")
+    told = Market.objects.filter(status__in=TRADED, version_at__gt=now - MOVING, version_at__lte=furthest(now))
+    moving = told.order_by("-is_in_play", "-version")
     market = moving.filter(provider__in=REAL_PROVIDERS).first() or moving.first()
     if market is None:
         return None
@@ -177,7 +181,8 @@ def unheard_providers(now: datetime) -> list[Unheard]:
         starting = SportEvent.objects.filter(id=OuterRef("sport_event_id"), starts_at__lte=now + limit.soon)
         playing = Q(status="open", is_in_play=True)
         rows = live.values_list("provider").annotate(
-            heard_at=Max(TOLD_AT), in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
+            heard_at=Max(TOLD_AT, filter=_is_past(now), default=Value(NEVER)),
+            in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
             due=Count("id", filter=playing | (_OPEN & Q(Exists(starting)))),
         )  # fmt: skip
         for provider, heard_at, in_play, markets, due in rows:
@@ -195,9 +200,14 @@ def _by_limit(now: datetime) -> Iterator[tuple[FeedLimit, QuerySet[Market]]]:
         yield limit, Market.objects.filter(own, status__in=TRADED)
 
 
-def heard_since(provider: str, moment: datetime) -> bool:
+def heard_since(provider: str, moment: datetime, now: datetime) -> bool:
     """Whether anything of a provider was told after a moment, and it is stored."""
-    return Market.objects.filter(GreaterThan(TOLD_AT, moment), provider=provider).exists()
+    return Market.objects.filter(_is_past(now), GreaterThan(TOLD_AT, moment), provider=provider).exists()
+
+
+def _is_past(now: datetime) -> Q:
+    """That a market was not read at a time that is still to come, by the clock of a worker that was ahead."""
+    return Q(version_taken_at=None) | Q(version_taken_at__lte=furthest(now))
 
 
 def feed_limits(now: datetime) -> dict[str, FeedLimit]:
@@ -211,8 +221,10 @@ def _heard(live: QuerySet[Market], limit: FeedLimit, now: datetime) -> list[Sour
     starting = about.filter(starts_at__gt=now - limit.given_up_after, starts_at__lte=now + limit.soon)
     kept = live.filter(version_at__gt=now - limit.given_up_after)
     watched = Q(status="open") & (Q(is_in_play=True) | Q(Exists(starting)))
-    late = Q(is_in_play=True, version_at__lt=now - limit.in_play) | Q(
-        is_in_play=False, version_at__lt=now - limit.before_start
+    late = (
+        Q(is_in_play=True, version_at__lt=now - limit.in_play)
+        | Q(is_in_play=False, version_at__lt=now - limit.before_start)
+        | Q(version_at__gt=furthest(now))
     )
     rows = kept.values_list("provider").annotate(
         heard_at=Max("version_at"), watched=Count("id", filter=watched), silent=Count("id", filter=watched & late)

@@ -11,16 +11,21 @@ from functools import cached_property
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
-from backoffice.kernel.errors import Poison, Retryable
+from backoffice.kernel.actor import Actor
+from backoffice.kernel.clock import moment_of
+from backoffice.kernel.errors import Poison, Rejected, Retryable
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 from backoffice.live.bus import publish
+from backoffice.streams.clocks import PostgresClock, furthest
 from backoffice.streams.consume.halting.diverting import Letter
 from backoffice.streams.database import Connection
+from backoffice.streams.models import Offset
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
 from backoffice.streams.outbox.emitting import Executes, emit
 from backoffice.streams.schemas import our_registry
@@ -29,6 +34,7 @@ from .models import ProviderSuspension
 from .selectors import Unheard, doubted_until, heard_since, unheard_providers
 
 PLATFORM = "platform"
+TOPIC = "odds-feed"
 SILENT = "provider_silent"
 _UNTIL_TOLD = "Each of its markets stays suspended until it is told anew."
 # Characters of a provider's name that the contract takes.
@@ -102,20 +108,56 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
     """Suspend the providers that are silent although they have open markets, and release those that are heard again.
 
     A feed suspends its markets when it ends; one that was killed cannot, so it is done where its updates are stored.
-    Returns who was suspended and who was released.
+    Returns who was suspended and who was released. What it dates is never later than Postgres' clock has it.
     """
+    at = min(now, PostgresClock().now())
     with transaction.atomic():
+        _date_anew(at)
         locked = ProviderSuspension.objects.filter(ended_at=None).order_by("pk").select_for_update()
         open_ones = [each for each in locked if each.cause == ProviderSuspension.Cause.SILENCE]
-        heard = [each for each in open_ones if heard_since(each.provider, each.since)]
+        heard = [each for each in open_ones if heard_since(each.provider, each.since, now)]
         for each in heard:
-            _release(each, now)
+            _release(each, at)
         held = {each.provider for each in open_ones}
         silent = [each for each in unheard_providers(now) if each.provider not in held]
-        suspended = [each.provider for each in silent if _suspend(each, now)]
+        suspended = [each.provider for each in silent if _suspend(each, at)]
     if suspended or heard:
         _tell_watchers()
     return suspended, [each.provider for each in heard]
+
+
+def _date_anew(now: datetime) -> None:
+    """Moments that are still to come are of a clock that was ahead; until then no market would be believed.
+
+    A suspension for bad messages may end when the log says, where that has come further than our clocks.
+    """
+    logged = Offset.objects.filter(topic=TOPIC).aggregate(most=Max("logged"))["most"] or 0
+    latest = max(now, moment_of(logged))
+    ProviderSuspension.objects.filter(since__gt=furthest(now)).update(since=now)
+    ProviderSuspension.objects.filter(ended_at__gt=furthest(latest)).update(ended_at=latest)
+
+
+def release(provider: str, *, actor: Actor, reason: str, now: datetime) -> list[str]:
+    """End what keeps a provider's markets suspended, whatever its causes, which are returned.
+
+    Each market opens when it is told anew. One that is silent all the same is suspended with the next judgement.
+
+    Raises:
+        Rejected: no reason is given, or the provider is not suspended.
+    """
+    if not reason.strip():
+        raise Rejected("Say why; the reason stays with the act.")
+    with transaction.atomic():
+        held = ProviderSuspension.objects.filter(provider=provider, ended_at=None)
+        ended = list(held.order_by("pk").select_for_update())
+        if not ended:
+            raise Rejected(f"{provider} is not suspended; `providers list` shows those that are.")
+        for each in ended:
+            _end(each, actor.id, f"Released by {actor.id}: {reason}", now)
+        believed_since = doubted_until()[provider]
+        _record("provider_released", provider, actor.id, reason, now, believed_since=believed_since, role=actor.role)
+    _tell_watchers()
+    return [each.cause for each in ended]
 
 
 def _suspend(silent: Unheard, now: datetime) -> bool:
@@ -138,14 +180,18 @@ def _suspend(silent: Unheard, now: datetime) -> bool:
 
 
 def _release(suspension: ProviderSuspension, now: datetime) -> None:
-    suspension.ended_at, suspension.ended_by = now, PLATFORM
-    suspension.save(update_fields=["ended_at", "ended_by"])
     told = f"{suspension.provider} is heard again. {_UNTIL_TOLD}"
-    if suspension.alert_id is not None:
-        close_alert(suspension.alert_id, SILENT, told, now=now)
+    _end(suspension, PLATFORM, told, now)
     if not ProviderSuspension.objects.filter(provider=suspension.provider, ended_at=None).exists():
         believed_since = doubted_until()[suspension.provider]
         _record("provider_released", suspension.provider, PLATFORM, told, now, believed_since=believed_since)
+
+
+def _end(suspension: ProviderSuspension, by: str, told: str, now: datetime) -> None:
+    suspension.ended_at, suspension.ended_by = now, by
+    suspension.save(update_fields=["ended_at", "ended_by"])
+    if suspension.alert_id is not None:
+        close_alert(suspension.alert_id, SILENT, told, now=now)
 
 
 def _tell_watchers() -> None:
@@ -155,7 +201,7 @@ def _tell_watchers() -> None:
 
 def _record(
     action: str, provider: str, by: str, reason: str, now: datetime, *, believed_since: datetime | None = None,
-    over: Executes | None = None,
+    over: Executes | None = None, role: str = PLATFORM,
 ) -> None:  # fmt: skip
     """The decision as an event: whoever prices or takes bets follows the operator's actions.
 
@@ -165,7 +211,7 @@ def _record(
     event_id = str(derived_id(action, provider, now.isoformat()))
     event = {
         "event_id": event_id, "occurred_at": now, "brand": "all", "jurisdiction": settings.PLATFORM_JURISDICTION,
-        "action_id": event_id, "actor": by[:128], "role": PLATFORM, "action": action, "subject_kind": "provider",
+        "action_id": event_id, "actor": by[:128], "role": role, "action": action, "subject_kind": "provider",
         "subject_id": provider[:128], "player_id": None, "reason": reason[:1000],
         "details": json.dumps(details),
     }  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from backoffice.kernel.clock import SystemClock
+from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.jobs import clocked
 
 from . import services, suspending
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 @clocked("trading.purge_status_changes")
 def purge_status_changes() -> None:
     """Delete changes of status that nobody follows any more; the markets keep the status they have."""
-    if deleted := purge_changed(SystemClock().now() - settings.STATUS_CHANGES_KEPT):
+    if deleted := purge_changed(PostgresClock().now() - settings.STATUS_CHANGES_KEPT):
         log.info("purged %s changes of status", deleted)
 
 
@@ -32,13 +32,13 @@ def purge_changed(before: datetime) -> int:
 @clocked("trading.forget_closed_offers")
 def forget_closed_offers() -> None:
     """Have the prices of offers forgotten that closed long ago."""
-    forgotten = services.forget_closed_offers(SystemClock().now())
+    forgotten = services.forget_closed_offers(PostgresClock().now())
     log.info("%s offers closed long ago; their prices are forgotten", forgotten)
 
 
 @clocked("trading.judge_silence")
 def judge_silence() -> None:
     """Suspend providers that went silent with markets open; release those that are heard again."""
-    suspended, released = suspending.judge_silence(SystemClock().now())
+    suspended, released = suspending.judge_silence(PostgresClock().now())
     if suspended or released:
         log.warning("suspended for silence: %s; heard again: %s", suspended or "none", released or "none")

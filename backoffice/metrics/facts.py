@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from backoffice.kernel.clock import SystemClock
+from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.tables.partitions import missing_partitions
 
 from .alerts import UnsentAlert, read_alerts
@@ -80,8 +80,9 @@ def brief_session() -> Iterator[None]:
 
 def read_facts() -> Facts:
     """Raises django.db.Error where Postgres is away."""
-    now, found = SystemClock().now(), dict.fromkeys(_READERS)
+    found = dict.fromkeys(_READERS)
     with brief_session():
+        now = PostgresClock().now()
         for name, read in _READERS.items():
             try:
                 found[name] = read(now)
@@ -93,7 +94,7 @@ def read_facts() -> Facts:
 
 def _lag() -> Lag | None:
     with brief_session():
-        return ask_lag(SystemClock().now())
+        return ask_lag(PostgresClock().now())
 
 
 FACTS: dict[str, Question[Any]] = {"facts": Question("facts", read_facts), "lag": Question("lag", _lag)}

@@ -9,6 +9,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from django.conf import settings
 
+from backoffice.streams.clocks import lies_ahead
 from backoffice.streams.kafka.clients import admin_client
 from backoffice.streams.models import Offset
 
@@ -72,9 +73,13 @@ def read_lag(admin: AdminClient, prefix: str, now: datetime) -> Lag:
         for partition, log in sorted(logs.get(name, {}).items()):
             following, updated_at = stored.get((stream, topic, partition), (log.begin, None))
             waiting[stream, topic] += max(0, log.end - following)
-            if following < log.end_then and (updated_at is None or updated_at < since):
+            if following < log.end_then and not _is_recent(updated_at, since, now):
                 standing[stream, topic] += (partition,)
     return Lag(dict(waiting), dict(standing))
+
+
+def _is_recent(updated_at: datetime | None, since: datetime, now: datetime) -> bool:
+    return updated_at is not None and updated_at >= since and not lies_ahead(updated_at, now)
 
 
 def judged(topics: Iterable[TopicProgress], lag: Lag | None) -> tuple[TopicProgress, ...]:

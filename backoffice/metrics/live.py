@@ -8,12 +8,13 @@ from itertools import takewhile
 from typing import Any
 
 from backoffice.access.roles import ROLES, grant
-from backoffice.kernel.clock import SystemClock, milliseconds
+from backoffice.kernel.clock import milliseconds
 from backoffice.live import panels
 from backoffice.live.board import Row, Rows, Value
 from backoffice.live.keys import key_of
 from backoffice.live.panels import Panel, Piece
 from backoffice.live.publications import Publication, register
+from backoffice.streams.clocks import PostgresClock
 
 from .figures import FIGURES, read_figures
 from .status import read_health
@@ -27,7 +28,7 @@ _SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
 
 def health(_: str) -> Rows:
     """All that is told of the platform's health, whatever fields it has."""
-    return health_rows(read_health(SystemClock().now()))
+    return health_rows(read_health(PostgresClock().now()))
 
 
 def health_rows(health: Any) -> Rows:
@@ -85,7 +86,7 @@ def _value(fact: Any) -> Value:
 
 def figures(_: str) -> Rows:
     """The rows of every figure that an app has registered."""
-    return figure_rows(read_figures(SystemClock().now()))
+    return figure_rows(read_figures(PostgresClock().now()))
 
 
 def figure_rows(found: Mapping[str, Any]) -> Rows:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from backoffice.streams.clocks import lies_ahead
+
 # More messages than this are not counted one by one.
 MANY = 10_000
 
@@ -52,7 +54,8 @@ class Outbox:
     limit: timedelta
 
     def is_late(self, now: datetime) -> bool:
-        return self.oldest_at is not None and now - self.oldest_at > self.limit
+        oldest = self.oldest_at
+        return oldest is not None and (now - oldest > self.limit or lies_ahead(oldest, now))
 
 
 def read_outbox() -> Outbox:

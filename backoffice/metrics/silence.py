@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from backoffice.streams.clocks import lies_ahead
+
 
 @dataclass(frozen=True)
 class Silent:
@@ -33,7 +35,7 @@ class Source:
 
     def is_silent(self, now: datetime) -> bool:
         """Whether nothing at all comes of it, although something should."""
-        return self.watched > 0 and now - self.heard_at > self.limit
+        return self.watched > 0 and (now - self.heard_at > self.limit or lies_ahead(self.heard_at, now))
 
 
 Read = Callable[[datetime], list[Source]]

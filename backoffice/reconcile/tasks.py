@@ -5,8 +5,8 @@ from datetime import datetime
 
 from django.conf import settings
 
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
+from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.jobs import Undone, clocked
 
 from .models import Finding, Run
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def reconcile_newest() -> None:
     """What is new, and a part of what was checked before; the next run makes up for one that could not."""
     try:
-        report = reconcile(full=False, clock=SystemClock())
+        report = reconcile(full=False, clock=PostgresClock())
     except (Busy, Retryable) as reason:
         raise Undone(str(reason)) from reason
     (log.info if report.clean else log.error)("reconciled: %s", report.line())
@@ -28,7 +28,7 @@ def reconcile_newest() -> None:
 @clocked("reconcile.purge")
 def purge() -> None:
     """Delete runs of long ago and findings that ended then; the last run of each kind stays, to be gone on with."""
-    now = SystemClock().now()
+    now = PostgresClock().now()
     runs = purge_runs(now - settings.RUNS_KEPT)
     findings, _ = Finding.objects.filter(ended_at__lt=now - settings.FINDINGS_KEPT).delete()
     if runs or findings:

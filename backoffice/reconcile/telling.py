@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 
 from backoffice.kernel.ids import derived_id
 from backoffice.metrics.differences import Differences
+from backoffice.streams.clocks import furthest
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
 
 from .books import STANDING
@@ -77,9 +78,13 @@ def name_of(place: CheckedPlace) -> str:
     return f"{place.stream}/{place.topic}/{place.partition}/{place.generation}"
 
 
-def open_findings(since: datetime, without: Collection[Weight] = ()) -> list[Finding]:
-    """Those that stand open and were not met since a moment: when a run began."""
-    found = Finding.objects.filter(ended_at=None, last_seen_at__lt=since)
+def open_findings(since: datetime, now: datetime, without: Collection[Weight] = ()) -> list[Finding]:
+    """Those that stand open and were not met since a moment: when a run began.
+
+    Nor was one that is said to have been met at a time that is still to come.
+    """
+    unmet = Q(last_seen_at__lt=since) | Q(last_seen_at__gt=furthest(now))
+    found = Finding.objects.filter(unmet, ended_at=None)
     return [finding for finding in found if finding.difference["weight"] not in without]
 
 
@@ -89,7 +94,7 @@ def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime, cut:
     Of the weights of which more was found than is listed nobody can say that one was not met.
     """
     read = list(slices)
-    _end(open_findings(since, cut), lambda finding: any(_lies_in(finding, part) for part in read), now)
+    _end(open_findings(since, now, cut), lambda finding: any(_lies_in(finding, part) for part in read), now)
 
 
 def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> None:
@@ -101,12 +106,12 @@ def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> N
     rounds = rounds_done()
     Finding.objects.filter(ended_at=None, rounds={}).update(rounds=rounds)
     waited_for = {name: done for name, done in rounds.items() if name in moving}
-    _end(open_findings(since), lambda finding: _is_gone_round(finding, waited_for), now)
+    _end(open_findings(since, now), lambda finding: _is_gone_round(finding, waited_for), now)
 
 
 def end_all(since: datetime, now: datetime) -> None:
     """End what a run over everything has not met since it began."""
-    _end(open_findings(since), lambda _: True, now)
+    _end(open_findings(since, now), lambda _: True, now)
 
 
 def keep_open(now: datetime, cut: Collection[Weight]) -> None:

@@ -163,6 +163,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "backoffice.beat:Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "make partitions": {"task": "streams.make_partitions", "schedule": crontab(hour="2", minute="10")},
     "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
@@ -235,6 +236,9 @@ WINDOW_MINUTES_DAYS = given.whole("WINDOW_MINUTES_DAYS", 35, least=1, most=3_650
 CLOCK_AHEAD = dated_minutes("CLOCK_AHEAD_MINUTES", env.str("CLOCK_AHEAD_MINUTES", default="15"))
 # A worker whose own clock is further behind the brokers' than this says that it is wrong.
 CLOCK_BEHIND = timedelta(seconds=given.number("CLOCK_BEHIND_SECONDS", 30.0, least=1, most=86_400))
+# One that is further ahead of Postgres' clock, or of the brokers', says so too. A stored moment that is further ahead
+# of now is wrong: it is no sign that anything was done of late.
+CLOCK_FAST = timedelta(seconds=given.number("CLOCK_FAST_SECONDS", 30.0, least=1, most=86_400))
 # A producer's clock that is further ahead of the broker's than this is counted and shown.
 CLOCK_TOLERANCE = timedelta(seconds=given.number("CLOCK_TOLERANCE_SECONDS", 1.0, least=0, most=86_400))
 # A message of the outbox that cannot be sent: tried again after so many seconds at first, at most; stuck after so many.

@@ -1,5 +1,6 @@
 """The streams' own connections to Postgres, and what the driver's errors mean for a batch."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from django.db import connections
 from psycopg import sql
 
 from backoffice.kernel.errors import Retryable
+
+from .clocks import ASK, POSTGRES
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -55,7 +58,14 @@ def connect(*, silent_for: int = SILENT_SECONDS, name: str = "") -> Connection:
         connection.execute(f"{_SESSION}; SET idle_in_transaction_session_timeout = '{silent_for:d}s'")
         if name:
             connection.execute(sql.SQL("SET application_name = {}").format(name))
+        _hear_the_time(connection)
         return connection
+
+
+def _hear_the_time(connection: Connection) -> None:
+    asked = time.monotonic()
+    if told := connection.execute(ASK).fetchone():
+        POSTGRES.hear(told[0], asked)  # type: ignore[arg-type]
 
 
 @contextmanager

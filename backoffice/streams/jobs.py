@@ -3,7 +3,8 @@
     @clocked("streams.make_partitions")
     def make_partitions() -> None: ...
 
-A job is due as `CELERY_BEAT_SCHEDULE` says, counted from when it last succeeded, or was first known.
+A job is due as `CELERY_BEAT_SCHEDULE` says, counted from when it last succeeded, or was first known, as Postgres has
+the time.
 """
 
 import logging
@@ -17,8 +18,7 @@ from celery.schedules import crontab, maybe_schedule
 from django.apps.registry import Apps
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-
-from backoffice.kernel.clock import SystemClock
+from django.db.models.functions import Now
 
 from .models import ClockedJob
 
@@ -40,9 +40,9 @@ def clocked(name: str) -> Callable[[Callable[[], None]], "Task[[], None]"]:
             except Undone as reason:
                 log.warning("%s is not done: %s", name, reason)
             else:
-                now = SystemClock().now()
+                done = {"succeeded_at": Now()}
                 ClockedJob.objects.update_or_create(
-                    name=name, defaults={"succeeded_at": now}, create_defaults={"succeeded_at": now, "known_since": now}
+                    name=name, defaults=done, create_defaults=done | {"known_since": Now()}
                 )
 
         tries = settings.JOBS
@@ -72,7 +72,7 @@ def note_known(apps: Apps, **_: Any) -> None:
     except LookupError:
         # Migrated back to before there was such a table.
         return
-    now, names = SystemClock().now(), {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     jobs._default_manager.bulk_create(
-        [jobs(name=name, known_since=now) for name in sorted(names)], ignore_conflicts=True
+        [jobs(name=name, known_since=Now()) for name in sorted(names)], ignore_conflicts=True
     )

@@ -11,10 +11,10 @@ from typing import Any
 from celery import bootsteps
 from confluent_kafka import KafkaException
 
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
 
 from . import telemetry
+from .clocks import WorkersClock
 from .consume.lane import Lane, Limits
 from .consume.reader import Reader
 from .consume.sink import P, Sink
@@ -50,7 +50,7 @@ def lanes_of(names: list[str]) -> list[tuple[Lane, TableSink]]:
             f"No stream is called {', '.join(unknown)}; there are {', '.join(sorted(STREAMS))} and {OUTBOX}."
         )
     registry = our_registry()
-    clock, skew, limits = SystemClock(), Skew(), Limits(**settings.STREAMS)
+    clock, skew, limits = WorkersClock(), Skew(), Limits(**settings.STREAMS)
     return [
         (
             Lane(name, topic, settings.KAFKA_TOPIC_PREFIX, settings.KAFKA, limits, clock, skew),

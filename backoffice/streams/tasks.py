@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
-from backoffice.kernel.clock import SystemClock
+from backoffice.streams.clocks import PostgresClock
 
 from .jobs import Undone, clocked
 from .models import Diversion, Halt, Stall, Tombstone, TombstoneRetention
@@ -32,7 +32,7 @@ _DISCARDED = (
 @clocked(JOB)
 def make_partitions() -> None:
     """The monthly partitions of the months to come, and any that is missing; one alert while that fails."""
-    now = SystemClock().now()
+    now = PostgresClock().now()
     try:
         made = ensure_partitions(now)
     except NotMade as reason:
@@ -45,7 +45,7 @@ def make_partitions() -> None:
 @clocked("streams.purge_outbox")
 def purge_outbox() -> None:
     """Delete what was sent or discarded long enough ago; what waits stays, however old."""
-    now = SystemClock().now()
+    now = PostgresClock().now()
     sent, discarded = purge_sent(now - settings.SENT_KEPT), purge_discarded(now - settings.DISCARDED_KEPT)
     if sent or discarded:
         log.info("purged %s sent and %s discarded messages from the outbox", sent, discarded)
@@ -54,7 +54,7 @@ def purge_outbox() -> None:
 @clocked("streams.purge_stops")
 def purge_stops() -> None:
     """Delete halts, diversions and stalls that ended long ago; what goes on stays, and the last halt of a partition."""
-    before = SystemClock().now() - settings.STOPS_KEPT
+    before = PostgresClock().now() - settings.STOPS_KEPT
     later = Halt.objects.filter(
         stream=OuterRef("stream"), topic=OuterRef("topic"), partition=OuterRef("partition"),
         offset__gte=OuterRef("offset"), pk__gt=OuterRef("pk"),
@@ -72,7 +72,7 @@ def purge_stops() -> None:
 @clocked("streams.purge_tombstones")
 def purge_tombstones() -> None:
     """Forget what was deleted so long ago that nothing from before it can come any more."""
-    if purged := purge_told(SystemClock().now()):
+    if purged := purge_told(PostgresClock().now()):
         log.info("purged %s tombstones", purged)
 
 

@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from backoffice.celery import app
+from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 from backoffice.metrics.jobs import read_jobs
 from backoffice.reconcile import tasks as reconciling
@@ -86,6 +87,27 @@ def test_a_job_that_is_overdue_is_told_wherever_one_asks() -> None:
     assert "OVERDUE reconcile.newest" in line.getvalue()
     assert '\npitboss_job_overdue{job="reconcile.newest"} 1.0\n' in page
     assert '\npitboss_job_overdue{job="streams.make_partitions"} 0.0\n' in page
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("column", ["succeeded_at", "known_since"])
+def test_a_job_that_was_done_at_a_time_that_is_still_to_come_is_overdue(column: str) -> None:
+    ClockedJob.objects.update(known_since=datetime.now(UTC), succeeded_at=None)
+    ClockedJob.objects.filter(name=NAMES[0]).update(**{column: datetime.now(UTC) + timedelta(days=30)})
+
+    assert overdue() == NAMES[:1]
+
+
+@pytest.mark.usefixtures("spine")
+def test_a_clock_that_is_ahead_dates_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime.now(UTC) + timedelta(days=30))
+    app.loader.import_default_modules()
+
+    app.tasks["trading.judge_silence"]()
+
+    at = succeeded("trading.judge_silence")
+    assert at is not None
+    assert at < datetime.now(UTC) + timedelta(minutes=1)
 
 
 @pytest.mark.usefixtures("database")

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from backoffice.kernel.clock import SystemClock
 from backoffice.metrics import live
 from backoffice.metrics.figures import FIGURES
 from backoffice.metrics.live import figure_rows, health_rows
 from backoffice.metrics.selectors import Amount, Outcomes
+from backoffice.streams.clocks import PostgresClock
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -118,7 +118,7 @@ def test_each_figure_has_the_rows_that_its_app_gives_it() -> None:
 
 @pytest.mark.usefixtures("house")
 def test_no_number_is_read_twice_by_those_who_watch_health_and_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SystemClock, "now", lambda _: AT)
+    monkeypatch.setattr(PostgresClock, "now", lambda _: AT)
     with CaptureQueriesContext(connection) as queries:
         live.health("")
         live.figures("")

@@ -73,6 +73,16 @@ def test_a_worker_that_was_killed_is_missed_by_everybody_who_asks(hasty: Spine) 
     assert asked().waiting[PLACE] == 0
 
 
+def test_a_place_that_was_moved_at_a_time_that_is_still_to_come_hides_no_standstill(hasty: Spine) -> None:
+    hasty.send_bytes("bet-events", [b"junk"], partition=0)
+    hasty.drain("trading")
+    Offset.objects.update(updated_at=datetime.now(UTC) + timedelta(hours=2))
+
+    hasty.send_bytes("bet-events", [b"junk"] * 8, partition=0)
+
+    until(lambda: asked().standing.get(PLACE) == (0,), "it is seen to stand still")
+
+
 def test_a_topic_that_was_deleted_while_no_worker_lives_is_missed_too(spine: Spine) -> None:
     spine.send_bytes("bet-events", [b"junk"], partition=0)
     spine.drain("trading")
@@ -122,7 +132,7 @@ def test_who_stores_is_not_standing_however_much_is_left(hasty: Spine) -> None:
     hasty.send_bytes("bet-events", [b"junk"] * 20, partition=0)
     until(lambda: asked().standing.get(PLACE) == (0,), "all of it is old")
     Offset.objects.create(
-        stream="trading", topic="bet-events", partition=0, next=5, updated_at=datetime.now(UTC) + timedelta(minutes=1)
+        stream="trading", topic="bet-events", partition=0, next=5, updated_at=datetime.now(UTC) + timedelta(seconds=20)
     )
 
     lag = asked()

@@ -16,7 +16,7 @@ from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.reconcile import differences
 from backoffice.reconcile.differences import Difference, Weight
-from backoffice.reconcile.models import Checked, Finding, Walk
+from backoffice.reconcile.models import Checked, Finding, Run, Walk
 from backoffice.reconcile.runs.running import Running
 from tests.reconcile.conftest import Reconcile, Tamper, changed, events_of
 from tests.spine import Spine
@@ -59,6 +59,21 @@ def test_a_difference_is_closed_when_it_is_mended_and_told_again_when_it_returns
     (_, _, (second, status)) = told(continued)
     assert (status, second != first) == ("opened", True)
     assert Finding.objects.get().ended_at is None
+
+
+@pytest.mark.parametrize("arguments", [("--full",), ()])
+def test_what_was_met_at_a_time_that_is_still_to_come_ends_when_it_is_mended(
+    arguments: tuple[str, ...], meddle: Tamper, continued: Spine, reconcile: Reconcile
+) -> None:
+    meddle(ALTER)
+    assert reconcile("--full")[0] == 1
+    meddle(MEND)
+    Finding.objects.update(last_seen_at=datetime.now(UTC) + timedelta(days=1))
+    Run.objects.update(started_at=datetime.now(UTC) + timedelta(days=1))
+
+    assert reconcile(*arguments)[0] == 0
+
+    assert [status for _, status in told(continued)] == ["opened", "closed"]
 
 
 @override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000})

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from tests.spine import Spine, until
 from tests.trading.feeds.messages import definition, image, mc, mcm, price
 from tests.trading.test_feeds import PLAYING, update
-from trading.models import FeedLimit, ProviderSuspension
+from trading.models import FeedLimit, Market, ProviderSuspension
 from trading.selectors import EVER, doubted_until, markets_of
 from trading.suspending import judge_silence
 
@@ -67,6 +67,68 @@ def test_a_silent_provider_is_suspended_until_it_is_heard_again(spine: Spine) ->
     believed_since = datetime.fromisoformat(json.loads(told[1]["details"])["markets_believed_since"])
     assert believed_since == ProviderSuspension.objects.get().since
     assert judge_silence(after(3 * MINUTE)) == (["northfeed"], [])
+
+
+def test_a_clock_that_was_ahead_for_a_moment_keeps_no_market_shut(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    assert judge_silence(after(HOUR)) == (["northfeed"], [])
+    assert ProviderSuspension.objects.get().since < after(MINUTE)
+
+    stored(spine, **PLAYING)
+    assert judge_silence(after(NOT_YET)) == ([], ["northfeed"])
+
+    assert shown() == "open"
+    for value in [*spine.rows(ALERTS), *spine.rows(ACTIONS)]:
+        record = "ComplianceAlert" if value in spine.rows(ALERTS) else "OperatorAction"
+        assert decode(bytes(value[0]), schema(record))["occurred_at"] < after(MINUTE)
+
+
+@pytest.mark.parametrize("cause", ["silence", "bad messages"])
+def test_a_suspension_that_is_dated_into_the_future_ends_as_any(spine: Spine, cause: str) -> None:
+    stored(spine, **PLAYING)
+    ProviderSuspension.objects.create(
+        provider="northfeed", cause=cause, reason="of before", since=after(HOUR),
+        ended_at=None if cause == "silence" else after(HOUR),
+    )  # fmt: skip
+    assert judge_silence(after(NOT_YET)) == ([], [])
+
+    stored(spine, **PLAYING)
+    judge_silence(after(NOT_YET))
+
+    assert shown() == "open"
+
+
+def test_what_a_worker_ahead_has_read_makes_nobody_heard(spine: Spine) -> None:
+    stored(spine, **PLAYING)
+    Market.objects.update(version_taken_at=after(HOUR))
+
+    assert judge_silence(after(NOT_YET)) == (["northfeed"], [])
+    assert judge_silence(after(NOT_YET)) == ([], [])
+
+
+@pytest.mark.parametrize("cause", ["silence", "bad messages"])
+def test_a_person_ends_a_suspension_and_that_is_an_act(spine: Spine, cause: str) -> None:
+    stored(spine, **PLAYING)
+    ProviderSuspension.objects.create(provider="northfeed", cause=cause, reason="bad", since=after(NOT_YET))
+    listed, told = StringIO(), StringIO()
+    call_command("providers", "list", stdout=listed)
+    with pytest.raises(CommandError, match="southfeed is not suspended"):
+        call_command("providers", "release", "southfeed", "--reason", "the clock was wrong")
+    with pytest.raises(CommandError, match="Say why"):
+        call_command("providers", "release", "northfeed", "--reason", " ")
+    assert ProviderSuspension.objects.get().ended_at is None
+
+    call_command("providers", "release", "northfeed", "--by", "ann", "--reason", "the clock was wrong", stdout=told)
+
+    assert f"northfeed  since {after(NOT_YET):%Y-%m-%d}" in listed.getvalue()
+    assert f"northfeed is released ({cause})" in told.getvalue()
+    ((value,),) = spine.rows(ACTIONS)
+    act = decode(bytes(value), schema("OperatorAction"))
+    assert (act["action"], act["actor"], act["role"]) == ("provider_released", "ann", "operator")
+    assert (act["subject_id"], act["reason"]) == ("northfeed", "the clock was wrong")
+    assert shown() == "suspended"
+    stored(spine, **PLAYING)
+    assert shown() == "open"
 
 
 def test_a_market_that_was_told_before_a_silence_opens_when_it_is_told_itself(spine: Spine) -> None:

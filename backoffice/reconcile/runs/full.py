@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from backoffice.kernel.clock import Clock
+from backoffice.streams.clocks import furthest
 
 from ..books import OF_EVERYTHING
 from ..checks.walks import Walker, go_once
@@ -42,10 +43,13 @@ def in_full(clock: Clock, step: int, *, anew: bool, say: Say) -> Run:
 
 
 def _begun(clock: Clock, *, anew: bool, say: Say) -> Run:
-    """The run that was broken off, or a new one with empty books."""
+    """The run that was broken off, or a new one with empty books.
+
+    What was met since a run began cannot be told where it says that it began at a time that is still to come.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         broken_off = Run.objects.filter(full=True, finished_at=None)
-        run = None if anew else broken_off.order_by("-started_at").first()
+        run = None if anew else broken_off.filter(started_at__lte=furthest(clock.now())).order_by("-started_at").first()
         if run is not None:
             say(f"Goes on with the run of {run.started_at:%Y-%m-%d %H:%M:%S} UTC, which was broken off.")
             return run

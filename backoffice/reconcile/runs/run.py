@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
 from .beside import beside
+from .circle import of_messages
 from .full import in_full
 from .plan import STEP, Plan, positions
 from .running import Running, Say, silent
@@ -101,8 +102,15 @@ def _by_the_clock(clock: Clock, step: int) -> Run:
 def _begun(clock: Clock) -> tuple[Run, timedelta]:
     """A new run, and how long ago the last one was."""
     now = clock.now()
-    last = Run.objects.filter(full=False).order_by("-started_at").first()
-    return Run(started_at=now, full=False), now - last.started_at if last else timedelta()
+    return Run(started_at=now, full=False), _since_last(now)
+
+
+def _since_last(now: datetime) -> timedelta:
+    """As long as between any two, where the last one is said to have begun at a time that is still to come."""
+    last = Run.objects.filter(full=False).order_by("-pk").first()
+    if last is None:
+        return timedelta()
+    return of_messages().every if last.started_at > now else now - last.started_at
 
 
 def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -> None:

@@ -100,7 +100,7 @@ class Running:
 
     def read_open_again(self) -> None:
         """The places of findings that stand open, so that one that was mended ends with the next run."""
-        at = {place for place in map(stands_at, open_findings(self._run.started_at)) if place}
+        at = {place for place in map(stands_at, open_findings(self._run.started_at, self._clock.now())) if place}
         if not at:
             return
         with snapshot(is_beside=self._is_beside) as cursor:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backoffice.kernel.actor import Actor
-from backoffice.kernel.clock import SystemClock
+from backoffice.streams.clocks import PostgresClock
 
 
 def add_operator(parser: ArgumentParser) -> None:
@@ -15,4 +15,4 @@ def add_operator(parser: ArgumentParser) -> None:
 
 def acting(options: Mapping[str, Any]) -> dict[str, Any]:
     """The ``actor`` and the ``now`` of an act."""
-    return {"actor": Actor(options["by"], "operator"), "now": SystemClock().now()}
+    return {"actor": Actor(options["by"], "operator"), "now": PostgresClock().now()}

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,10 @@ from confluent_kafka import KafkaException
 from psycopg import sql
 
 from backoffice.kernel import locks
-from backoffice.kernel.clock import Clock, SystemClock
+from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
 
+from ..clocks import WorkersClock
 from ..database import Connection, connect, retryable
 from ..kafka.clients import producer, whole_errors
 from ..kafka.writing import refusals
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 OUTBOX = "outbox"
 IDLE_SECONDS = 0.2
 TURN_SECONDS = 1.0
-STUCK_EVERY = timedelta(seconds=10)
+STUCK_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,15 @@ class Relay(threading.Thread):
         prefix = settings.KAFKA_TOPIC_PREFIX
         make = partial(producer, settings.KAFKA | as_the_only_relay(prefix))
         delivery = Delivery(make, partial(refusals, settings.KAFKA), our_registry(), prefix, stopping=self._stopping)
-        clock, limits, looked_at = SystemClock(), Limits.configured(), None
+        clock, limits, next_look = WorkersClock(), Limits.configured(), 0.0
         with session(limits) as connection:
             self._wait_for_its_turn(connection)
             if not self._stopping.is_set():
                 delivery.claim()
             while not self._stopping.is_set():
-                if looked_at is None or clock.now() - looked_at >= STUCK_EVERY:
-                    looked_at = clock.now()
-                    tell_of_stuck(connection, limits.stuck_after, looked_at)
+                if time.monotonic() >= next_look:
+                    next_look = time.monotonic() + STUCK_EVERY_SECONDS
+                    tell_of_stuck(connection, limits.stuck_after, clock.now())
                 if not relay_once(connection, delivery, clock, limits):
                     self._stopping.wait(IDLE_SECONDS)
 
@@ -140,7 +142,7 @@ def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits:
         Retryable: Kafka is away; what it did not acknowledge is sent again.
     """
     with connection.transaction():
-        waiting.release(connection, clock.now())
+        waiting.release(connection, clock.now(), limits.longest_retry)
     changed = _send_due(connection, delivery, clock, limits)
     found, behind = waiting.ready(connection, clock.now())
     rows = current(connection, found, clock.now())
@@ -152,7 +154,7 @@ def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: 
     """A person who wants to discard such a message waits until it is known what becomes of it."""
     connection.execute("BEGIN")
     try:
-        found = waiting.due(connection, clock.now())
+        found = waiting.due(connection, clock.now(), limits.longest_retry)
         rows = current(connection, found, clock.now())
         verdicts = _send(connection, delivery, rows, clock, limits)
     finally:

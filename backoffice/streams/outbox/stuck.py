@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from ..clocks import furthest
 from ..database import Connection
 from .alerts import close_alert, raise_alert
 
@@ -12,7 +13,8 @@ _STUCK = (
     "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1], array_agg(id),"
     " (array_agg(alert_id ORDER BY held_since) FILTER (WHERE alert_id IS NOT NULL))[1], bool_or(holds_topic)"
     " FROM streams_outbox"
-    " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND discarded_at IS NULL AND held_since < %s GROUP BY topic"
+    " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND discarded_at IS NULL"
+    " AND (held_since < %s OR held_since > %s) GROUP BY topic"
 )
 _OVER = (
     "SELECT alert_id, min(topic) FROM streams_outbox WHERE alert_id IS NOT NULL GROUP BY alert_id"
@@ -24,7 +26,9 @@ def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> No
     """One open alert for each topic of which keys are held for longer than ``after``; closed once these went on."""
     with connection.transaction():
         _close(connection, now)
-        for topic, keys, since, error, numbers, told, is_whole in connection.execute(_STUCK, [now - after]).fetchall():
+        for topic, keys, since, error, numbers, told, is_whole in connection.execute(
+            _STUCK, [now - after, furthest(now)]
+        ).fetchall():
             held = "all" if is_whole else f"{keys} keys"
             alert_id = told or raise_alert(
                 KIND,

@@ -8,7 +8,7 @@ Only the relay changes this; a person (handling.py) only marks a held message, a
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from psycopg import sql
@@ -24,6 +24,11 @@ HEADS = 100
 _SIZE = sql.SQL("coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) AS size")
 _HELD = sql.SQL("sent_at IS NULL AND discarded_at IS NULL AND held_since IS NOT NULL")
 _HELD_TOPICS = sql.SQL("SELECT topic FROM streams_outbox WHERE holds_topic")
+# No pause is longer than the longest: an attempt that is still further away was set by a clock that was ahead.
+_DUE = sql.SQL("(next_attempt_at <= %s OR next_attempt_at > %s)")
+_RELEASED = sql.SQL(
+    "SELECT id, key_hash, topic, holds_topic FROM streams_outbox WHERE {due} AND discarded_at IS NOT NULL"
+).format(due=_DUE)
 _OLDEST = sql.SQL(
     "SELECT position, id, size, first.is_held IS NOT NULL OR topic IN ({held_topics}) FROM ("
     " SELECT position, id, topic, key_hash, {size} FROM streams_outbox"
@@ -34,9 +39,9 @@ _OLDEST = sql.SQL(
 ).format(held=_HELD, held_topics=_HELD_TOPICS, size=_SIZE)
 _HEADS = sql.SQL(
     "SELECT position, id, {size}, key_hash, attempts FROM streams_outbox"
-    " WHERE next_attempt_at <= %s AND discarded_at IS NULL AND (holds_topic OR topic NOT IN ({held_topics}))"
+    " WHERE {due} AND discarded_at IS NULL AND (holds_topic OR topic NOT IN ({held_topics}))"
     " ORDER BY next_attempt_at LIMIT %s"
-).format(held_topics=_HELD_TOPICS, size=_SIZE)
+).format(due=_DUE, held_topics=_HELD_TOPICS, size=_SIZE)
 _FIRST_OF_KEYS = sql.SQL(
     "SELECT position, id, size FROM unnest(%s::bigint[]) AS k (wanted), LATERAL (SELECT position, id, {size}"
     " FROM streams_outbox WHERE key_hash = k.wanted AND {held} ORDER BY position, id LIMIT %s) AS first"
@@ -96,25 +101,22 @@ def ready(connection: Connection, now: datetime) -> tuple[list[Waiting], int]:
     return _fetched(connection, cast(_Sizes, free)), len(behind)
 
 
-def due(connection: Connection, now: datetime) -> list[Waiting]:
-    """Held messages whose time has come, locked for the open transaction.
+def due(connection: Connection, now: datetime, longest: timedelta) -> list[Waiting]:
+    """Held messages whose time has come (the pause before it is the ``longest`` at most), locked for the open
+    transaction.
 
     Of a key whose first message failed before it is that alone; of one whose turn it is, the first and many behind it.
     """
-    heads = connection.execute(_HEADS, [now, HEADS]).fetchall()
+    heads = connection.execute(_HEADS, [now, now + longest, HEADS]).fetchall()
     alone = [tuple(sizes) for *sizes, _, attempts in heads if attempts]
     keys = [key_hash for *_, key_hash, attempts in heads if not attempts]
     following = connection.execute(_FIRST_OF_KEYS, [keys, BATCH]).fetchall()
     return _fetched(connection, cast(_Sizes, [*following, *alone]), lock=True)
 
 
-def release(connection: Connection, now: datetime) -> None:
+def release(connection: Connection, now: datetime, longest: timedelta) -> None:
     """Let go on what was behind a first message that a person has discarded, and topics whose first one was sent."""
-    found = connection.execute(
-        "SELECT id, key_hash, topic, holds_topic FROM streams_outbox"
-        " WHERE next_attempt_at <= %s AND discarded_at IS NOT NULL",
-        [now],
-    ).fetchall()
+    found = connection.execute(_RELEASED, [now, now + longest]).fetchall()
     if of_keys := [(number, key_hash) for number, key_hash, _, holds_topic in found if not holds_topic]:
         numbers, key_hashes = zip(*of_keys, strict=True)
         connection.execute("UPDATE streams_outbox SET next_attempt_at = NULL WHERE id = ANY(%s)", [list(numbers)])

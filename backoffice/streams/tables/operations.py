@@ -9,7 +9,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models import Field
 
-from backoffice.kernel.clock import SystemClock
+from backoffice.streams.clocks import PostgresClock
 
 from .partitions import DEFAULT, ensure_partitions
 
@@ -96,7 +96,7 @@ def _create(schema_editor: Editor, model: Any, by: str, hash: int) -> None:
         schema_editor.execute(f'CREATE TABLE "{table}_{number:02}" PARTITION OF "{table}" {bounds}')
     if not hash:
         schema_editor.execute(f'CREATE TABLE "{table}_{DEFAULT}" PARTITION OF "{table}" DEFAULT')
-        ensure_partitions(SystemClock().now())
+        ensure_partitions(PostgresClock().now())
 
 
 def _put_aside(schema_editor: Editor, table: str) -> str:

@@ -228,6 +228,32 @@ class EndsOnceRead(threading.Event):
         return bool(arrived(self._spine))
 
 
+def test_an_attempt_that_a_clock_ahead_has_put_off_is_made_at_once(spine: Spine) -> None:
+    late = "late-topic"
+    numbers = write("one", topic=late)
+    with relaying(spine) as rounds:
+        rounds.until_idle()
+        assert states(numbers) == ["held"]
+        Outgoing.objects.filter(pk__in=numbers).update(next_attempt_at=rounds.clock.now() + timedelta(days=1))
+        make(spine, late)
+
+        rounds.until_idle()
+
+    assert states(numbers) == ["sent"]
+
+
+@pytest.mark.parametrize("held", [timedelta(minutes=-6), timedelta(hours=1)])
+def test_what_is_held_for_long_is_told_though_a_clock_ahead_has_dated_it(spine: Spine, held: timedelta) -> None:
+    (number,) = write(TOO_LARGE)
+    with relaying(spine) as rounds:
+        rounds.until_idle()
+        Outgoing.objects.filter(pk=number).update(held_since=rounds.clock.now() + held)
+
+        tell_of_stuck(rounds.connection, LIMITS.stuck_after, rounds.clock.now())
+
+    assert [alert["kind"] for alert in alerts()] == [KIND]
+
+
 def test_what_was_committed_is_noted_though_the_round_ends_in_an_error(spine: Spine) -> None:
     limit(spine, DEAD, "max.message.bytes", "2000")
     first, large, last = (

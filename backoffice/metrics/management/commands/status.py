@@ -5,19 +5,18 @@ import shutil
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import Error, connection
 
 from backoffice.commands import OperatorCommand, sentence
-from backoffice.kernel.clock import SystemClock
 from backoffice.metrics.figures import FIGURES
 from backoffice.metrics.health import answers
 from backoffice.metrics.machine import as_document
 from backoffice.metrics.screen import as_screen
 from backoffice.metrics.status import Status, read_status
+from backoffice.streams.clocks import PostgresClock
 
 _TOP, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -48,10 +47,9 @@ class Command(OperatorCommand):
                 self.stdout.write(_SHOW_CURSOR, ending="")
 
     def _tell(self, form: Form, every: float | None, write: Callable[[str], object]) -> None:
-        clock = SystemClock()
         while True:
             parts = answers()
-            status = _read(clock.now())
+            status = _read()
             write(form(status, parts))
             if every is None:
                 break
@@ -70,10 +68,10 @@ class Command(OperatorCommand):
         self.stdout.flush()
 
 
-def _read(now: datetime) -> Status | str:
+def _read() -> Status | str:
     """What Postgres says in place of answering, as long as it does not; the next one asks on a new connection."""
     try:
-        return read_status(now)
+        return read_status(PostgresClock().now())
     except Error as error:
         connection.close()
         return sentence(error)

@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from backoffice.commands import INTERRUPTED, OperatorCommand
-from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 from backoffice.reconcile.runs import progress
 from backoffice.reconcile.runs.run import Busy, reconcile
 from backoffice.reconcile.runs.running import silent
+from backoffice.streams.clocks import PostgresClock
 
 # A second process pays off from a few seconds' work on.
 ALONE_UP_TO = 200_000
@@ -39,7 +39,7 @@ class Command(OperatorCommand):
             return
         try:
             report = reconcile(
-                full=full, anew=anew, clock=SystemClock(), alone_up_to=ALONE_UP_TO, say=self._say if full else silent
+                full=full, anew=anew, clock=PostgresClock(), alone_up_to=ALONE_UP_TO, say=self._say if full else silent
             )
         except (Busy, Retryable) as away:
             self.stdout.write(json.dumps({"clean": None, "says": str(away)}))
@@ -56,5 +56,5 @@ class Command(OperatorCommand):
         self.stderr.write(line)
 
     def _tell_status(self) -> None:
-        for line in progress.status(SystemClock().now()):
+        for line in progress.status(PostgresClock().now()):
             self.stdout.write(line)

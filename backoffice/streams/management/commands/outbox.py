@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Q
 
 from backoffice.commands import OperatorCommand
-from backoffice.kernel.clock import SystemClock
 from backoffice.streams.chunks import Outcome
+from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
 from backoffice.streams.management.operators import acting, add_operator
 from backoffice.streams.outbox import handling
@@ -55,7 +55,7 @@ class Command(OperatorCommand):
             self.stdout.write("No message is held.")
 
     def _retry(self, options: dict[str, Any]) -> None:
-        act = partial(handling.retry, now=SystemClock().now())
+        act = partial(handling.retry, now=PostgresClock().now())
         self._do("tried with the next rounds of the relay", options, act, first=True)
 
     def _discard(self, options: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from backoffice.commands import OperatorCommand
-from backoffice.kernel.clock import SystemClock
+from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.tables.partitions import NotMade, ensure_partitions
 from backoffice.streams.tables.unmade import end_not_made
 
@@ -16,7 +16,7 @@ class Command(OperatorCommand):
     )
 
     def handle(self, **_: Any) -> None:
-        now = SystemClock().now()
+        now = PostgresClock().now()
         try:
             made = ensure_partitions(now)
         except NotMade as reason:
