@@ -73,3 +73,9 @@ def furthest(now: datetime) -> datetime:
     """What is later than this lies ahead."""
     fast: timedelta = settings.CLOCK_FAST
     return now + fast
+
+
+def ahead_of_postgres(now: datetime, heard: Heard = POSTGRES) -> timedelta:
+    """What our own clock, which says ``now``, has too much; nothing where that may be."""
+    latest = heard.latest()
+    return now - latest if latest is not None and lies_ahead(now, latest) else timedelta()

@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 
 from .commit_order import KeyHash
 from .indexes import by_source
+from .watched import Stall as Stall
+from .watched import WrongClock as WrongClock
 
 
 class Offset(models.Model):
@@ -286,28 +288,6 @@ class Diversion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}] diverts since {self.offset}: {self.reason}"
-
-
-class Stall(models.Model):
-    """A lane that had work and did none for longer than it may, with what it was seen to wait for."""
-
-    stream = models.TextField()
-    topic = models.TextField()
-    partitions = ArrayField(models.SmallIntegerField())
-    told = models.TextField()
-    alert_id = models.UUIDField()
-    noticed_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["stream", "topic"], condition=models.Q(ended_at=None), name="one_open_stall"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.stream}: {self.topic} stands still: {self.told}"
 
 
 class ClockedJob(models.Model):

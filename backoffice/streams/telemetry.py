@@ -40,6 +40,11 @@ CLOCK_BEHIND = Gauge(
     "pitboss_stream_clock_behind_seconds", "How far this worker's clock is behind the brokers'; 0 while it is right.",
     multiprocess_mode="max",
 )  # fmt: skip
+CLOCK_AHEAD = Gauge(
+    "pitboss_stream_clock_ahead_seconds",
+    "How far this worker's clock is ahead of Postgres' or the brokers'; 0 while it is right.",
+    multiprocess_mode="max",
+)
 UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
 

@@ -1,7 +1,7 @@
 """Clocks that are wrong: a worker's, which must cost no event, and a producer's, which all readers judge alike."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from itertools import count
@@ -13,12 +13,16 @@ from django.core.management import call_command
 from django.db import connection
 from prometheus_client import REGISTRY
 
+from backoffice.contracts.codec import decode
+from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import SystemClock
 from backoffice.reconcile.checks.accounting import TOO_EARLY
 from backoffice.reconcile.runs.run import reconcile as run_once
 from backoffice.settings.dated import EVER
 from backoffice.simulator.events.envelope import Event, microseconds
 from backoffice.simulator.generator import generate
+from backoffice.streams import clocks
+from backoffice.streams.models import WrongClock
 from tests.faults.checks import nothing_lost_or_doubled, reconciled
 from tests.spine import Spine, until
 from tests.streams.arriving import event_of
@@ -50,6 +54,17 @@ def bets(*leads: timedelta) -> list[Event]:
 
 def dead(spine: Spine) -> list[str]:
     return [str(reason) for (reason,) in spine.rows("SELECT reason FROM streams_deadletter ORDER BY id")]
+
+
+def ahead() -> float:
+    return REGISTRY.get_sample_value("pitboss_stream_clock_ahead_seconds") or 0.0
+
+
+def told(spine: Spine) -> list[dict[str, Any]]:
+    """What alerts say of clocks."""
+    rows = spine.rows("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id")
+    found = [decode(bytes(value), schema("ComplianceAlert")) for (value,) in rows]
+    return [alert for alert in found if alert["kind"] == "clock_wrong"]
 
 
 def behind() -> float:
@@ -84,6 +99,65 @@ def test_a_worker_whose_clock_is_slow_loses_nothing_and_says_so(
     assert dead(spine) == []
     assert "! trading: the clock of its worker is 20 min behind Kafka's" in status()
     nothing_lost_or_doubled(spine, events)
+
+
+def test_a_worker_whose_clock_is_ahead_dates_nothing_into_the_future_and_says_so(
+    spine: Spine, wrong: list[timedelta], caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong[0] = 3 * SLOW
+    with caplog.at_level(logging.INFO), spine.streaming("trading"):
+        until(lambda: ahead() > 59 * 60, "the gauge tells how far it is ahead")
+        spine.send_bytes(TOPIC, [b"junk"] * 20, partition=0)
+        until(lambda: spine.rows("SELECT FROM streams_halt"), "it halts")
+        until(lambda: [alert["status"] for alert in told(spine)] == ["opened"], "an alert tells of it")
+
+        wrong[0] = timedelta()
+        until(lambda: len(told(spine)) == 2, "the alert is closed")
+        until(lambda: not ahead(), "the gauge is right again")
+
+    opened, closed = told(spine)
+    assert "s ahead of that of Postgres" in opened["summary"]
+    assert (closed["status"], closed["alert_id"]) == ("closed", opened["alert_id"])
+    assert opened["occurred_at"] < datetime.now(UTC) + MINUTE
+    for moment in ("max(updated_at) FROM streams_offset", "max(died_at) FROM streams_deadletter",
+                   "max(halted_at) FROM streams_halt", "max(created_at) FROM streams_outbox"):  # fmt: skip
+        assert spine.value(f"SELECT {moment}") < datetime.now(UTC) + MINUTE, moment
+    assert "is right again" in caplog.text
+
+
+def test_a_clock_that_is_ahead_of_the_brokers_is_told_though_postgres_is_as_wrong(
+    spine: Spine, wrong: list[timedelta], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clocks.POSTGRES, "latest", lambda: SystemClock().now())
+    wrong[0] = 3 * SLOW
+    with spine.streaming("trading"):
+        for _ in counted_until(lambda: told(spine)):
+            spine.send(bets(timedelta()))
+            spine.wait_drained("trading")
+
+    assert "s ahead of that of Kafka's brokers" in told(spine)[0]["summary"]
+    assert "that of Postgres" not in told(spine)[0]["summary"]
+
+
+def test_the_alert_of_a_machine_without_workers_is_closed_by_another(spine: Spine) -> None:
+    at = datetime.now(UTC) - 2 * MINUTE
+    WrongClock.objects.create(host="gone", told="ahead", alert_id=uuid4(), noticed_at=at, seen_at=at)
+    WrongClock.objects.create(host="here", told="ahead", alert_id=uuid4(), noticed_at=at, seen_at=at + 9 * MINUTE)
+
+    with spine.streaming("trading"):
+        until(lambda: told(spine), "the alert is closed")
+
+    assert [alert["status"] for alert in told(spine)] == ["closed"]
+    assert list(WrongClock.objects.filter(ended_at=None).values_list("host", flat=True)) == ["here"]
+
+
+def counted_until(condition: Callable[[], object], most: int = 200) -> Iterator[int]:
+    """Turns, until the condition holds."""
+    for turn in range(most):
+        if condition():
+            return
+        yield turn
+    raise TimeoutError(f"not within {most} turns")
 
 
 def test_what_is_early_is_dead_whatever_the_worker_takes_the_time_to_be(spine: Spine, wrong: list[timedelta]) -> None:

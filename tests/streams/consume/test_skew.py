@@ -71,3 +71,28 @@ def test_a_broker_whose_clock_was_set_right_is_believed_in_the_end(passing: Pass
     passing.seconds += 1.0
     told.hear(int((NOW + (skew.BELIEVED_SECONDS + 1.0) * SECOND).timestamp() * 1_000))
     assert told.behind(NOW + (skew.BELIEVED_SECONDS + 1.0) * SECOND) == timedelta()
+
+
+def test_a_clock_is_ahead_of_brokers_that_took_late_what_came_after_a_moment(passing: Passing, settings: Any) -> None:
+    settings.CLOCK_FAST = 30 * SECOND
+    found = Skew()
+    assert found.ahead(NOW) == timedelta()
+
+    found.hear_of_one_after(passing.seconds - 2.0, int((NOW - MINUTE).timestamp() * 1_000))
+    found.hear_of_one_after(passing.seconds, 0)
+
+    assert found.ahead(NOW - 32 * SECOND) == timedelta()
+    assert found.ahead(NOW) == 58 * SECOND
+    passing.seconds += 10.0
+    assert found.ahead(NOW + 10 * SECOND) == 58 * SECOND
+
+
+def test_of_what_came_to_a_log_it_counts_what_had_not_waited(passing: Passing, settings: Any) -> None:
+    settings.CLOCK_FAST = 30 * SECOND
+    found = Skew()
+    found.hear_of_one_after(passing.seconds, int((NOW - MINUTE).timestamp() * 1_000))
+
+    found.hear_of_one_after(passing.seconds, int(NOW.timestamp() * 1_000))
+    found.hear_of_one_after(passing.seconds, int((NOW - MINUTE).timestamp() * 1_000))
+
+    assert found.ahead(NOW) == timedelta()

@@ -10,6 +10,7 @@ from backoffice.kernel.text import storable
 
 from ...database import Connection, connect, retryable
 from ...outbox.alerts import close_alert, raise_alert
+from . import clocks
 
 ALERT = "stream_stalled"
 _ANSWER_MS = 4_000
@@ -21,28 +22,38 @@ Place = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Stored:
-    """The next offset of each stream, topic and partition, those that are halted, and the stalls that are open."""
+    """The next offset of each stream, topic and partition, those that are halted, and the stalls that are open.
+
+    ``logged`` is the time (milliseconds) to which a log had come before the next offset; 0 where it has none.
+    """
 
     offsets: dict[Place, int]
     halted: frozenset[Place]
     stalled: dict[tuple[str, str], list[int]]
+    logged: dict[Place, int]
+    clocks: clocks.Wrong
 
 
 def read() -> Stored:
     """Raises Retryable while Postgres does not answer."""
     with retryable(), connect() as connection:
         connection.execute(f"SET statement_timeout = {_ANSWER_MS}")
-        offsets = connection.execute("SELECT stream, topic, partition, next FROM streams_offset").fetchall()
+        offsets = connection.execute(
+            "SELECT stream, topic, partition, next, coalesce(logged, 0) FROM streams_offset"
+        ).fetchall()
         halted = connection.execute(
             "SELECT stream, topic, partition FROM streams_halt WHERE resumed_at IS NULL"
         ).fetchall()
         stalled = connection.execute(
             "SELECT stream, topic, partitions FROM streams_stall WHERE ended_at IS NULL"
         ).fetchall()
+        wrong = clocks.read(connection)
     return Stored(
-        {(stream, topic, partition): following for stream, topic, partition, following in offsets},  # type: ignore[misc]
+        {(stream, topic, partition): following for stream, topic, partition, following, _ in offsets},  # type: ignore[misc]
         frozenset(halted),  # type: ignore[arg-type]
         {(stream, topic): partitions for stream, topic, partitions in stalled},  # type: ignore[misc]
+        {(stream, topic, partition): logged for stream, topic, partition, _, logged in offsets},  # type: ignore[misc]
+        wrong,
     )
 
 

@@ -12,17 +12,19 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from confluent_kafka import KafkaException
 
+from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 
 from ... import telemetry
+from ...clocks import WorkersClock, ahead_of_postgres
 from ...database import connect, retryable
 from ...kafka import logs
 from ..lane import Lane
-from . import blocking, stalls
+from . import blocking, clocks, stalls
 from .stalls import Place, Stored
 from .state import LaneState
 
@@ -46,6 +48,8 @@ class _Watched:
     told: bool = False
     # Of a stall that is told: where its partitions stood.
     stood: dict[int, int] = field(default_factory=dict)
+    # Where all was stored when its end was asked for: that end, and when (monotonic) it was asked for.
+    level: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     def note(self, told: str) -> None:
         """Log once what is told of a stall."""
@@ -73,6 +77,18 @@ class _Watched:
             if is_halted or has_moved or is_elsewhere or not self.lag(partition):
                 self.since[partition] = now
             self.since.setdefault(partition, now)
+
+    def hear(self, stored: Stored, asked: float) -> None:
+        """What was stored since it was level came to the log after that, at a time that the log has."""
+        for partition, end in self.ends.items():
+            following = self.following.get(partition, -1)
+            was_at, then = self.level.get(partition, (following, 0.0))
+            if following > was_at:
+                place = (self.lane.stream, self.lane.topic, partition)
+                self.lane.skew.hear_of_one_after(then, stored.logged.get(place, 0))
+                del self.level[partition]
+            if following == end:
+                self.level[partition] = end, asked
 
     def standing(self, now: float) -> list[int]:
         """The partitions that stand still for longer than they may."""
@@ -106,7 +122,7 @@ class Watchdog(threading.Thread):
         self._watched = [_Watched(lane, state) for lane, state in lanes]
         self._stopping = stopping
         self._asked: _Question | None = None
-        self._is_behind = False
+        self._is_wrong = False
 
     def run(self) -> None:
         shortest = min((watched.lane.limits.stall for watched in self._watched), default=LOOK_SECONDS)
@@ -120,12 +136,15 @@ class Watchdog(threading.Thread):
             self._asked.join(ANSWER_SECONDS)
 
     def look(self) -> None:
-        self._look_at_clock()
+        asked = time.monotonic()
         ends, stored = self._ends(), self._stored()
+        self._look_at_clock(stored)
         now = time.monotonic()
         for watched in self._watched:
             watched.ends |= ends.get(watched.lane.topic_name, {})
             watched.see(stored, now)
+            if stored is not None:
+                watched.hear(stored, asked)
             self._measure(watched)
             standing = watched.standing(now)
             longest = max((now - watched.since[partition] for partition in standing), default=0.0)
@@ -135,19 +154,50 @@ class Watchdog(threading.Thread):
             elif stored is not None:
                 self._close(watched, stored)
 
-    def _look_at_clock(self) -> None:
-        lanes = [watched.lane for watched in self._watched]
-        behind = max((lane.skew.behind(lane.clock.now()) for lane in lanes), default=timedelta())
+    def _look_at_clock(self, stored: Stored | None) -> None:
+        told, host = self._wrong(SystemClock().now()), socket.gethostname()
+        if told and not self._is_wrong:
+            log.error("%s", told)
+        elif self._is_wrong and not told:
+            log.info("the clock of %s is right again", host)
+        self._is_wrong = bool(told)
+        if stored is None:
+            return
+        over = dict.fromkeys(stored.clocks.gone - {host}, "No worker of that machine is seen any more.")
+        if host in stored.clocks.hosts and not told:
+            over[host] = "It is right again."
+        if not told and not over:
+            return
+        with retryable(), connect() as connection:
+            if told:
+                clocks.see(connection, host, told, WorkersClock().now())
+            for each, why in over.items():
+                clocks.end(connection, each, why, WorkersClock().now())
+
+    def _wrong(self, now: datetime) -> str:
+        """What is wrong with the clock of this machine, which says ``now``; empty where it is right."""
+        skews = {watched.lane.skew for watched in self._watched}
+        behind, by_brokers = (
+            max((by(now) for by in found), default=timedelta())
+            for found in ([skew.behind for skew in skews], [skew.ahead for skew in skews])
+        )
+        by_postgres = ahead_of_postgres(now)
         telemetry.CLOCK_BEHIND.set(behind.total_seconds())
-        if behind and not self._is_behind:
-            log.error(
-                "the clock of %s is %.0f s behind that of Kafka's brokers: set it right; until then no event is taken"
-                " for one of the future by it, and what it dates (dead letters, halts, alerts) is too early",
-                socket.gethostname(), behind.total_seconds(),
-            )  # fmt: skip
-        elif self._is_behind and not behind:
-            log.info("the clock of %s is right again", socket.gethostname())
-        self._is_behind = bool(behind)
+        telemetry.CLOCK_AHEAD.set(max(by_postgres, by_brokers).total_seconds())
+        leads = {"Postgres": by_postgres, "Kafka's brokers": by_brokers}
+        ahead = [f"{by.total_seconds():.0f} s ahead of that of {whose}" for whose, by in leads.items() if by]
+        if ahead:
+            return (
+                f"The clock of {socket.gethostname()} is {' and '.join(ahead)}: set it right, or theirs; until then a"
+                " worker dates by Postgres what it stores, and nothing is dated into the future by it."
+            )
+        if behind:
+            return (
+                f"The clock of {socket.gethostname()} is {behind.total_seconds():.0f} s behind that of Kafka's brokers:"
+                " set it right; until then no event is taken for one of the future by it, and what it dates (dead"
+                " letters, halts, alerts) is too early."
+            )
+        return ""
 
     def _measure(self, watched: _Watched) -> None:
         for partition in watched.state.owned & watched.ends.keys():
