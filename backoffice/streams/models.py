@@ -7,8 +7,8 @@ from django.db.models.functions import Now
 
 from .commit_order import KeyHash
 from .indexes import by_source
-from .watched import Stall as Stall
-from .watched import WrongClock as WrongClock
+from .watched import Stall as Stall  # noqa: PLC0414 - a model of ours
+from .watched import WrongClock as WrongClock  # noqa: PLC0414
 
 
 class Offset(models.Model):
