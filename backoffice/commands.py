@@ -18,6 +18,8 @@ from backoffice.kernel.errors import Rejected, Retryable
 INTERRUPTED = 130
 
 _KAFKA = "Start it, or correct KAFKA_BOOTSTRAP_SERVERS and the other settings of Kafka."
+_KAFKA_RIGHTS = "Allow that to the user that the settings of Kafka name."
+_KAFKA_LEADER = "Kafka runs; start the brokers that have copies of that partition, then try again."
 _AWAY = "Start it, or correct DATABASE_URL."
 _ADDRESS = "Correct DATABASE_URL, or give Postgres what it names."
 _CONNECTIONS = "It runs; end some of its connections or raise max_connections, then try again."
@@ -37,6 +39,15 @@ _BY_WORDS = {
     "too many": _CONNECTIONS, "connection slots": _CONNECTIONS, "does not exist": _ADDRESS, "authentication": _ADDRESS,
     "pg_hba": _ADDRESS, "starting up": _AGAIN, "shutting down": _AGAIN, "not yet accepting": _AGAIN,
 }  # fmt: skip
+
+# What Kafka says while it answers, so that its address is right.
+_BY_KAFKA_CODE = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: _KAFKA_RIGHTS,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: _KAFKA_RIGHTS,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: _KAFKA_RIGHTS,
+    KafkaError.LEADER_NOT_AVAILABLE: _KAFKA_LEADER,
+    KafkaError.NOT_LEADER_FOR_PARTITION: _KAFKA_LEADER,
+}
 
 _POSTGRES = (django.db.Error, psycopg.Error)
 _TOLD = (Rejected, Retryable, KafkaException, OSError, *_POSTGRES)
@@ -65,9 +76,9 @@ def sentence(error: BaseException) -> str:
         case Retryable() if isinstance(cause, _POSTGRES):
             return _of_postgres(cause)
         case Retryable() if isinstance(cause, (KafkaException, TimeoutError)):
-            return _with(str(error), "" if "KAFKA_BOOTSTRAP_SERVERS" in str(error) else _KAFKA)
+            return _with(str(error), "" if "KAFKA_BOOTSTRAP_SERVERS" in str(error) else _kafka_step(cause))
         case KafkaException():
-            return _with(f"Kafka says: {_of_kafka(error)}", _KAFKA)
+            return _with(f"Kafka says: {_of_kafka(error)}", _kafka_step(error))
         case django.db.Error() | psycopg.Error():
             return _of_postgres(error)
         case OSError():
@@ -111,6 +122,11 @@ def _of_postgres(error: BaseException) -> str:
 def _of_kafka(error: KafkaException) -> str:
     told = error.args[0]
     return told.str() if isinstance(told, KafkaError) else str(told)
+
+
+def _kafka_step(error: BaseException) -> str:
+    told = error.args[0] if error.args else None
+    return _BY_KAFKA_CODE.get(told.code(), _KAFKA) if isinstance(told, KafkaError) else _KAFKA
 
 
 def _code(error: BaseException) -> str | None:

@@ -25,7 +25,7 @@ from .asking import Heard, Question, heard, heard_here, late
 from .facts import FACTS, Facts, brief_session
 from .lag import Lag
 from .outbox import Outbox
-from .progress import TopicProgress
+from .progress import STAND_STILL, TopicProgress
 
 TIMEOUT = 2.0
 _AWAY = (Error, redis.RedisError, KafkaException, Retryable)
@@ -156,8 +156,9 @@ def _said(topics: Iterable[TopicProgress] | None, told: Heard) -> str:
         return _UNREAD
     found: dict[str, list[str]] = defaultdict(list)
     for progress in topics:
+        place = f"{progress.stream}: {progress.topic}"
         for how in progress.stopped:
-            found[how].append(f"{progress.stream}: {progress.topic}")
+            found[how].append(progress.standing if how == STAND_STILL else place)
     if found:
         return "; ".join(f"{how}: {', '.join(places)}" for how, places in found.items())
     if "lag" not in told:

@@ -1,16 +1,18 @@
 """What waits in Kafka, and where nobody takes it: judged from outside the workers, for there may be none."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from django.conf import settings
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.clocks import lies_ahead
+from backoffice.streams.kafka import offsets
 from backoffice.streams.kafka.clients import admin_client
+from backoffice.streams.kafka.offsets import Answers
 from backoffice.streams.models import Offset
 
 from .progress import StreamTopic, TopicProgress, stream_topics
@@ -20,26 +22,23 @@ TIMEOUT = 2.0
 _NONE_SINCE = -1
 
 
+# For each partition the next offset to store, and when it was last moved.
+_Stored = dict[int, tuple[int, datetime]]
+
+
 @dataclass(frozen=True)
 class Lag:
     """For each stream and topic the messages that are not stored yet, and the partitions that stand still.
 
     A partition stands still where a message has waited for longer than ``STREAM_STALL_SECONDS`` and nothing was stored
-    for as long, or where Kafka has its topic no more. What a transaction has not committed yet is not counted, for
-    nobody may read it.
+    for as long, where Kafka has its topic no more, or where Kafka does not tell of it although it answers: nobody can
+    say then that it goes on. ``untold`` are the reasons for the last. What a transaction has not committed yet is not
+    counted, for nobody may read it; nor is what is not told of.
     """
 
     waiting: dict[StreamTopic, int]
     standing: dict[StreamTopic, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class _Log:
-    """Where a partition begins and ends, and where it ended at the moment since when something ought to be stored."""
-
-    begin: int
-    end: int
-    end_then: int
+    untold: dict[StreamTopic, tuple[str, ...]]
 
 
 def ask_lag(now: datetime) -> Lag | None:
@@ -56,26 +55,47 @@ def read_lag(admin: AdminClient, prefix: str, now: datetime) -> Lag:
     Raises:
         KafkaException: Kafka does not say how long its logs are.
     """
-    stored = {
-        (stream, topic, partition): (following, updated_at)
-        for stream, topic, partition, following, updated_at in Offset.objects.values_list(
-            "stream", "topic", "partition", "next", "updated_at"
-        )
-    }
-    since = now - timedelta(seconds=settings.STREAMS["stall"])
-    logs = _logs(admin, {f"{prefix}{topic}" for _, topic in stream_topics()}, since)
-    waiting: Counter[StreamTopic] = Counter()
-    standing: dict[StreamTopic, tuple[int, ...]] = defaultdict(tuple)
-    for stream, topic in stream_topics():
-        name = f"{prefix}{topic}"
-        if name not in logs and (begun := [p for s, t, p in stored if (s, t) == (stream, topic)]):
-            standing[stream, topic] = tuple(sorted(begun))
-        for partition, log in sorted(logs.get(name, {}).items()):
-            following, updated_at = stored.get((stream, topic, partition), (log.begin, None))
-            waiting[stream, topic] += max(0, log.end - following)
-            if following < log.end_then and not _is_recent(updated_at, since, now):
-                standing[stream, topic] += (partition,)
-    return Lag(dict(waiting), dict(standing))
+    moment = OffsetSpec.for_timestamp(int(_stall_began(now).timestamp() * 1000))
+    questions = OffsetSpec.earliest(), OffsetSpec.latest(), moment  # type: ignore[no-untyped-call]
+    stored = _stored()
+    asked = offsets.ask(admin, {f"{prefix}{topic}" for _, topic in stream_topics()}, questions, TIMEOUT)
+    lag = Lag({}, {}, {})
+    for place in stream_topics():
+        _judge(lag, place, f"{prefix}{place[1]}", asked, stored.get(place, {}), now)
+    return lag
+
+
+def _stall_began(now: datetime) -> datetime:
+    """Since when something ought to have been stored."""
+    return now - timedelta(seconds=settings.STREAMS["stall"])
+
+
+def _stored() -> dict[StreamTopic, _Stored]:
+    found: dict[StreamTopic, _Stored] = {}
+    rows = Offset.objects.values_list("stream", "topic", "partition", "next", "updated_at")
+    for stream, topic, partition, following, updated_at in rows:
+        found.setdefault((stream, topic), {})[partition] = (following, updated_at)
+    return found
+
+
+def _judge(lag: Lag, place: StreamTopic, name: str, asked: Answers, stored: _Stored, now: datetime) -> None:
+    """Put down what is told of one topic in one stream, each of its partitions by itself."""
+    since = _stall_began(now)
+    untold = asked.missing(name, stored.keys() or range(TOPICS[place[1]].partitions))
+    told = asked.told.get(name, {})
+    is_gone = name not in asked.told and name not in asked.refused
+    standing = set(stored) if is_gone else set(untold)
+    for partition, (begin, end, first_since) in told.items():
+        following, updated_at = stored.get(partition, (begin, None))
+        lag.waiting[place] = lag.waiting.get(place, 0) + max(0, end - following)
+        # Where the log ended at the moment since when something ought to be stored.
+        end_then = end if first_since == _NONE_SINCE else min(first_since, end)
+        if following < end_then and not _is_recent(updated_at, since, now):
+            standing.add(partition)
+    if standing:
+        lag.standing[place] = tuple(sorted(standing))
+    if untold:
+        lag.untold[place] = tuple(dict.fromkeys(untold[partition] for partition in sorted(untold)))
 
 
 def _is_recent(updated_at: datetime | None, since: datetime, now: datetime) -> bool:
@@ -87,42 +107,11 @@ def judged(topics: Iterable[TopicProgress], lag: Lag | None) -> tuple[TopicProgr
 
     One that is halted waits for a person and is told as that.
     """
-    return tuple(_judged(progress, lag.standing if lag else {}) for progress in topics)
+    return tuple(progress if lag is None else _judged(progress, lag) for progress in topics)
 
 
-def _judged(progress: TopicProgress, standing: Mapping[StreamTopic, tuple[int, ...]]) -> TopicProgress:
-    seen = set(standing.get((progress.stream, progress.topic), ())) - set(progress.halted)
-    return replace(progress, stalled=tuple(sorted(seen.union(progress.stalled))))
-
-
-def _logs(admin: AdminClient, names: Collection[str], since: datetime) -> dict[str, dict[int, _Log]]:
-    """Of the topics that are there."""
-    topics = admin.list_topics(timeout=TIMEOUT).topics
-    places = [
-        TopicPartition(name, partition)
-        for name in sorted(names)
-        if name in topics
-        for partition in topics[name].partitions
-    ]
-    moment = OffsetSpec.for_timestamp(int(since.timestamp() * 1000))
-    begins, ends, later = (
-        _offsets(admin, places, spec)
-        for spec in (OffsetSpec.earliest(), OffsetSpec.latest(), moment)  # type: ignore[no-untyped-call]
-    )
-    found: dict[str, dict[int, _Log]] = defaultdict(dict)
-    for place in places:
-        end, first_since = ends[place], later[place]
-        end_then = end if first_since == _NONE_SINCE else min(first_since, end)
-        found[place.topic][place.partition] = _Log(begins[place], end, end_then)
-    return found
-
-
-def _offsets(admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
-    if not places:
-        return {}
-    wanted = dict.fromkeys(places, spec)
-    try:
-        told = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT)
-        return {place: future.result(2 * TIMEOUT).offset for place, future in told.items()}
-    except TimeoutError as silence:
-        raise KafkaException("Kafka does not answer in time.") from silence
+def _judged(progress: TopicProgress, lag: Lag) -> TopicProgress:
+    place = (progress.stream, progress.topic)
+    seen = set(lag.standing.get(place, ())) - set(progress.halted)
+    stalled = tuple(sorted(seen.union(progress.stalled)))
+    return replace(progress, stalled=stalled, untold=lag.untold.get(place, ()))

@@ -48,6 +48,7 @@ def topic(progress: TopicProgress, now: datetime, lag: Mapping[StreamTopic, int]
         "halted": list(progress.halted),
         "diverted": list(progress.diverted),
         "stalled": list(progress.stalled),
+        "untold": list(progress.untold),
         "lag": None if lag is None else lag.get((progress.stream, progress.topic)),
         "events_ahead": progress.lead.events,
         "ahead_most_seconds": progress.lead.most.total_seconds(),

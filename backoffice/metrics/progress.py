@@ -10,11 +10,13 @@ from django.db.models import ExpressionWrapper, F, FloatField, Max, Q, Sum
 from django.db.models.functions import Extract, Now
 
 from backoffice.contracts.catalogue import TOPICS
+from backoffice.streams.kafka.offsets import few
 from backoffice.streams.models import Offset
 from backoffice.streams.store.projection import STREAMS
 
 # More open dead letters than this are not counted one by one.
 MANY = 10_000
+STAND_STILL = "stand still"
 
 _STOPPED = (
     "SELECT 'halted', stream, topic, array_agg(partition ORDER BY partition) FROM streams_halt"
@@ -51,6 +53,7 @@ class TopicProgress:
     stored anything of the topic; None before the first. ``dead_letters`` are those that are open (of the oldest 10,000
     of all), ``halted`` the partitions that wait for a person, ``diverted`` those whose bad messages are diverted,
     ``stalled`` those that stand still although there is work, as a worker says of itself or Kafka shows (`lag.py`).
+    ``untold`` says why Kafka does not tell of some of these.
     ``behind`` is by how much the clock of who stored of it within the last hour was behind the broker's; nothing where
     that may be.
     """
@@ -65,11 +68,18 @@ class TopicProgress:
     diverted: tuple[int, ...] = ()
     stalled: tuple[int, ...] = ()
     behind: timedelta = timedelta()
+    untold: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> str:
+        """In words: what stands still, and why Kafka does not tell of it where that is so."""
+        why = f" ({few(self.untold)})" if self.untold else ""
+        return f"{self.stream}: {self.topic}{why}"
 
     @property
     def stopped(self) -> dict[str, tuple[int, ...]]:
         """In which ways it does not go on as usual, in words, and which partitions."""
-        found = {"stand still": self.stalled, "are halted": self.halted, "are diverted": self.diverted}
+        found = {STAND_STILL: self.stalled, "are halted": self.halted, "are diverted": self.diverted}
         return {how: partitions for how, partitions in found.items() if partitions}
 
     def freshness(self, now: datetime) -> timedelta | None:

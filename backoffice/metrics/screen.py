@@ -164,7 +164,7 @@ def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:
         progress.topic,
         age(progress.newest_at, status.at),
         age(progress.stored_at, status.at),
-        "?" if lag is None else f"{lag:,}",
+        "?" if lag is None else f"{'≥ ' if progress.untold else ''}{lag:,}",
         f"{progress.dead_letters:,}",
     )
 

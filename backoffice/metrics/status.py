@@ -70,7 +70,7 @@ class Health:
 
     @property
     def stalled(self) -> list[str]:
-        return [f"{progress.stream}: {progress.topic}" for progress in self.topics if progress.stalled]
+        return [progress.standing for progress in self.topics if progress.stalled]
 
 
 @dataclass(frozen=True)

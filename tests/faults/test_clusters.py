@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,11 +19,15 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from django.conf import settings
-from django.test import override_settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client, override_settings
 
 from backoffice.localstack.supervise import Part
+from backoffice.metrics.lag import ask_lag
 from backoffice.settings import servers
 from backoffice.streams.kafka.clients import group_consumer, speaks_kip_848
+from backoffice.streams.kafka.logs import read_ends
 from backoffice.streams.kafka.writing import refusals
 from backoffice.streams.models import Outgoing
 from tests.faults.checks import nothing_lost_or_doubled
@@ -170,6 +174,37 @@ def test_a_topic_that_the_relay_may_not_write_to_is_held_whole(secured: dict[str
 
         assert states(numbers) == ["sent"] * 3
         assert sorted(arrived(spine)) == ["a", "b", "c"]
+
+
+def test_a_topic_that_may_not_be_described_stands_still_with_the_reason_and_is_not_missing(
+    secured: dict[str, str], database: str
+) -> None:
+    ours, guest = servers.kafka(secured), servers.kafka(secured | {"KAFKA_SASL_USERNAME": GUEST})
+    admin = AdminClient({**ours})
+    with override_settings(KAFKA=ours), Spine.on_servers(database) as spine:
+        name = f"{spine.prefix}game-rounds"
+        denied = AclBinding(
+            ResourceType.TOPIC, name, ResourcePatternType.LITERAL, f"User:{GUEST}", "*", AclOperation.DESCRIBE,
+            AclPermissionType.DENY,
+        )  # fmt: skip
+        admin.create_acls([denied])[denied].result(10)
+        spine.send_bytes("player-events", [b"junk"] * 3, partition=0)
+        why = f"{name} may not be described by our user: allow it Describe on the topic"
+        with override_settings(KAFKA=guest, STREAMS=settings.STREAMS | {"stall": 1.0}):
+            until(lambda: name in read_ends(guest, [name]).refused, "the broker holds to it")
+            until(lambda: _standing() >= {("wallet", "game-rounds"), ("players", "player-events")}, "both are told")
+            lag, ready = ask_lag(datetime.now(UTC)), Client().get("/health/ready").json()
+            assert lag is not None
+            assert lag.untold == {("wallet", "game-rounds"): (why,)}
+            assert ("wallet", "game-rounds") not in lag.waiting
+            assert f"wallet: game-rounds ({why})" in ready["streams"]
+            with pytest.raises(CommandError, match="Allow that to the user that the settings of Kafka name"):
+                call_command("streams", "resume", "wallet", "game-rounds", "0", "--by", "ops")
+
+
+def _standing() -> set[tuple[str, str]]:
+    lag = ask_lag(datetime.now(UTC))
+    return set(lag.standing) if lag else set()
 
 
 @pytest.fixture(scope="module")

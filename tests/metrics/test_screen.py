@@ -193,3 +193,14 @@ def test_a_topic_that_kafka_does_not_have_is_marked_and_one_that_it_cannot_tell_
     assert "! trading    bet-events" in as_screen(replace(status(), topics=topics, lag_by_topic={}), {})
     for lag in (None, {("trading", "bet-events"): 0}):
         assert "! trading    bet-events" not in as_screen(replace(status(), topics=topics, lag_by_topic=lag), {})
+
+
+def test_a_lag_of_which_kafka_does_not_tell_all_is_a_least_and_the_reason_is_shown() -> None:
+    why = "partition 2 of bet-events has no leader: start broker 3"
+    topics = (TopicProgress("trading", "bet-events", NOW, NOW, 0, (), stalled=(2,), untold=(why,)),)
+
+    shown = as_screen(replace(status(), topics=topics), OK, 119)
+
+    assert "! trading    bet-events" in shown
+    assert "≥ 1,234" in shown
+    assert f"trading: bet-events ({why})" in shown

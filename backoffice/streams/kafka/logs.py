@@ -1,68 +1,63 @@
 """What Kafka holds of a topic: which topic it is, where its partitions begin and end, whether a place can be read."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from backoffice.kernel.errors import Rejected, Retryable
 
-from . import topicids
+from . import offsets, topicids
 from .clients import CHECKED, READS_COMMITTED, admin_client
 
 ANSWER_SECONDS = 5.0
 READ_SECONDS = 15.0
 
-Ends = dict[str, dict[int, int]]
-
 
 @dataclass(frozen=True)
 class Log:
-    """``begins`` and ``ends`` are, for each partition, the first offset that is there and the one behind the last."""
+    """``begins`` and ``ends`` are, for each partition, the first offset that is there and the one behind the last.
+
+    Partitions of which Kafka does not tell that now are ``untold``, each with the reason and what to do about it.
+    """
 
     topic_id: str
     begins: dict[int, int]
     ends: dict[int, int]
+    untold: dict[int, str] = field(default_factory=dict)
+
+    def must_be_whole(self) -> None:
+        """Raises Rejected where something of it is not told."""
+        if self.untold:
+            raise Rejected(f"Nothing was changed: {offsets.few(self.untold.values())}.")
 
 
 def read_log(settings: dict[str, str], topic_name: str) -> Log:
-    """Raises Rejected where there is no such topic, Retryable while Kafka does not answer."""
+    """Raises Rejected where there is no such topic, or we may not look; Retryable while Kafka does not answer."""
     topic_id = topicids.answer(topicids.ask(settings, topic_name))
     if topic_id is None:
         raise Rejected(f"Kafka has no topic {topic_name}; `manage.py topics --apply` makes those of the catalogue.")
+    questions = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
     try:
-        begins = _offsets(settings, {topic_name}, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        ends = read_ends(settings, {topic_name})
-    except (KafkaException, TimeoutError) as silence:
+        found = offsets.ask(admin_client(settings), [topic_name], questions, ANSWER_SECONDS)
+    except KafkaException as silence:
         raise Retryable(f"Kafka does not say what {topic_name} holds: {silence}") from silence
-    return Log(topic_id, begins.get(topic_name, {}), ends.get(topic_name, {}))
+    if topic_name in found.refused:
+        raise Rejected(f"Nothing was changed: {found.refused[topic_name]}.")
+    told = found.told.get(topic_name, {})
+    begins, ends = ({partition: each[place] for partition, each in told.items()} for place in (0, 1))
+    return Log(topic_id, begins, ends, found.untold.get(topic_name, {}))
 
 
-def read_ends(settings: dict[str, str], names: Collection[str]) -> Ends:
+def read_ends(settings: dict[str, str], names: Collection[str]) -> offsets.Answers:
     """The end of each partition of the topics that are there, without what is not committed yet.
 
     Raises:
-        KafkaException, TimeoutError: Kafka does not answer.
+        KafkaException: Kafka does not answer.
     """
-    return _offsets(settings, names, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-
-
-def _offsets(settings: dict[str, str], names: Collection[str], spec: OffsetSpec) -> Ends:
-    admin = admin_client(settings)
-    topics = admin.list_topics(timeout=ANSWER_SECONDS).topics
-    wanted = {
-        TopicPartition(name, partition): spec
-        for name in names
-        if name in topics
-        for partition in topics[name].partitions
-    }
-    found: Ends = {}
-    if wanted:
-        told = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS)
-        for place, future in told.items():
-            found.setdefault(place.topic, {})[place.partition] = future.result(2 * ANSWER_SECONDS).offset
-    return found
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    return offsets.ask(admin_client(settings), names, [latest], ANSWER_SECONDS)
 
 
 def complaint(settings: dict[str, str], topic_name: str, partition: int, offset: int) -> str:

@@ -39,7 +39,9 @@ def must_be_a_topic(topic: str) -> None:
 
 
 def must_be_a_partition(topic: str, partition: int, log: Log) -> None:
-    """Raises Rejected where the cluster has none of that number."""
+    """Raises Rejected where the cluster has none of that number, or does not tell of it now."""
+    if partition in log.untold:
+        raise Rejected(f"Nothing was changed: {log.untold[partition]}.")
     if partition not in log.begins:
         numbers = [str(number) for number in sorted(log.begins)]
         raise Rejected(

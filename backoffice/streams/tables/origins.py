@@ -93,10 +93,17 @@ def origins_of(connection: Connection, sources: list[Source], kafka: dict[str, s
 
 
 def incomplete(origins: list[Origin], kafka: dict[str, str], prefix: str) -> dict[str, str]:
-    """The topics that no longer hold all that was stored from them, each with what became of the rest."""
+    """The topics that no longer hold all that was stored from them, each with what became of the rest.
+
+    Raises:
+        Rejected: of some partition that is not told now.
+        Retryable: Kafka does not answer.
+    """
     found: dict[str, str] = {}
     for origin in origins:
-        if any(read_log(kafka, f"{prefix}{origin.topic}").begins.values()):
+        log = read_log(kafka, f"{prefix}{origin.topic}")
+        log.must_be_whole()
+        if any(log.begins.values()):
             found[origin.topic] = "its first messages are gone"
         elif origin.generation:
             found[origin.topic] = "it was deleted and made anew"

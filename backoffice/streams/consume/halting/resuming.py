@@ -56,6 +56,8 @@ def resume(
             raise Rejected(found.refused[partition])
         _put_aside(stream, topic, found.going_on)
         if accepting:
+            for number, why in log.untold.items():
+                found.refused.setdefault(number, f"What is bad in {topic}[{number}] is not accepted: {why}.")
             _accept(
                 stream,
                 topic,
@@ -84,8 +86,9 @@ def _judged(stream: str, topic: str, halts: list[Halt], log: Log, unreadable: di
     stored = dict(Offset.objects.filter(stream=stream, topic=topic).values_list("partition", "next"))
     known = Reading.objects.filter(stream=stream, topic=topic).values_list("topic_id", flat=True).first()
     for halt in halts:
-        why = _still_there(halt, stored.get(halt.partition, halt.offset), known or log.topic_id, log, unreadable)
-        if why:
+        following = stored.get(halt.partition, halt.offset)
+        why = f"{log.untold[halt.partition]}." if halt.partition in log.untold else ""
+        if why := why or _still_there(halt, following, known or log.topic_id, log, unreadable):
             found.refused[halt.partition] = f"{topic}[{halt.partition}] stays halted: {why}"
         else:
             found.going_on.append(halt.partition)

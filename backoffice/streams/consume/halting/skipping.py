@@ -69,8 +69,10 @@ def adopt(*, stream: str, topic: str, log: Log, actor: Actor, reason: str, now: 
     former topic are forgotten, because the offsets that they account for are gone.
 
     Raises:
-        Rejected: the offsets belong to the topic that is there; it is not known yet where the stream stood.
+        Rejected: the offsets belong to the topic that is there; it is not known yet where the stream stood, or where
+            each partition of the new topic begins.
     """
+    log.must_be_whole()
     with transaction.atomic():
         reading = _reading(stream, topic)
         if reading is None or reading.topic_id == log.topic_id:

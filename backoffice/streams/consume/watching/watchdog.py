@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from confluent_kafka import KafkaException
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 
@@ -23,6 +24,7 @@ from ... import telemetry
 from ...clocks import WorkersClock, ahead_of_postgres
 from ...database import connect, retryable
 from ...kafka import logs
+from ...kafka.offsets import Answers, few
 from ..lane import Lane
 from . import blocking, clocks, stalls
 from .stalls import Place, Stored
@@ -36,6 +38,10 @@ ANSWER_SECONDS = 5.0
 LONGER = 1.5
 
 
+# The settings of the clients of a cluster.
+_Cluster = tuple[tuple[str, str], ...]
+
+
 @dataclass
 class _Watched:
     """A lane as it was last seen: for each partition its end and next offset, and since when (monotonic) it stands."""
@@ -45,6 +51,8 @@ class _Watched:
     ends: dict[int, int] = field(default_factory=dict)
     following: dict[int, int] = field(default_factory=dict)
     since: dict[int, float] = field(default_factory=dict)
+    # Of which Kafka does not tell although it answers, and why.
+    untold: dict[int, str] = field(default_factory=dict)
     told: bool = False
     # Of a stall that is told: where its partitions stood.
     stood: dict[int, int] = field(default_factory=dict)
@@ -58,11 +66,23 @@ class _Watched:
             self.told = True
 
     def lag(self, partition: int) -> int:
-        return max(0, self.ends[partition] - self.following.get(partition, 0))
+        """As far as Kafka has told where it ends."""
+        return max(0, self.ends.get(partition, 0) - self.following.get(partition, 0))
+
+    def has_work(self, partition: int) -> bool:
+        """Of what is not told nobody can say that there is none."""
+        return partition in self.untold or self.lag(partition) > 0
+
+    def hear_kafka(self, found: Answers, stored: Stored | None) -> None:
+        lane = self.lane
+        self.ends |= {partition: end for partition, (end,) in found.told.get(lane.topic_name, {}).items()}
+        begun = {p for s, t, p in stored.offsets if (s, t) == (lane.stream, lane.topic)} if stored else set()
+        known = self.ends.keys() | begun or range(TOPICS[lane.topic].partitions)
+        self.untold = found.missing(lane.topic_name, known)
 
     def see(self, stored: Stored | None, now: float) -> None:
         lane = self.lane
-        for partition in self.ends:
+        for partition in self.ends.keys() | self.untold.keys():
             place = (lane.stream, lane.topic, partition)
             before = self.following.get(partition)
             following = self.state.stored.get(partition, -1)
@@ -73,8 +93,8 @@ class _Watched:
             is_halted = stored is not None and place in stored.halted
             has_moved = self.following.get(partition) != before
             # Of a sink that is no table only its own worker knows how far it is.
-            is_elsewhere = following < 0 and self.state.is_reading
-            if is_halted or has_moved or is_elsewhere or not self.lag(partition):
+            is_elsewhere = following < 0 and self.state.is_reading and partition not in self.untold
+            if is_halted or has_moved or is_elsewhere or not self.has_work(partition):
                 self.since[partition] = now
             self.since.setdefault(partition, now)
 
@@ -137,11 +157,12 @@ class Watchdog(threading.Thread):
 
     def look(self) -> None:
         asked = time.monotonic()
-        ends, stored = self._ends(), self._stored()
+        told, stored = self._told(), self._stored()
         self._look_at_clock(stored)
         now = time.monotonic()
         for watched in self._watched:
-            watched.ends |= ends.get(watched.lane.topic_name, {})
+            if (found := told.get(_cluster(watched))) is not None:
+                watched.hear_kafka(found, stored)
             watched.see(stored, now)
             if stored is not None:
                 watched.hear(stored, asked)
@@ -200,15 +221,17 @@ class Watchdog(threading.Thread):
         return ""
 
     def _measure(self, watched: _Watched) -> None:
-        for partition in watched.state.owned & watched.ends.keys():
+        for partition in (watched.state.owned & watched.ends.keys()) - watched.untold.keys():
             telemetry.LAG.labels(*watched.lane.labels, partition).set(watched.lag(partition))
 
     def _tell(self, watched: _Watched, standing: list[int], seconds: float, stored: Stored | None) -> None:
         lane = watched.lane
         waiting = sum(watched.lag(partition) for partition in standing)
+        untold = few(watched.untold[partition] for partition in standing if partition in watched.untold)
+        as_far = f", as far as Kafka tells: {untold}" if untold else ""
         told = (
             f"{lane.stream}: {lane.topic}[{', '.join(map(str, standing))}] has stored nothing for {seconds:.0f} s and "
-            f"{waiting} messages wait. In the worker {os.getpid()} at {socket.gethostname()} {watched.state}."
+            f"{waiting} messages wait{as_far}. In the worker {os.getpid()} at {socket.gethostname()} {watched.state}."
         )
         if stored is None or (lane.stream, lane.topic) in stored.stalled:
             watched.note(told)
@@ -229,7 +252,7 @@ class Watchdog(threading.Thread):
             watched.stood = {partition: watched.following.get(partition, 0) for partition in partitions}
         for partition, stood in list(watched.stood.items()):
             place: Place = (lane.stream, lane.topic, partition)
-            is_idle = partition in watched.ends and not watched.lag(partition)
+            is_idle = partition in watched.ends and not watched.has_work(partition)
             if place not in stored.halted and not is_idle and watched.following.get(partition, 0) == stood:
                 return
         log.info("%s goes on", lane.group)
@@ -247,13 +270,17 @@ class Watchdog(threading.Thread):
         found, self._asked = self._asked.answer, None
         return found
 
-    def _ends(self) -> dict[str, dict[int, int]]:
-        """Where the partitions of the lanes' topics end; those that cannot be told now are left out."""
-        found: dict[str, dict[int, int]] = {}
-        for settings in {tuple(sorted(watched.lane.kafka.items())) for watched in self._watched}:
-            names = {w.lane.topic_name for w in self._watched if tuple(sorted(w.lane.kafka.items())) == settings}
+    def _told(self) -> dict[_Cluster, Answers]:
+        """Where the partitions of the lanes' topics end, by cluster; one that does not answer is left out."""
+        found: dict[_Cluster, Answers] = {}
+        for cluster in set(map(_cluster, self._watched)):
+            names = {watched.lane.topic_name for watched in self._watched if _cluster(watched) == cluster}
             try:
-                found |= logs.read_ends(dict(settings), names)
-            except (KafkaException, TimeoutError) as error:
+                found[cluster] = logs.read_ends(dict(cluster), names)
+            except KafkaException as error:
                 log.info("the ends of the topics cannot be told now: %s", error)
         return found
+
+
+def _cluster(watched: _Watched) -> _Cluster:
+    return tuple(sorted(watched.lane.kafka.items()))
