@@ -13,8 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+
+from prometheus_client.multiprocess import mark_process_dead
 
 from . import apps, processes
 from .children import Children
@@ -74,6 +77,7 @@ class Keeper:
         if _works(process.pid):
             processes.end(process.pid, signal.SIGTERM, GRACE_SECONDS)
         processes.kill(process.pid)
+        _forget_metrics(process.pid)
         self.children.forget(self.name)
         return process.wait()
 
@@ -86,6 +90,13 @@ class Keeper:
 def _works(pid: int) -> bool:
     seen = processes.look(pid)
     return seen is not None and not seen.ended
+
+
+def _forget_metrics(pid: int) -> None:
+    """What a process that has died said of itself in the shared metrics."""
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        with suppress(FileNotFoundError):
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
 def words(name: str, layout: Layout, port: int) -> list[str]:

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from backoffice import metric_files
 
 from .alerts import UnsentAlert
 from .asking import Question, heard
@@ -39,6 +42,8 @@ async def metrics(_: HttpRequest) -> HttpResponse:
 
 def _own_numbers() -> bytes:
     """Read out of files that all processes write; a disk can hang as well."""
+    if folder := settings.METRICS_FOLDER:
+        metric_files.forget_ended(folder)
     return bytes(ExportToDjangoView(None).content)
 
 

@@ -251,6 +251,8 @@ OUTBOX: dict[str, Any] = {
 }
 # Where a worker serves its metrics; 0 picks no port and serves none.
 METRICS_PORT = given.whole("METRICS_PORT", 0, least=0, most=65_535)
+# Where processes of one machine share their metrics, for the web to tell of all of them. None where they do not.
+METRICS_FOLDER = Path(shared) if (shared := env.str("PROMETHEUS_MULTIPROC_DIR", default="")) else None
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -1,5 +1,7 @@
 """What a stream tells Prometheus of itself."""
 
+import warnings
+
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 _LABELS = ("stream", "topic")
@@ -18,18 +20,21 @@ COMMIT_SECONDS = Histogram(
 )
 LAG = Gauge(
     "pitboss_stream_lag_messages", "Messages in Kafka that are not stored yet.", (*_LABELS, "partition"),
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )  # fmt: skip
 HALTED = Gauge(
-    "pitboss_stream_halted", "1 while a partition waits for a person.", (*_LABELS, "partition"), multiprocess_mode="max"
+    "pitboss_stream_halted",
+    "1 while a partition waits for a person.",
+    (*_LABELS, "partition"),
+    multiprocess_mode="livemax",
 )
 DIVERTED = Gauge(
     "pitboss_stream_diverted", "1 while bad messages of a partition are diverted.", (*_LABELS, "partition"),
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )  # fmt: skip
 STALLED = Gauge(
     "pitboss_stream_stalled_seconds", "For how long a lane has had work and stored nothing; 0 while it goes on.",
-    _LABELS, multiprocess_mode="max",
+    _LABELS, multiprocess_mode="livemax",
 )  # fmt: skip
 UNBELIEVED = Counter(
     "pitboss_stream_unbelieved_places_total",
@@ -38,7 +43,7 @@ UNBELIEVED = Counter(
 )
 CLOCK_BEHIND = Gauge(
     "pitboss_stream_clock_behind_seconds", "How far this worker's clock is behind the brokers'; 0 while it is right.",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )  # fmt: skip
 CLOCK_AHEAD = Gauge(
     "pitboss_stream_clock_ahead_seconds",
@@ -47,6 +52,16 @@ CLOCK_AHEAD = Gauge(
 )
 UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
+
+
+def forget(stream: str, topic: str, partition: int) -> None:
+    """Say nothing more of a partition that is another worker's now, or nobody's."""
+    for gauge in (LAG, HALTED, DIVERTED):
+        # In a shared file nothing can be removed: there a flag is down, and a value without a time is not told.
+        gauge.labels(stream, topic, partition)._value.set(0.0, timestamp=0.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            gauge.remove(stream, topic, partition)
 
 
 def serve() -> None:

@@ -339,11 +339,11 @@ class Reader(Generic[P]):
         lost = {place.partition for place in partitions}
         self._writer.forget(SETTLE_SECONDS)
         self._assignment.lose(lost)
+        self._start_anew()
         for partition in lost:
             self._intake.forget(partition)
             self._writer.brake.lose(partition)
             self._writer.stored.pop(partition, None)
-        self._start_anew()
 
     def _start_anew(self) -> None:
         """After a change of the assignment: the client may have let go of anything that it had fetched."""

@@ -60,9 +60,12 @@ class Brake:
     def begin(self, pasts: Mapping[int, Past]) -> None:
         """These partitions are stored from here on; what they have behind them counts."""
         self._partitions |= {number: _Partition.after(past, self._lane.limits) for number, past in pasts.items()}
+        for number, past in pasts.items():
+            telemetry.DIVERTED.labels(*self._lane.labels, number).set(past.diverted)
 
     def lose(self, partition: int) -> None:
         self._partitions.pop(partition, None)
+        telemetry.forget(self._lane.stream, self._lane.topic, partition)
 
     def stops_at(self, batch: Batch, partition: int) -> int | None:
         """Before it is stored: the bad message of the batch with which the partition halts, or None."""
