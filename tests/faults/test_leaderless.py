@@ -15,11 +15,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client, override_settings
 
+from backoffice.kernel.errors import Retryable
 from backoffice.localstack.supervise import Part
 from backoffice.metrics.lag import Lag, ask_lag
 from backoffice.streams.consume.watching.state import LaneState
 from backoffice.streams.consume.watching.watchdog import Watchdog
-from backoffice.streams.kafka import logs
+from backoffice.streams.kafka import logs, topicids
 from backoffice.streams.kafka.offsets import few
 from backoffice.streams.models import Halt, Offset
 from backoffice.streams.step import lanes_of
@@ -65,6 +66,16 @@ def die(spine: Spine, parts: dict[int, Part]) -> None:
     until(lambda: admin.list_topics(timeout=10).topics[name].partitions[1].leader < 0, "it has no leader")
     until(lambda: all(p.leader not in (-1, DIES) for p in admin.list_topics(timeout=10).topics[
         f"{spine.prefix}{OTHER}"].partitions.values()), "the others have one")  # fmt: skip
+    # The broker that died may have been the controller; a question that only this answers waits for the next one.
+    until(lambda: topic_id(spine), "there is a controller")
+    until(lambda: asked().untold.keys() == {PLACE}, "all but the one are told of")
+
+
+def topic_id(spine: Spine) -> str | None:
+    try:
+        return topicids.answer(topicids.ask(settings.KAFKA, f"{spine.prefix}{TOPIC}"))
+    except Retryable:
+        return None
 
 
 def asked() -> Lag:
@@ -141,7 +152,7 @@ def test_a_person_lets_go_on_what_is_told_and_is_refused_the_rest_with_the_reaso
     lame: tuple[Spine, dict[int, Part]],
 ) -> None:
     spine, parts = lame
-    topic_id = logs.read_log(settings.KAFKA, f"{spine.prefix}{TOPIC}").topic_id
+    before = topic_id(spine)
     for partition in (0, 1):
         Offset.objects.create(stream="wallet", topic=TOPIC, partition=partition, next=0, updated_at=datetime.now(UTC))
         Halt.objects.create(
@@ -151,7 +162,7 @@ def test_a_person_lets_go_on_what_is_told_and_is_refused_the_rest_with_the_reaso
     why = f"partition 1 of {spine.prefix}{TOPIC} has no leader: start broker {DIES}."
 
     log = logs.read_log(settings.KAFKA, f"{spine.prefix}{TOPIC}")
-    assert (log.topic_id, log.begins, log.ends, few(log.untold.values())) == (topic_id, {0: 0}, {0: 0}, why[:-1])
+    assert (log.topic_id, log.begins, log.ends, few(log.untold.values())) == (before, {0: 0}, {0: 0}, why[:-1])
     for words in (
         ("resume", "wallet", TOPIC, "1"),
         ("skip", "wallet", TOPIC, "1", "--to", "end", "--reason", "a test"),
