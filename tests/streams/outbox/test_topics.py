@@ -18,7 +18,6 @@ from tests.streams.outbox.test_relay import (
     DEAD,
     SECOND,
     TOO_LARGE,
-    alerts,
     arrived,
     delete,
     looked_at,
@@ -26,6 +25,7 @@ from tests.streams.outbox.test_relay import (
     states,
     write,
 )
+from tests.streams.outbox.test_stuck import alerts
 
 GONE = "no-such-topic"
 WHO = ("--by", "ana", "--reason", "the topic will never be made")
