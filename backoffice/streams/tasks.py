@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from backoffice.streams.clocks import PostgresClock
 
 from .jobs import Undone, clocked
-from .models import Diversion, Halt, Stall, Tombstone, TombstoneRetention
+from .models import Diversion, Halt, Stall, Tombstone, TombstoneRetention, WrongClock
 from .tables.partitions import NotMade, ensure_partitions
 from .tables.unmade import JOB, end_not_made, tell_not_made
 
@@ -53,7 +53,7 @@ def purge_outbox() -> None:
 
 @clocked("streams.purge_stops")
 def purge_stops() -> None:
-    """Delete halts, diversions and stalls that ended long ago; what goes on stays, and the last halt of a partition."""
+    """Delete halts, diversions, stalls and wrong clocks that ended long ago; a partition's last halt stays."""
     before = PostgresClock().now() - settings.STOPS_KEPT
     later = Halt.objects.filter(
         stream=OuterRef("stream"), topic=OuterRef("topic"), partition=OuterRef("partition"),
@@ -64,6 +64,7 @@ def purge_stops() -> None:
         Halt.objects.filter(Exists(later), resumed_at__lt=before),
         Diversion.objects.filter(ended_at__lt=before),
         Stall.objects.filter(ended_at__lt=before),
+        WrongClock.objects.filter(ended_at__lt=before),
     ]
     if deleted := sum(rows.delete()[0] for rows in ended):
         log.info("purged %s stops that are over", deleted)

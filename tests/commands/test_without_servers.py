@@ -30,6 +30,7 @@ ASKING: dict[str, list[tuple[str, ...]]] = {
     "topics": [(), ("--forget-schemas",)],
     "status": [()],
     "reconcile": [("--status",)],
+    "providers": [("list",), ("release", "northfeed", *WHY)],
 }
 # The last need no servers, or wait for them until they are told to end (`test_who_waits…`); reconcile tells a machine.
 OTHERS = {"contracts", "demo_users", "reconcile", "generate", "simulate", "feed"}
