@@ -1,7 +1,6 @@
 """A shell that was set up for other work, or to do harm: nothing of it reaches the servers, and they start as ever."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from backoffice.localstack.layout import PROJECT
 from backoffice.settings.servers import KAFKA_VARIABLES
 from tests.localstack.conftest import ADDRESSES, Started, of
 from tests.localstack.test_run import MANAGE, WEB, WORKER
+from tests.settings.variables import variables_read
 
 NOWHERE = "http://127.0.0.1:9"
 HOSTILE = {
@@ -108,11 +108,7 @@ def test_make_run_hands_on_what_is_meant_and_nothing_else(
 
 
 def test_every_variable_that_the_settings_read_is_handed_on() -> None:
-    read = {
-        name
-        for file in (PROJECT / "backoffice" / "settings").glob("*.py")
-        for name in re.findall(r'\b(?:env|given)\.\w+\(\s*"([A-Z_]+)"', file.read_text("utf-8"))
-    }
+    read = variables_read()
 
     assert len(read) > 40
     # `make run` has a folder of its own for the metrics of its processes.

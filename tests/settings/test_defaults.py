@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from backoffice.localstack.layout import PROJECT
 from backoffice.settings.servers import KAFKA_VARIABLES
+from tests.settings.variables import variables_read
 
 GIVEN = {
     "SECRET_KEY": "long and random",
@@ -123,10 +124,7 @@ def test_a_value_that_is_not_understood_is_refused_at_the_start(clone: Path, nam
 
 
 def test_every_variable_that_is_read_is_told_of_and_no_other() -> None:
-    files = (PROJECT / "backoffice" / "settings").glob("*.py")
-    read = {
-        name for file in files for name in re.findall(r'\b(?:env|given)\.\w+\(\s*"([A-Z_]+)"', file.read_text("utf-8"))
-    }
+    read = variables_read()
     table = [line for line in (PROJECT / "docs" / "settings.md").read_text("utf-8").splitlines() if "|" in line]
 
     told = {name for line in table for name in re.findall(r"`([A-Z][A-Z_]+)`", line.split("|")[1])}
