@@ -92,7 +92,7 @@ def _why(name: str, partition: PartitionMetadata, error: BaseException) -> str:
     if code == KafkaError.LEADER_NOT_AVAILABLE:
         return _leaderless(name, partition)
     if code in _FORBIDDEN:
-        return f"{which} may not be described by our user: allow it Describe on the topic"
+        return _forbidden(which)
     if code is None or code in _SILENCE:
         return f"{which} is led by broker {partition.leader}, which does not answer: see whether that runs"
     return f"{which} is not told of by Kafka ({_said(error)})"
@@ -101,6 +101,10 @@ def _why(name: str, partition: PartitionMetadata, error: BaseException) -> str:
 def _leaderless(name: str, partition: PartitionMetadata) -> str:
     copies = " or ".join(map(str, sorted(partition.replicas)))
     return f"partition {partition.id} of {name} has no leader: start broker {copies}"
+
+
+def _forbidden(which: str) -> str:
+    return f"{which} may not be described by our user: allow it Describe on the topic"
 
 
 def _refused(admin: AdminClient, absent: Collection[str], seconds: float) -> dict[str, str]:
@@ -114,7 +118,7 @@ def _refused(admin: AdminClient, absent: Collection[str], seconds: float) -> dic
             future.result(2 * seconds)
         except (KafkaException, TimeoutError) as error:
             if _code(error) in _FORBIDDEN:
-                found[name] = f"{name} may not be described by our user: allow it Describe on the topic"
+                found[name] = _forbidden(name)
             elif _code(error) not in _NO_TOPIC:
                 found[name] = f"{name} is not told of by Kafka ({_said(error)})"
     return found
