@@ -50,7 +50,7 @@ run: $(RUNNABLE)
 
 test: export DJANGO_SETTINGS_MODULE := backoffice.settings.test
 test: $(DEV)
-	@$(STACK) exec -- $(PYTHON) -m pytest -n 3
+	@$(STACK) exec --memory -- $(PYTHON) -m pytest -n 3
 
 quick: export DJANGO_SETTINGS_MODULE := backoffice.settings.test
 quick: $(DEV)

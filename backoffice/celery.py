@@ -1,5 +1,6 @@
 """The Celery application, with the option that makes a worker store streams."""
 
+import logging
 import os
 from logging.config import dictConfig
 from typing import Any
@@ -9,6 +10,10 @@ from celery import Celery, signals
 from django.conf import settings as django_settings
 
 from backoffice import settings
+
+from .pool import TaskPool
+
+log = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.default())
 
@@ -21,6 +26,15 @@ app.autodiscover_tasks()
 def _log_as_configured(**_: Any) -> None:
     """Celery would set a level of its own (WARNING under ``--quiet``); LOG_LEVEL stands in the settings."""
     dictConfig(django_settings.LOGGING)
+
+
+@signals.celeryd_after_setup.connect
+def _with_our_pool(instance: Any, **_: Any) -> None:
+    """What the command says of the pool stands before the settings."""
+    if instance.pool_cls is not TaskPool:
+        log.error(
+            "--pool puts another pool in place of ours: jobs that hang keep the others from running. Leave it out."
+        )
 
 
 app.user_options["worker"].add(

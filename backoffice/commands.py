@@ -3,6 +3,7 @@
 ``--traceback`` shows all the same where it comes from.
 """
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,14 @@ _CONNECTIONS = "It runs; end some of its connections or raise max_connections, t
 _AGAIN = "Wait for it, then try again."
 _MIGRATE = "Its tables are not those of this version: run `manage.py migrate`."
 _PRIMARY = "It takes no writes; let DATABASE_URL name the server that does."
+_SILENT = "This process said nothing for DATABASE_SILENT_SECONDS; what it had not finished is undone: run it again."
 _RIGHTS = "Give the user of DATABASE_URL that right."
 _LOOK = "Look at Postgres; --traceback shows what was asked of it."
 
 # By SQLSTATE, whole or its class.
 _BY_CODE = {
-    "25006": _PRIMARY, "42501": _RIGHTS, "42P01": _MIGRATE, "42703": _MIGRATE, "53300": _CONNECTIONS,
-    "40": _AGAIN, "55": _AGAIN, "57": _AGAIN,
+    "25006": _PRIMARY, "25P03": _SILENT, "42501": _RIGHTS, "42P01": _MIGRATE, "42703": _MIGRATE, "53300": _CONNECTIONS,
+    "57P05": _SILENT, "40": _AGAIN, "55": _AGAIN, "57": _AGAIN,
 }  # fmt: skip
 # Who is refused at the door gets words and no code.
 _BY_WORDS = {
@@ -48,6 +50,13 @@ _BY_KAFKA_CODE = {
     KafkaError.LEADER_NOT_AVAILABLE: _KAFKA_LEADER,
     KafkaError.NOT_LEADER_FOR_PARTITION: _KAFKA_LEADER,
 }
+
+_FULL = "Make room on that disk, then try again."
+_BY_ERRNO = {
+    errno.EPIPE: "Whoever read what it says has gone; what it had done by then stays done.",
+    errno.ENOSPC: _FULL, errno.EDQUOT: _FULL,
+    errno.EMFILE: "Raise the number of files that it may open (ulimit -n), then try again.",
+}  # fmt: skip
 
 _POSTGRES = (django.db.Error, psycopg.Error)
 _TOLD = (Rejected, Retryable, KafkaException, OSError, *_POSTGRES)
@@ -104,6 +113,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _of_the_system(error: OSError) -> str:
+    if step := _BY_ERRNO.get(error.errno or 0):
+        return f"The system says: {error}. {step}"
     if error.filename is None:
         return f"The system says: {error}. Put that right, then try again."
     return f"{error.filename} cannot be used: {error.strerror}. Name a file that can."

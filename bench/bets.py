@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from backoffice.kernel.clock import microseconds
 from backoffice.kernel.ids import uuid7
 from backoffice.simulator.events.bets import (
     BetLeg,
@@ -16,7 +17,7 @@ from backoffice.simulator.events.bets import (
     bet_settled,
     bet_voided,
 )
-from backoffice.simulator.events.envelope import Event, Head, microseconds
+from backoffice.simulator.events.envelope import Event, Head
 
 BRANDS = ("northgate", "redcoin", "tipster", "vantage")
 LICENCES = (("MT", "EUR"), ("GB", "GBP"), ("SE", "SEK"), ("DE", "EUR"), ("DK", "DKK"))

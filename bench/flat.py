@@ -16,8 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 from psycopg import sql
 
+from backoffice.kernel.clock import microseconds
 from backoffice.kernel.ids import uuid7
-from backoffice.simulator.events.envelope import Event, Head, microseconds
+from backoffice.simulator.events.envelope import Event, Head
 from backoffice.simulator.events.wallet import stake_taken
 from backoffice.streams.store.projection import Stream
 from bench.bets import BRANDS, LICENCES

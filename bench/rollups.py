@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection as django_connection
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.metrics.selectors import active_players_by_jurisdiction
 from backoffice.metrics.windows import WINDOW, WINDOW_KEY, WINDOW_SUMS, bucketed
-from backoffice.simulator.events.envelope import Event, moment
+from backoffice.simulator.events.envelope import Event
 from backoffice.streams.consume.decoding import decode
 from backoffice.streams.database import connect
 from backoffice.streams.store.copying import table_shape
@@ -132,7 +133,7 @@ def recounted(events: Iterable[Event]) -> tuple[Sums, Sums]:
     amounts: Sums = Counter()
     for event in events:
         body: dict[str, Any] = event.body
-        minute = moment(body["occurred_at"]).replace(second=0, microsecond=0)
+        minute = at_microseconds(body["occurred_at"]).replace(second=0, microsecond=0)
         hour = minute.replace(minute=0)
         for metric, key, currency, amount in _counted(event.record, body):
             spans = {"ggr": minute, "ggr_hour": hour, "ggr_day": hour.replace(hour=0)} if metric == "ggr" else None

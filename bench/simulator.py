@@ -14,10 +14,9 @@ from django.conf import settings
 from django.test import override_settings
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.clock import SystemClock, microseconds
 from backoffice.reconcile.runs.run import reconcile
 from backoffice.simulator.durations import DAY, HOUR, MINUTE, SECOND
-from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator.engine import advance
 from backoffice.simulator.operator.running import level_for
 from backoffice.simulator.operator.slices import Slice

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from backoffice.live.board import Rows
 from backoffice.live.keys import key_of
-from backoffice.metrics.figures import Figure, Line, in_all, outcome_row, register, share
-from backoffice.metrics.selectors import Outcomes, active_players_by_jurisdiction
+from backoffice.metrics.figures import Figure, Line, attempts_row, in_all, register, share
+from backoffice.metrics.selectors import Attempts, active_players_by_jurisdiction
 
 from .selectors import logins
 
@@ -37,5 +37,5 @@ def _active_rows(active: Mapping[str, int]) -> Rows:
     return {key_of("active", jurisdiction): {"players": players} for jurisdiction, players in active.items()}
 
 
-def _login_rows(found: Outcomes) -> Rows:
-    return {"logins": outcome_row(found)}
+def _login_rows(found: Attempts) -> Rows:
+    return {"logins": attempts_row(found)}

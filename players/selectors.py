@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from backoffice.metrics import selectors
-from backoffice.metrics.selectors import HOUR, Outcomes
+from backoffice.metrics.selectors import HOUR, Attempts
 
 
-def logins(now: datetime, window: timedelta = HOUR) -> Outcomes:
+def logins(now: datetime, window: timedelta = HOUR) -> Attempts:
     counts = {key: count for key, _, count, _ in selectors.sums(now, window, "logins")}
-    return Outcomes(counts.get("succeeded", 0), counts.get("failed", 0))
+    return Attempts(counts.get("succeeded", 0), counts.get("failed", 0))

@@ -1,12 +1,15 @@
 """What every test can ask for: a database of its own, and a whole spine (topics, database, workers) of its own."""
 
+import faulthandler
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -15,6 +18,7 @@ from pytest_django import DjangoDbBlocker
 
 from backoffice.localstack.stack import Stack, running_stack
 from backoffice.streams.store import announcing
+from backoffice.streams.store.projection import STREAMS
 from tests import databases
 from tests.spine import Spine
 
@@ -34,11 +38,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.servers)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that even its time limit does not end costs its process and is named, not the hour of all others.
+
+    The limit is an exception in the main thread: one that waits in a library never gets it, and what ends the test may
+    wait for ever, too.
+    """
+    marker = item.get_closest_marker("timeout")
+    limit = float(marker.args[0] if marker else item.config.getini("timeout"))
+    told = item.config.stash[fault_handler_stderr_fd_key]
+    faulthandler.dump_traceback_later(2 * limit, exit=True, file=told)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 @pytest.fixture(autouse=True)
 def nothing_more_to_tell() -> Iterator[None]:
     """What a test stored in this process is told before it ends; the thread would speak on in the next one's name."""
     yield
     announcing.finish()
+
+
+@pytest.fixture(autouse=True)
+def streams_of_apps_alone() -> Iterator[None]:
+    """A stream that a test made would be read by all others in this process."""
+    yield
+    assert [name for name in STREAMS if not apps.is_installed(name)] == []
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The way of an event for one test: its own topics and database, workers in this process or beside it."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    NewPartitions,
     NewTopic,
     OffsetSpec,
     ResourceType,
@@ -86,6 +88,8 @@ class Spine:
                 replication,
             )
             spine._create_topics()
+            # The template may be older than what makes a job late.
+            spine.rows("UPDATE streams_clocked_job SET known_since = now() RETURNING name")
             with spine._exits:
                 yield spine
             spine._delete_topics()
@@ -149,8 +153,8 @@ class Spine:
     def worker(self, streams: str = "all", output: int | None = None, **environ: str) -> Process:
         """A Celery worker process; ended at the end of the spine if it still lives then."""
         command = [
-            sys.executable, "-m", "celery", "-A", "backoffice", "worker", "--streams", streams, "--pool", "threads",
-            "--concurrency", "1", "--without-mingle", "--without-gossip", "--hostname", f"{uuid4().hex}@test",
+            sys.executable, "-m", "celery", "-A", "backoffice", "worker", "--streams", streams,
+            "--without-mingle", "--without-gossip", "--hostname", f"{uuid4().hex}@test",
         ]  # fmt: skip
         process = subprocess.Popen(
             command, env=self.environ | environ, start_new_session=True, stdout=output, stderr=output
@@ -183,13 +187,15 @@ class Spine:
             for partition in range(self.partitions)
         }
         found: dict[TopicPartition, int] = {}
+        patience = itertools.count(0.1, 0.1)
 
         def told() -> bool:
             # A topic just made has no leader yet, nor has any just after the broker came back; and a client remembers
-            # for a while what it was told.
+            # for a while what it was told, or waits for seconds before it asks again.
             admin = AdminClient({**settings.KAFKA})
-            with suppress(KafkaException):
-                found.update({at: future.result(10).offset for at, future in admin.list_offsets(wanted).items()})
+            asked = admin.list_offsets(wanted, request_timeout=next(patience))
+            with suppress(KafkaException, TimeoutError):
+                found.update({at: future.result(10).offset for at, future in asked.items()})
             return len(found) == len(wanted)
 
         until(told, "Kafka tells where each partition ends")
@@ -219,6 +225,18 @@ class Spine:
         """Make one topic of the catalogue."""
         self._make([topic])
 
+    def add_partitions(self, topic: str, count: int) -> None:
+        """Give a topic of the catalogue so many partitions, and wait until they take messages."""
+        name, admin = f"{self.prefix}{topic}", AdminClient({**settings.KAFKA})
+        admin.create_partitions([NewPartitions(name, count)])[name].result(30)
+
+        # The broker answers before it has them.
+        def led() -> bool:
+            partitions = AdminClient({**settings.KAFKA}).list_topics(name, 10).topics[name].partitions
+            return len(partitions) == count and all(partition.leader >= 0 for partition in partitions.values())
+
+        until(led, f"{topic} has {count} partitions")
+
     def _create_topics(self) -> None:
         self._make([*TOPICS, *map(dead_letter_topic, TOPICS)])
 
@@ -233,7 +251,8 @@ class Spine:
         names = [f"{self.prefix}{name}" for name in (*TOPICS, *map(dead_letter_topic, TOPICS))]
         admin = AdminClient({**settings.KAFKA})
         for future in admin.delete_topics(names).values():
-            future.result(30)
+            # A broker that was frozen or away takes its time.
+            future.result(PATIENCE_SECONDS)
 
 
 def kill(process: Process) -> None:
@@ -255,6 +274,19 @@ def frozen(process: Process) -> Iterator[None]:
 def thaw(process: Process) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """The same of single processes."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def _is_end(message: Message) -> bool:

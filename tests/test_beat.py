@@ -81,3 +81,13 @@ def test_what_was_sent_is_not_sent_again_after_a_restart(tmp_path: Path, ahead: 
 
     assert sent(scheduler) == set()
     scheduler.close()
+
+
+def test_nothing_that_it_sends_expires_or_waits_by_its_clock(tmp_path: Path) -> None:
+    scheduler = beat(tmp_path)
+
+    ours = [entry.options or {} for entry in scheduler.schedule.values() if entry.name in NAMES]
+    # Each of these would be judged by the clock of the worker.
+    assert not any({"expires", "eta", "countdown"} & options.keys() for options in ours)
+    assert len(ours) == len(NAMES)
+    scheduler.close()

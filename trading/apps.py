@@ -1,3 +1,5 @@
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -9,8 +11,10 @@ class TradingConfig(AppConfig):
 
         from backoffice.metrics import silence
         from backoffice.streams.consume.halting import diverting
+        from backoffice.streams.tables import tidying
 
         from . import projections, reconciled, selectors  # noqa: F401 - importing registers projections
+        from .doubts import READ_AT, take_over
         from .figures import register_figures
         from .live import register_panels, register_publications
         from .models import FeedLimit, OfferRetention
@@ -18,6 +22,8 @@ class TradingConfig(AppConfig):
 
         silence.register("feeds", selectors.feeds)
         diverting.register("odds-feed", Providers())
+        for table in READ_AT:
+            tidying.register(table, partial(take_over, table))
         register_figures()
         register_publications()
         register_panels()

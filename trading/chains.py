@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from backoffice.reconcile.declared import Heard
-from backoffice.reconcile.differences import Difference, Weight
+from backoffice.reconcile.differences import Difference, Found, Unjudged, Weight
 from backoffice.reconcile.messages.reading import Event
 
-from .letters import BETS, MAY_TELL, Letters, told_by_all
+from .letters import BETS, MAY_TELL, OF_BETS, UNDER_WAY, Letters, told_by_all
 
 STEPS = ("BetSettled", "BetCashedOut", "BetResettled", "BetVoided")
 UNPLACED = "unplaced"
@@ -77,20 +77,21 @@ class _Step:
     faults: frozenset[str]
 
 
-def at_odds(heard: Heard) -> Iterator[Difference]:
+def at_odds(heard: Heard) -> Iterator[Found]:
     """Steps that do not go with their bet, as it was placed, or with the step before.
 
     A bet that is not there may be under way, and where the log has lost something nobody can say; what a dead letter of
-    the player may tell is known. All else is looked at as far as no partition lags.
+    the player may tell is known. All else is judged as far as no partition lags.
     """
-    told, until = heard.told_until(BETS), told_by_all(heard.told_until, [BETS])
+    told, until = heard.told_until(*OF_BETS), told_by_all(heard.told_until, [OF_BETS])
     for step in _steps(heard):
         letters = Letters(heard.cursor, step.player_id, until, (BETS,))
+        is_told = told is not None and step.at <= told
         if UNPLACED in step.faults and not (heard.is_whole and until is not None and step.at < until):
-            continue
-        if told is not None and step.at <= told:
-            has_letters = step.faults <= _OF_MISSING and letters.may_tell_of(step.bet_id)
-            yield _told(heard, step, has_letters=has_letters)
+            is_told = False
+        has_letters = is_told and step.faults <= _OF_MISSING and letters.may_tell_of(step.bet_id)
+        found = _told(heard, step, has_letters=has_letters)
+        yield found if is_told else Unjudged.of(found, UNDER_WAY)
 
 
 def _told(heard: Heard, step: _Step, *, has_letters: bool) -> Difference:

@@ -166,13 +166,17 @@ def _placed(bet: Bet, legs: list[Leg], named: Names) -> PlacedBet:
 
 @dataclass(frozen=True)
 class Status:
-    """A status that a market took; ``id`` is greater than that of the one before it."""
+    """A status that a market took; ``id`` is greater than that of the one before it.
+
+    One that ``is_late`` was stored after a newer update of the market: it had that status, and says nothing of now.
+    """
 
     id: int
     market_id: str
     status: str
     version: int
     changed_at: datetime
+    is_late: bool
 
 
 def newest_statuses(sport_event_id: str, count: int) -> list[Status]:
@@ -183,8 +187,8 @@ def newest_statuses(sport_event_id: str, count: int) -> list[Status]:
 def statuses_since(sport_event_id: str, after: int) -> list[Status]:
     """Those with greater ids, oldest first.
 
-    All of an event come through one partition, which one worker stores at a time: what becomes visible later has a
-    greater id.
+    Whoever stores updates of an event has the event's row until the commit, and draws ids after that: what becomes
+    visible later has a greater id, through whichever partitions and workers it comes.
     """
     return list(map(_status, _changes(sport_event_id).filter(id__gt=after).order_by("id")))
 
@@ -194,4 +198,4 @@ def _changes(sport_event_id: str) -> QuerySet[StatusChange]:
 
 
 def _status(row: StatusChange) -> Status:
-    return Status(row.pk, row.market_id, row.status, row.version, row.version_at)
+    return Status(row.pk, row.market_id, row.status, row.version, row.version_at, row.is_late)

@@ -1,19 +1,23 @@
 """What may be missing of a bet and is no fault yet: messages under way, and those among the dead letters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
+from backoffice.reconcile.declared import Source, ToldUntil
+
 BETS, TRANSACTIONS = "bet-events", "wallet-transactions"
+OF_BETS = ("trading", BETS)
+UNDER_WAY = "not all that it goes by need have come"
 MAY_TELL = " There are dead letters of this player, which may tell why."
 
 
-def told_by_all(told_until: Callable[[str], datetime | None], topics: Sequence[str]) -> datetime | None:
-    """Up to when all of these topics have told of one thing, however far apart; None where one has not begun."""
-    until = [told_until(topic) for topic in topics]
+def told_by_all(told_until: ToldUntil, sources: Sequence[Source]) -> datetime | None:
+    """Up to when all of these have told of one thing, however far apart; None where one has not begun."""
+    until = [told_until(*source) for source in sources]
     if None in until:
         return None
     return min(at for at in until if at is not None) - timedelta(seconds=settings.RECONCILE["topics_apart"])
@@ -32,7 +36,7 @@ class Letters:
     until: datetime | None
     topics: tuple[str, ...] = (BETS, TRANSACTIONS)
 
-    def may_tell_of(self, bet_id: str | None) -> bool:
+    def may_tell_of(self, bet_id: str) -> bool:
         self.cursor.execute(
             # A producer may write ids in capitals; in a bad message they are letters among others.
             "SELECT EXISTS (SELECT 1 FROM streams_deadletter WHERE topic = ANY(%s)"

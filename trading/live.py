@@ -1,15 +1,16 @@
 """What of trading can be watched live: prices and statuses of an event, the market to show first, the last bets."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial, reduce
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from backoffice.access.roles import COMPLIANCE, OPERATIONS, TRADER, grant
-from backoffice.kernel.clock import SystemClock, milliseconds
+from backoffice.kernel.clock import SystemClock, at_microseconds, microseconds, milliseconds
 from backoffice.live import panels
 from backoffice.live.board import Reading, Row, Rows
 from backoffice.live.bus import publish
@@ -21,6 +22,7 @@ from backoffice.live.tail import Page
 from backoffice.streams.store.announcing import Events, after_commit
 
 from . import journal, selectors
+from .doubts import Doubts, Telling, doubts, told_at
 from .journal import PlacedBet, Positions, Status
 from .projections import UPDATE_ORDER, markets, status_changes
 from .selectors import MarketState, Quote
@@ -33,13 +35,12 @@ PRICES_PACE = 0.02
 # A batch with more market updates than this is a backlog that is caught up with; whoever watches reads Postgres.
 MOST_UPDATES = 300
 # What workers tell of a market beside what is shown of it: of whom it is, and when it was told (microseconds).
-JUDGED_BY = ("provider", "told")
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+JUDGED_BY = ("provider", "subscription", "run", "told", "dated")
 
 
 def prices(sport_event_id: str) -> Reading:
     """The markets of an event and their outcomes, each a row; what is told of them is judged as these were."""
-    doubted = selectors.doubted_until()
+    doubted = doubts()
     found = selectors.markets_of(sport_event_id, doubted)
     rows = {key: row for market in found for key, row in market_rows(market).items()}
     return Reading(rows, partial(as_shown, doubted))
@@ -104,7 +105,7 @@ def statuses(sport_event_id: str, after: int | None) -> Page[int]:
 def _status_row(status: Status) -> Row:
     return {
         "market": status.market_id, "status": status.status, "at": milliseconds(status.changed_at),
-        "version": status.version,
+        "version": status.version, "late": status.is_late,
     }  # fmt: skip
 
 
@@ -115,6 +116,8 @@ def announcement(events: Events) -> Said:
     said: dict[str, Any] = {}
     if "BetPlaced" in events:
         said["ticker"] = None
+    if "FeedBegan" in events:
+        said["prices:*"] = None
     updates = events.get("MarketUpdate")
     if updates is not None and updates.num_rows > MOST_UPDATES:
         for event in pc.unique(updates["sport_event_id"]).to_pylist():
@@ -122,9 +125,15 @@ def announcement(events: Events) -> Said:
     elif updates is not None:
         said |= _told_prices(updates)
         for run in status_changes(updates).to_pylist():
-            hint = {run["market_id"]: {"status": run["status"]}}
-            said.setdefault(f"statuses:{run['sport_event_id']}", []).append((run["market_id"], hint))
+            said.setdefault(f"statuses:{run['sport_event_id']}", []).append((run["market_id"], _hint(run)))
     return said
+
+
+def _hint(run: Mapping[str, Any]) -> Rows:
+    """That a market had a status, and by which update."""
+    logged = milliseconds(_utc(run["version_logged_at"]))
+    row: Row = {"status": run["status"], "version": run["version"], "logged": logged, "offset": run["version_offset"]}
+    return {run["market_id"]: row}
 
 
 def _told_prices(updates: pa.Table) -> Said:
@@ -161,9 +170,13 @@ def _told_rows(market: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]])
         _utc(market["version_at"]), _utc(market["version_logged_at"]), market["version_offset"],
         tuple(Quote(**outcome) for outcome in outcomes),
     )  # fmt: skip
-    told_at = _utc(market["version_taken_at"] or market["version_logged_at"])
+    times = (market[name] and _utc(market[name]) for name in ("version_appended_at", "version_taken_at"))
     rows = market_rows(state)
-    rows[key_of(state.id)] |= dict(zip(JUDGED_BY, (market["provider"], (told_at - EPOCH) // MICROSECOND), strict=True))
+    judged_by = (
+        market["provider"], market["subscription"], market["run"] and str(UUID(bytes=market["run"])),
+        *map(microseconds, told_at(*times)),
+    )  # fmt: skip
+    rows[key_of(state.id)] |= dict(zip(JUDGED_BY, judged_by, strict=True))
     return rows
 
 
@@ -172,19 +185,21 @@ def _utc(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC)
 
 
-def as_shown(doubted: Mapping[str, datetime], rows: Rows) -> Rows:
+def as_shown(doubted: Doubts, rows: Rows) -> Rows:
     """A market as it was told (`_told_rows`) as the selectors show it: by who is ``doubted`` in the same reading as all
     else that is shown, for a worker may not know yet who was suspended a moment ago.
     """
     return {key: row if "market" in row else _judged(doubted, row) for key, row in rows.items()}
 
 
-def _judged(doubted: Mapping[str, datetime], row: Row) -> Row:
+def _judged(doubted: Doubts, row: Row) -> Row:
     shown = {name: value for name, value in row.items() if name not in JUDGED_BY}
-    provider, told = (row.get(name) for name in JUDGED_BY)
+    provider, subscription, run, told, dated = (row.get(name) for name in JUDGED_BY)
     # What does not say by whom and when it was told is not believed.
-    if isinstance(provider, str) and isinstance(told, int):
-        is_doubted = selectors.is_doubted(doubted, provider, EPOCH + told * MICROSECOND)
+    if isinstance(provider, str) and isinstance(told, int) and isinstance(dated, int):
+        of, by = str(subscription or ""), UUID(str(run)) if run else None
+        times = (at_microseconds(at) for at in (told, dated))
+        is_doubted = doubted.cover(Telling(provider, of, by, *times))
     else:
         is_doubted = True
     return shown | {"status": selectors.shown_status(str(row["status"]), is_doubted)}

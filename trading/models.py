@@ -35,8 +35,9 @@ class SportEvent(models.Model):
 class Market(models.Model):
     """A market in its newest version. Traded volume in minor units of the currency.
 
-    ``version_taken_at`` is when we read that, by our own clock, where the log does not tell when it took it. A rebuild
-    cannot know.
+    ``version_appended_at`` is when the broker took that itself (null: the log does not tell), ``version_taken_at`` when
+    we read it: see `doubts.TOLD_AT`. ``subscription`` is which feed of the provider tells it, where several do, and
+    ``run`` is the run of that (`FeedRun`) which told this version, where its runs say that they begin.
     """
 
     id = models.TextField(primary_key=True)
@@ -55,21 +56,40 @@ class Market(models.Model):
     version_at = models.DateTimeField()
     version_logged_at = models.DateTimeField()
     version_offset = models.BigIntegerField()
+    version_appended_at = models.DateTimeField(null=True)
     version_taken_at = models.DateTimeField(null=True)
+    subscription = models.TextField(null=True)
+    run = models.UUIDField(null=True)
 
     class Meta:
         # Of a column that an update leaves alone: with version_at in it, each of thousands of updates a second would
         # write the index too.
         indexes = [
             models.Index(
-                fields=["sport_event_id"],
-                condition=models.Q(status__in=["open", "suspended"]),
-                name="live_markets",
-            )
+                fields=["sport_event_id"], condition=models.Q(status__in=["open", "suspended"]), name="live_markets"
+            ),
+            models.Index(fields=["run"], condition=models.Q(run__isnull=False), name="markets_by_run"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class FeedRun(models.Model):
+    """The newest run of a feed, by the order of the log; what it tells of its markets bears its id, ``run``.
+
+    It is of all markets of the provider where ``subscription`` is empty, else of those told under that name.
+    """
+
+    pk = models.CompositePrimaryKey("provider", "subscription")
+    provider = models.TextField()
+    subscription = models.TextField()
+    run = models.UUIDField()
+    began_at = models.DateTimeField()
+    began_logged_at = models.DateTimeField()
+    began_offset = models.BigIntegerField()
+    began_appended_at = models.DateTimeField(null=True)
+    began_taken_at = models.DateTimeField(null=True)
 
 
 class FeedLimit(models.Model):
@@ -151,9 +171,12 @@ class OutcomesNow(models.Manager["Outcome"]):
 class StatusChange(models.Model):
     """That a market took another status: every one, in the order of ``id``, also where several came in one batch.
 
-    The projection adds each market's runs of equal status in a batch; the trigger passes over those that say nothing
-    new, by the market as it was before the batch (the projection of markets comes later in the transaction). Kept for
-    `KEEP_STATUS_CHANGES_DAYS` of the settings.
+    The projection adds the ends of each market's runs of equal status in a batch; the trigger passes over those that
+    say nothing new, by the market as it was before the batch (the projection of markets comes later in the
+    transaction). What is stored after a newer update of its market ``is_late``: a status that the market had, where
+    the change before it in the order of updates is to another one. The others, in that order, lead to the status that
+    the market has. Kept for `KEEP_STATUS_CHANGES_DAYS` of the settings. Rows that are older than the columns
+    ``source_…`` do not tell where they come from.
     """
 
     market_id = models.TextField()
@@ -163,6 +186,10 @@ class StatusChange(models.Model):
     version_logged_at = models.DateTimeField()
     version_offset = models.BigIntegerField()
     status = models.TextField()
+    source_generation = models.SmallIntegerField(null=True)
+    source_partition = models.SmallIntegerField(null=True)
+    source_offset = models.BigIntegerField(null=True)
+    is_late = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -170,31 +197,35 @@ class StatusChange(models.Model):
                 fields=["market_id", "version", "version_logged_at", "version_offset"], name="one_status_of_an_update"
             )
         ]
-        indexes = [models.Index(fields=["sport_event_id", "id"], name="status_changes_of_event")]
+        indexes = [
+            models.Index(fields=["sport_event_id", "id"], name="status_changes_of_event"),
+            by_source("status_changes_by_source"),
+        ]
         triggers = [
             pgtrigger.Trigger(
-                name="changes_only",
-                when=pgtrigger.Before,
-                operation=pgtrigger.Insert,
+                name="changes_only", when=pgtrigger.Before, operation=pgtrigger.Insert,
                 declare=[("market", "record"), ("latest", "record")],
                 func="""
                     SELECT version, version_logged_at, version_offset, status INTO market
                     FROM trading_market WHERE id = NEW.market_id;
                     IF (market.version, market.version_logged_at, market.version_offset)
-                        >= (NEW.version, NEW.version_logged_at, NEW.version_offset) THEN RETURN NULL; END IF;
+                        = (NEW.version, NEW.version_logged_at, NEW.version_offset) THEN RETURN NULL; END IF;
+                    NEW.is_late := coalesce((market.version, market.version_logged_at, market.version_offset)
+                        > (NEW.version, NEW.version_logged_at, NEW.version_offset), false);
                     SELECT version, version_logged_at, version_offset, status INTO latest
                     FROM trading_statuschange WHERE market_id = NEW.market_id
                     AND (version, version_logged_at, version_offset)
                         < (NEW.version, NEW.version_logged_at, NEW.version_offset)
                     ORDER BY version DESC, version_logged_at DESC, version_offset DESC LIMIT 1;
-                    IF market.version IS NULL OR (latest.version, latest.version_logged_at, latest.version_offset)
+                    IF NEW.is_late OR market.version IS NULL
+                        OR (latest.version, latest.version_logged_at, latest.version_offset)
                         > (market.version, market.version_logged_at, market.version_offset)
                         THEN market := latest; END IF;
                     IF market.status = NEW.status THEN RETURN NULL; END IF;
                     RETURN NEW;
                 """,
             )
-        ]
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.market_id} {self.status}"
@@ -303,9 +334,8 @@ class Bet(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["player_id", "occurred_at"], name="bets_of_player"),
-            by_source("bets_by_source"),
-            by_time("bets_by_time"),
-        ]
+            by_source("bets_by_source"), by_time("bets_by_time"),
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return str(self.id)
@@ -362,9 +392,8 @@ class Settlement(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["bet_id", "settlement_no"], name="settlements_of_bet"),
-            by_source("settlements_by_source"),
-            by_time("settlements_by_time"),
-        ]
+            by_source("settlements_by_source"), by_time("settlements_by_time"),
+        ]  # fmt: skip
         triggers = IMMUTABLE
 
     def __str__(self) -> str:

@@ -12,10 +12,10 @@ from datetime import datetime
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.reconcile.declared import Look
-from backoffice.reconcile.differences import Difference, Weight
-from wallet.reconciled import moved_by_bet, owners_of
+from backoffice.reconcile.differences import Difference, Found, Unjudged, Weight
+from wallet.reconciled import OF_MONEY, moved_by_bet, owners_of
 
-from .letters import BETS, MAY_TELL, TRANSACTIONS, Letters, told_by_all
+from .letters import BETS, MAY_TELL, OF_BETS, UNDER_WAY, Letters, told_by_all
 
 OF_A_BET = "What the ledger holds for this bet is not its stake while it is open, and nothing once it is over."
 OF_THE_ACCOUNT = "The balance of open bets is not what the transfers to and from it come to."
@@ -38,8 +38,13 @@ class _Bet:
     def is_held(self) -> bool:
         return self.is_moneyless or self.held == self.staked
 
+    @property
+    def may_lack(self) -> bool:
+        """Whether it may be for a message that is missing: none takes more than the stake of an open bet."""
+        return self.held < self.staked or not self.staked
 
-def explained(look: Look, account: str, balance: int) -> Iterator[Difference]:
+
+def explained(look: Look, account: str, balance: int) -> Iterator[Found]:
     """Bets whose stakes the ledger does not hold, and the account if its balance is not that of its transfers.
 
     A bet of which one topic may not have told yet is left to a later look; where dead letters of the player may be what
@@ -49,16 +54,20 @@ def explained(look: Look, account: str, balance: int) -> Iterator[Difference]:
     player = _player(look.cursor, account)
     if player is None:
         return
-    until = told_by_all(look.told_until, [BETS, TRANSACTIONS])
+    until = told_by_all(look.told_until, [OF_BETS, OF_MONEY])
     letters = Letters(look.cursor, player[0], until)
     bets = list(_bets(look.cursor, account, *player))
     for bet in bets:
-        if not bet.is_held and until is not None and bet.told_at < until:
+        if not bet.is_held:
+            is_told = until is not None and bet.told_at < until
+            has_letters = is_told and bet.may_lack and letters.may_tell_of(bet.bet_id)
             stands = {"staked": bet.staked, "held": bet.held}
-            yield _told(f"bet_id={bet.bet_id}", OF_A_BET, stands, has_letters=letters.may_tell_of(bet.bet_id))
+            found = _told(f"bet_id={bet.bet_id}", OF_A_BET, stands, has_letters=has_letters)
+            yield found if is_told else Unjudged.of(found, UNDER_WAY)
     if beyond := balance - sum(bet.held for bet in bets):
         stands = {"held beyond the transfers": beyond}
-        yield _told(f"account_id={account}", OF_THE_ACCOUNT, stands, has_letters=letters.may_tell_of(None))
+        # The balance and the transfers are of the same messages.
+        yield _told(f"account_id={account}", OF_THE_ACCOUNT, stands, has_letters=False)
 
 
 def _player(cursor: CursorWrapper, account: str) -> tuple[str, str] | None:

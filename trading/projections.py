@@ -15,6 +15,7 @@ from backoffice.metrics.windows import (
     track_activity,
     with_longer_spans,
 )
+from backoffice.streams.store.folding import last_of_run
 from backoffice.streams.store.projection import Stream, constant, renamed, stamped, standing, where
 
 BETS, ODDS, PRICES = "bet-events", "odds-feed", "market-prices"
@@ -22,6 +23,7 @@ WHOSE = ("bet_id", "player_id", "brand", "jurisdiction", "currency")
 VERSION = ("version", *standing("version"))
 # What tells when an event happened and where it stands in the log.
 _WHEN = ("occurred_at", "logged_at", "logged_offset")
+SOURCE = ("source_generation", "source_partition", "source_offset")
 # In which updates of a market follow one another, as events tell of it.
 UPDATE_ORDER = ("market_id", "version", "logged_at", "logged_offset")
 
@@ -142,30 +144,38 @@ def sport_events(events: pa.Table) -> pa.Table:
 
 @trading.project("MarketUpdate", into="trading_statuschange", key=("market_id", *VERSION), once=True)
 def status_changes(events: pa.Table) -> pa.Table:
-    """The first update of each run of one status. Before the markets are stored: what is no change is left out by what
-    they were.
+    """The first and the last update of each run of one status: a run that began before what the market was told last
+    has to be seen to go on behind it. Before the markets are stored: what is no change is left out by what they were.
+    After the sport events: whoever stores another update of one waits there, and finds what was stored here.
     """
-    ordered = events.take(pc.sort_indices(events, [(name, "ascending") for name in UPDATE_ORDER]))
-    market, status = (ordered[name].combine_chunks() for name in ("market_id", "status"))
-    changes = pc.or_(pc.not_equal(market[:-1], market[1:]), pc.not_equal(status[:-1], status[1:]))
-    first = pa.array([True] * min(1, ordered.num_rows), pa.bool_())
-    runs = ordered.filter(pa.concat_arrays([first, changes]))
-    return _versioned(runs.select(["market_id", "sport_event_id", "version", "status", *_WHEN]))
+    ordered = events.take(pc.sort_indices(events, [(name, "ascending") for name in UPDATE_ORDER])).combine_chunks()
+    # Of several at one place that which the market takes.
+    told = ordered.filter(pa.array(last_of_run(ordered, UPDATE_ORDER)))
+    is_last = last_of_run(told, ("market_id", "status"))
+    is_first = np.roll(is_last, 1)
+    runs = told.filter(pa.array(is_first | is_last))
+    return _versioned(runs.select(["market_id", "sport_event_id", "version", "status", *SOURCE, *_WHEN]))
 
 
 @trading.project("MarketUpdate", into="trading_market", key="id", newest_by=VERSION)
 def markets(events: pa.Table) -> pa.Table:
     known = (
         "sport_event_id", "provider", "line", "status", "is_in_play", "bet_delay", "winners", "currency",
-        "traded_volume", "version",
+        "traded_volume", "version", "subscription", "run",
     )  # fmt: skip
     named = {"id": "market_id", "type": "market_type", "name": "market_name"} | {name: name for name in known}
-    return stamped(renamed(events, **named), events, "version").append_column("version_taken_at", events["taken_at"])
+    return _told(stamped(renamed(events, **named), events, "version"), events, "version")
 
 
 @trading.project("MarketUpdate", into="trading_outcome", key=("market_id", "outcome_id"), newest_by=VERSION)
 def outcomes(events: pa.Table) -> pa.Table:
     return _versioned(exploded(events, "outcomes", keep=("market_id", "version", *_WHEN)))
+
+
+@trading.project("FeedBegan", into="trading_feedrun", key=("provider", "subscription"), newest_by=standing("began"))
+def feed_runs(events: pa.Table) -> pa.Table:
+    rows = renamed(events, provider="provider", subscription="subscription", run="event_id")
+    return _told(stamped(rows, events, "began"), events, "began")
 
 
 @trading.project("MarketPrice", into="trading_offer", key="market_id", newest_by=VERSION)
@@ -177,6 +187,13 @@ def offers(events: pa.Table) -> pa.Table:
 @trading.project("MarketPrice", into="trading_price", key=("market_id", "outcome_id"), newest_by=VERSION)
 def prices(events: pa.Table) -> pa.Table:
     return _versioned(exploded(events, "prices", keep=("market_id", "version", *_WHEN)))
+
+
+def _told(rows: pa.Table, events: pa.Table, name: str) -> pa.Table:
+    """The rows with when the broker took their messages and when we read them, which is judged and orders nothing."""
+    for column in ("appended_at", "taken_at"):
+        rows = rows.append_column(f"{name}_{column}", events[column])
+    return rows
 
 
 def _versioned(rows: pa.Table) -> pa.Table:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from psycopg import sql
 
 from backoffice.contracts.catalogue import TOPICS
@@ -22,14 +23,16 @@ from backoffice.reconcile.declared import (
     same,
     standing,
 )
-from backoffice.reconcile.differences import Difference
+from backoffice.reconcile.differences import Found
 from backoffice.reconcile.messages.reading import Event
-from wallet.reconciled import player_account
+from wallet.reconciled import OF_MONEY, player_account
 
 from . import chains, open_bets, payouts
-from .invariants import broken_sequences
+from .invariants import broken_sequences, without_source
+from .letters import OF_BETS
 
-BETS, ODDS, TRANSACTIONS = "bet-events", "odds-feed", "wallet-transactions"
+BETS, ODDS = "bet-events", "odds-feed"
+_OF_ODDS = ("trading", ODDS)
 OPEN_BETS = "open bets"
 _VERSION = ("version", *standing("version"))
 _AT = {"version_at": "at"}
@@ -48,9 +51,13 @@ _STATES = (
           same("provider sport competition starts_at") | {"name": "event_name", "seen_at": "at"}),
     State("market", ("MarketUpdate",), "trading_market", {"id": "market_id"}, _VERSION,
           same("sport_event_id provider line status is_in_play bet_delay winners currency traded_volume")
-          | {"type": "market_type", "name": "market_name"} | _AT),
+          | same("subscription run") | {"type": "market_type", "name": "market_name"}
+          | {"version_appended_at": "appended_at"} | _AT),
     State("outcome", ("MarketUpdate",), "trading_outcome", same("market_id outcome_id"), _VERSION,
           same("name status back_odds back_size lay_odds lay_size last_odds") | _AT, each="outcomes"),
+    State("feed_run", ("FeedBegan",), "trading_feedrun", same("provider subscription"), standing("began"),
+          {"run": "event_id", "began_at": "at", "began_appended_at": "appended_at"},
+          kept=lambda: settings.FEED_RUNS_KEPT),
     State("offer", ("MarketPrice",), "trading_offer", same("market_id"), _VERSION,
           same("sport_event_id status is_in_play margin_ppm method") | _AT, forgets=True),
     State("price", ("MarketPrice",), "trading_price", same("market_id outcome_id"), _VERSION,
@@ -90,7 +97,7 @@ def _open_bets(record: str, event: Event) -> Iterator[Entry]:
         yield account, None, event["stake"], 0
 
 
-def _held_open(look: Look) -> Iterator[Difference]:
+def _held_open(look: Look) -> Iterator[Found]:
     """The ledger's accounts of open bets hold the stakes of the open bets, as far as both topics have told of them."""
     look.cursor.execute(
         sql.SQL(
@@ -115,7 +122,7 @@ TRADING = Description(
     states=_STATES,
     links=(Link("legs", BETS, ("BetPlaced",), "trading_bet", "id", "trading_leg", "bet_id", ("bet_id", *_LEG), _legs),),
     traces=(
-        Trace("statuses", ODDS, ("MarketUpdate",), "trading_statuschange", "market_id", standing("version"),
+        Trace("statuses", ODDS, ("MarketUpdate",), "trading_statuschange", "market_id",
               same("market_id sport_event_id version status") | _AT
               | {"version_logged_at": "logged_at", "version_offset": "logged_offset"}),
     ),
@@ -141,14 +148,15 @@ TRADING = Description(
     books=(Book(OPEN_BETS, BETS, _open_bets),),
     invariants=(
         Invariant(
-            OPEN_BETS, "wallet_balance", ("account_id",), (BETS, TRANSACTIONS), _held_open, needs_all=True
+            OPEN_BETS, "wallet_balance", ("account_id",), (OF_BETS, OF_MONEY), _held_open, needs_all=True
         ),
-        Invariant("payouts", "trading_bet", ("id",), (BETS, TRANSACTIONS), payouts.paid_otherwise, needs_all=True),
+        Invariant("payouts", "trading_bet", ("id",), (OF_BETS, OF_MONEY), payouts.paid_otherwise, needs_all=True),
         Invariant(
-            "bets of money", "wallet_transaction", ("event_id",), (BETS, TRANSACTIONS), payouts.moved_for_none,
+            "bets of money", "wallet_transaction", ("event_id",), (OF_BETS, OF_MONEY), payouts.moved_for_none,
             needs_all=True,
         ),
-        Invariant("statuses", "trading_statuschange", ("market_id",), (ODDS,), broken_sequences),
+        Invariant("statuses", "trading_statuschange", ("market_id",), (_OF_ODDS,), broken_sequences),
+        Invariant("sources", "trading_statuschange", ("market_id",), (_OF_ODDS,), without_source),
     ),
     agreements=(Agreement(BETS, chains.STEPS, chains.at_odds),),
 )  # fmt: skip

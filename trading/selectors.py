@@ -3,28 +3,26 @@
 Amounts are minor units, odds thousandths.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce, JSONObject, Least
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, JSONObject
 from django.db.models.lookups import GreaterThan
 
 from backoffice.metrics.silence import Silent, Source
 from backoffice.streams.clocks import furthest
 
-from .models import FeedLimit, Market, Outcome, ProviderSuspension, SportEvent
+from .doubts import DATED_AT, OF_ALL, OWN, TOLD_AT, Doubts, Telling, doubts, is_shut, shutting
+from .models import FeedLimit, FeedRun, Market, Outcome, SportEvent
 
 # Feeds that tell of real matches; every other provider is the simulator's.
 REAL_PROVIDERS = ("betfair",)
 TRADED = ("open", "suspended")
 _OPEN = Q(status="open")
-# When a market was last told: when the log took that; where the log does not tell, when we read it.
-TOLD_AT = Coalesce("version_taken_at", "version_logged_at")
-EVER = datetime.max.replace(tzinfo=UTC)
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOVING = timedelta(minutes=2)
 MOST_MARKETS = 400
 # So many silent markets are named; the rest is counted.
@@ -45,7 +43,7 @@ class Quote:
     last_odds: int | None = None
 
 
-QUOTED = tuple(field.name for field in fields(Quote))
+QUOTED = tuple(each.name for each in fields(Quote))
 
 
 @dataclass(frozen=True)
@@ -82,23 +80,31 @@ class Featured:
     is_real: bool
 
 
-def markets_of(sport_event_id: str, doubted: Mapping[str, datetime] | None = None) -> list[MarketState]:
+def markets_of(sport_event_id: str, doubted: Doubts | None = None) -> list[MarketState]:
     """The markets of a sport event with their outcomes, in the order of their ids.
 
     In one statement: with two, the outcomes could be of a later update than their market. Who is ``doubted`` is read
     before it, unless it is given; whoever changes that tells all who watch to read again.
     """
     if doubted is None:
-        doubted = doubted_until()
+        doubted = doubts()
     outcomes = Outcome.objects.filter(market_id=OuterRef("id")).order_by("outcome_id")
     quotes = ArraySubquery(outcomes.values(quote=JSONObject(**{name: name for name in QUOTED})))
-    markets = Market.objects.filter(sport_event_id=sport_event_id).order_by("id").annotate(quotes=quotes)
+    markets = (
+        Market.objects.filter(sport_event_id=sport_event_id)
+        .order_by("id")
+        .annotate(quotes=quotes, told_at=TOLD_AT, dated_at=DATED_AT)
+    )
     return [
         MarketState(
             market.id, market.name, market.type, market.line,
             shown_status(
                 market.status,
-                is_doubted(doubted, market.provider, market.version_taken_at or market.version_logged_at),
+                doubted.cover(
+                    Telling(
+                        market.provider, market.subscription or "", market.run, market.told_at, market.dated_at
+                    )
+                ),
             ),
             market.is_in_play, market.bet_delay, market.currency, market.traded_volume, market.version,
             market.version_at, market.version_logged_at, market.version_offset,
@@ -106,27 +112,6 @@ def markets_of(sport_event_id: str, doubted: Mapping[str, datetime] | None = Non
         )
         for market in markets[:MOST_MARKETS]
     ]  # fmt: skip
-
-
-def doubted_until() -> dict[str, datetime]:
-    """For each provider that was ever suspended: up to which moment nothing is believed that was told of its markets
-    (`TOLD_AT`); `EVER` while too many of its messages are bad, or nothing comes of it.
-
-    That a provider is heard again says nothing of a market that was told before: its prices are as old as ever, and
-    what was bad may have been about it. Before a silence nothing was missed, so what came since it was noticed counts;
-    of bad messages the last may have come just before it was over.
-    """
-    missed = Case(
-        When(ended_at=None, then=Value(EVER)),
-        When(cause=ProviderSuspension.Cause.SILENCE, then=Least("since", "ended_at")),
-        default=F("ended_at"),
-    )  # fmt: skip
-    return dict(ProviderSuspension.objects.values_list("provider").annotate(until=Max(missed)))
-
-
-def is_doubted(doubted: Mapping[str, datetime], provider: str, told_at: datetime) -> bool:
-    """Whether a market is not to be believed that was last told at a moment (`TOLD_AT`), by `doubted_until`."""
-    return provider in doubted and told_at <= doubted[provider]
 
 
 def shown_status(status: str, is_doubted: bool) -> str:
@@ -181,8 +166,7 @@ def unheard_providers(now: datetime) -> list[Unheard]:
         starting = SportEvent.objects.filter(id=OuterRef("sport_event_id"), starts_at__lte=now + limit.soon)
         playing = Q(status="open", is_in_play=True)
         rows = live.values_list("provider").annotate(
-            heard_at=Max(TOLD_AT, filter=_is_past(now), default=Value(NEVER)),
-            in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
+            heard_at=Max("told_at"), in_play=Count("id", filter=playing), markets=Count("id", filter=_OPEN),
             due=Count("id", filter=playing | (_OPEN & Q(Exists(starting)))),
         )  # fmt: skip
         for provider, heard_at, in_play, markets, due in rows:
@@ -193,21 +177,19 @@ def unheard_providers(now: datetime) -> list[Unheard]:
 
 
 def _by_limit(now: datetime) -> Iterator[tuple[FeedLimit, QuerySet[Market]]]:
-    """Each limit that is valid, with the undecided markets of the providers that it is for."""
+    """Each limit that is valid, with the undecided markets of the providers that it is for; without those that are shut
+    by a run which has told something since: it may tell no more of them because they are over."""
+    telling = Exists(Market.objects.filter(run=OuterRef("run")))
     limits = feed_limits(now)
     for provider, limit in limits.items():
         own = Q(provider=provider) if provider else ~Q(provider__in=[name for name in limits if name])
-        yield limit, Market.objects.filter(own, status__in=TRADED)
+        undecided = Market.objects.filter(own, status__in=TRADED).annotate(told_at=TOLD_AT, dated_at=DATED_AT)
+        yield limit, undecided.filter(~is_shut(by=telling))
 
 
-def heard_since(provider: str, moment: datetime, now: datetime) -> bool:
-    """Whether anything of a provider was told after a moment, and it is stored."""
-    return Market.objects.filter(_is_past(now), GreaterThan(TOLD_AT, moment), provider=provider).exists()
-
-
-def _is_past(now: datetime) -> Q:
-    """That a market was not read at a time that is still to come, by the clock of a worker that was ahead."""
-    return Q(version_taken_at=None) | Q(version_taken_at__lte=furthest(now))
+def heard_since(provider: str, moment: datetime) -> bool:
+    """Whether anything of a provider was told after a moment for certain, whichever clocks say so, and it is stored."""
+    return Market.objects.filter(GreaterThan(TOLD_AT, furthest(moment)), provider=provider).exists()
 
 
 def feed_limits(now: datetime) -> dict[str, FeedLimit]:
@@ -231,17 +213,43 @@ def _heard(live: QuerySet[Market], limit: FeedLimit, now: datetime) -> list[Sour
     )
     silent = kept.filter(watched & late).order_by("version_at", "id")
     return [
-        Source(provider, heard_at, limit.any_market, count, late_count, _longest(silent, provider, limit, late_count))
+        Source(
+            provider, heard_at, limit.any_market, count, late_count,
+            _longest(silent.filter(provider=provider), limit) if late_count else (),
+        )
         for provider, heard_at, count, late_count in rows
-    ]
+    ]  # fmt: skip
 
 
-def _longest(silent: QuerySet[Market], provider: str, limit: FeedLimit, count: int) -> tuple[Silent, ...]:
-    if not count:
-        return ()
+def _longest(silent: QuerySet[Market], limit: FeedLimit) -> tuple[Silent, ...]:
     event = SportEvent.objects.filter(id=OuterRef("sport_event_id")).values("name")
-    first = silent.filter(provider=provider).values_list("name", Subquery(event), "version_at", "is_in_play")[:NAMED]
+    first = silent.values_list("name", Subquery(event), "version_at", "is_in_play")[:NAMED]
     return tuple(
         Silent(f"{name}, {event_name}", heard_at, limit.in_play if is_in_play else limit.before_start)
         for name, event_name, heard_at, is_in_play in first
     )
+
+
+@dataclass(frozen=True)
+class NewestRun:
+    """The newest run of a provider's subscription (empty: of all its markets), and how many open markets are ``shut``
+    because it has not told them; some of them may be over by now."""
+
+    provider: str
+    subscription: str
+    run: UUID
+    began_at: datetime
+    shut: int
+
+
+def newest_runs() -> list[NewestRun]:
+    """In three statements."""
+    left = Market.objects.filter(status="open").annotate(dated_at=DATED_AT, scope=Coalesce("subscription", OF_ALL))
+    shut_by_own = left.filter(Exists(shutting(OWN))).values_list("provider", "scope").annotate(Count("id"))
+    shut_by_all = left.filter(Exists(shutting(OF_ALL))).values_list("provider", OF_ALL).annotate(Count("id"))
+    shut = {(provider, scope): count for rows in (shut_by_own, shut_by_all) for provider, scope, count in rows}
+    return [
+        NewestRun(*of, run.run, run.began_at, shut.get(of, 0))
+        for run in FeedRun.objects.order_by("provider", "subscription")
+        for of in [(run.provider, run.subscription)]
+    ]

@@ -1,7 +1,7 @@
 """What changes trading by decision: suspending the markets of a provider that sends what is bad, or nothing.
 
 A provider that is released is believed in what it tells from then on. Each of its markets stays suspended until it is
-told anew (`selectors.doubted_until`).
+told anew (`doubts.doubted_until`).
 """
 
 import json
@@ -11,13 +11,11 @@ from functools import cached_property
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
-from backoffice.kernel.clock import moment_of
 from backoffice.kernel.errors import Poison, Rejected, Retryable
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
@@ -25,13 +23,13 @@ from backoffice.live.bus import publish
 from backoffice.streams.clocks import PostgresClock, furthest
 from backoffice.streams.consume.halting.diverting import Letter
 from backoffice.streams.database import Connection
-from backoffice.streams.models import Offset
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
 from backoffice.streams.outbox.emitting import Executes, emit
 from backoffice.streams.schemas import our_registry
 
+from .doubts import NEVER, doubted_until
 from .models import ProviderSuspension
-from .selectors import Unheard, doubted_until, heard_since, unheard_providers
+from .selectors import Unheard, heard_since, unheard_providers
 
 PLATFORM = "platform"
 TOPIC = "odds-feed"
@@ -87,7 +85,7 @@ class Providers:
         ).fetchall()
         for (name,) in set(ended) - set(still):
             told = f"Few of its messages are bad again. {_UNTIL_TOLD}"
-            _record("provider_released", str(name), by, told, now, believed_since=now, over=connection)
+            _record("provider_released", str(name), by, told, now, believed_since=furthest(now), over=connection)
 
     def changed(self) -> None:
         _tell_watchers()
@@ -115,7 +113,7 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
         _date_anew(at)
         locked = ProviderSuspension.objects.filter(ended_at=None).order_by("pk").select_for_update()
         open_ones = [each for each in locked if each.cause == ProviderSuspension.Cause.SILENCE]
-        heard = [each for each in open_ones if heard_since(each.provider, each.since, now)]
+        heard = [each for each in open_ones if heard_since(each.provider, each.since)]
         for each in heard:
             _release(each, at)
         held = {each.provider for each in open_ones}
@@ -127,14 +125,9 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
 
 
 def _date_anew(now: datetime) -> None:
-    """Moments that are still to come are of a clock that was ahead; until then no market would be believed.
-
-    A suspension for bad messages may end when the log says, where that has come further than our clocks.
-    """
-    logged = Offset.objects.filter(topic=TOPIC).aggregate(most=Max("logged"))["most"] or 0
-    latest = max(now, moment_of(logged))
+    """Moments that are still to come are of a clock that was ahead; until then no market would be believed."""
     ProviderSuspension.objects.filter(since__gt=furthest(now)).update(since=now)
-    ProviderSuspension.objects.filter(ended_at__gt=furthest(latest)).update(ended_at=latest)
+    ProviderSuspension.objects.filter(ended_at__gt=furthest(now)).update(ended_at=now)
 
 
 def release(provider: str, *, actor: Actor, reason: str, now: datetime) -> list[str]:
@@ -162,8 +155,11 @@ def release(provider: str, *, actor: Actor, reason: str, now: datetime) -> list[
 
 def _suspend(silent: Unheard, now: datetime) -> bool:
     """False where another run was quicker."""
+    since = (
+        "for as long as anybody knows" if silent.heard_at == NEVER else f"since {silent.heard_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
     reason = (
-        f"Nothing was heard of {silent.provider} since {silent.heard_at:%Y-%m-%d %H:%M:%S} UTC; its limit is"
+        f"Nothing was heard of {silent.provider} {since}; its limit is"
         f" {silent.limit.total_seconds():.0f} s. Its {silent.markets} open markets are suspended until it is heard"
         " again, and each of them until it is told anew."
     )
@@ -205,7 +201,7 @@ def _record(
 ) -> None:  # fmt: skip
     """The decision as an event: whoever prices or takes bets follows the operator's actions.
 
-    The details of a release say since when (the log's time) a market must have been told to be believed.
+    The details of a release say since when (by Postgres' clock) a market must have been told to be believed.
     """
     details = {} if believed_since is None else {"markets_believed_since": believed_since.isoformat()}
     event_id = str(derived_id(action, provider, now.isoformat()))

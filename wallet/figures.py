@@ -7,8 +7,8 @@ from typing import Any
 from backoffice.kernel.money import MINOR_DIGITS, Money
 from backoffice.live.board import Rows
 from backoffice.live.keys import key_of
-from backoffice.metrics.figures import Column, Figure, Line, outcome_row, register, share
-from backoffice.metrics.selectors import Amount, Outcomes
+from backoffice.metrics.figures import Column, Figure, Line, attempts_row, register, share
+from backoffice.metrics.selectors import Amount, Attempts
 
 from .selectors import ggr_by_vertical, payment_success, stakes
 
@@ -50,11 +50,11 @@ def register_figures() -> None:
     )
 
 
-def _payment_rows(found: Mapping[str, Outcomes]) -> Rows:
-    return {key_of("payments", provider): outcome_row(outcomes) for provider, outcomes in found.items()}
+def _payment_rows(found: Mapping[str, Attempts]) -> Rows:
+    return {key_of("payments", provider): attempts_row(outcomes) for provider, outcomes in found.items()}
 
 
-def _by_provider(found: Mapping[str, Outcomes]) -> str:
+def _by_provider(found: Mapping[str, Attempts]) -> str:
     return ", ".join(f"{name} {share(found[name])}" for name in sorted(found)) or "none"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from psycopg import sql
 
 from backoffice.reconcile.declared import Heard, Look
-from backoffice.reconcile.differences import LISTED, Difference, Weight
+from backoffice.reconcile.differences import LISTED, Difference, Found, Weight, beyond
 
 TOPIC = "wallet-transactions"
 
@@ -17,7 +17,7 @@ Movement = tuple[str, int, int, str, str, str, bool | None]
 Payment = tuple[str, str, str, int]
 
 
-def unlike_its_transfers(look: Look) -> Iterator[Difference]:
+def unlike_its_transfers(look: Look) -> Iterator[Found]:
     """Of a stretch of accounts: what was debited and credited is the sum of the transfers, in each partition."""
     look.cursor.execute(
         sql.SQL(
@@ -32,9 +32,11 @@ def unlike_its_transfers(look: Look) -> Iterator[Difference]:
             " FROM b FULL JOIN t USING (account_id, partition)"
             " WHERE (b.debits, b.credits) IS DISTINCT FROM (t.debits, t.credits) LIMIT %s"
         ).format(look.condition),
-        [*look.bounds, LISTED],
+        [*look.bounds, LISTED + 1],
     )
-    for account, partition, debits, credits, moved_out, moved_in in look.cursor.fetchall():
+    rows = look.cursor.fetchall()
+    yield from beyond("ledger", rows)
+    for account, partition, debits, credits, moved_out, moved_in in rows:
         says = "What the account was debited and credited is not what its transfers come to."
         stands = {"debits": _number(debits), "credits": _number(credits),
                   "transfers": {"debits": _number(moved_out), "credits": _number(moved_in)}}  # fmt: skip
@@ -60,22 +62,24 @@ def named_otherwise(
             yield Difference("ledger", says, TOPIC, where=f"account_id={account}", postgres=stands)
 
 
-def of_no_account(look: Look) -> Iterator[Difference]:
+def of_no_account(look: Look) -> Iterator[Found]:
     """Balances of a stretch whose account is not there."""
     look.cursor.execute(
         sql.SQL(
             "SELECT DISTINCT account_id::text FROM wallet_balance WHERE {}"
             " AND NOT EXISTS (SELECT 1 FROM wallet_account a WHERE a.id = account_id) LIMIT %s"
         ).format(look.condition),
-        [*look.bounds, LISTED],
+        [*look.bounds, LISTED + 1],
     )
-    for (account,) in look.cursor.fetchall():
+    rows = look.cursor.fetchall()
+    yield from beyond("ledger", rows)
+    for (account,) in rows:
         yield Difference(
             "ledger", "There is a balance, and its account is not there.", TOPIC, where=f"account_id={account}"
         )
 
 
-def booked_otherwise(movements: Sequence[Movement], players_own: frozenset[str], look: Look) -> Iterator[Difference]:
+def booked_otherwise(movements: Sequence[Movement], players_own: frozenset[str], look: Look) -> Iterator[Found]:
     """Of a stretch of transactions: the transfers of each are what it says, between the accounts that it names."""
     values = sql.SQL(", ").join(
         sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, movement))) for movement in movements
@@ -87,9 +91,12 @@ def booked_otherwise(movements: Sequence[Movement], players_own: frozenset[str],
             debited=_account("d", "m.debit", players_own),
             credited=_account("c", "m.credit", players_own),
         ),
-        [*look.bounds, LISTED],
+        [*look.bounds, LISTED + 1],
     )
-    for event_id, record, partition, offset, is_booked, lacking in look.cursor.fetchall():
+    rows = look.cursor.fetchall()
+    for check in ("ledger", "payments"):
+        yield from beyond(check, rows)
+    for event_id, record, partition, offset, is_booked, lacking in rows:
         if not is_booked:
             says, where = "The transfers of the transaction are not what it says.", f"event_id={event_id}"
             yield Difference("ledger", says, TOPIC, partition, record, (offset, offset), where)
@@ -135,7 +142,7 @@ def _account(side: str, kind: str, players_own: frozenset[str]) -> sql.Composabl
     )
 
 
-def told_by_none(payments: Sequence[Payment], look: Look) -> Iterator[Difference]:
+def told_by_none(payments: Sequence[Payment], look: Look) -> Iterator[Found]:
     """Of a stretch of payments: each is what one of its transactions says, and none of them counts for more."""
     values = sql.SQL(", ").join(
         sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, payment))) for payment in payments
@@ -153,9 +160,11 @@ def told_by_none(payments: Sequence[Payment], look: Look) -> Iterator[Difference
             " OR EXISTS (SELECT 1 FROM wallet_transaction x JOIN r ON r.record = x.record"
             "  WHERE x.payment_id = p.id AND r.rank > p.status_rank) LIMIT %s"
         ).format(values, look.condition),
-        [*look.bounds, LISTED],
+        [*look.bounds, LISTED + 1],
     )
-    for payment, status, amount in look.cursor.fetchall():
+    rows = look.cursor.fetchall()
+    yield from beyond("payments", rows)
+    for payment, status, amount in rows:
         says = "None of its transactions says of the payment what it is, or one that counts for more says otherwise."
         yield Difference(
             "payments", says, TOPIC, where=f"payment_id={payment}", postgres={"status": status, "amount": int(amount)}

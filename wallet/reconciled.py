@@ -47,6 +47,7 @@ from .invariants import (
 )
 
 TRANSACTIONS, ROUNDS = "wallet-transactions", "game-rounds"
+OF_MONEY = ("wallet", TRANSACTIONS)
 LEDGER = "ledger"
 PLAYERS_OWN = frozenset({"cash", "bonus", "open_bets", "pending_withdrawals"})
 
@@ -285,15 +286,15 @@ WALLET = Description(
              ("kind", "player_id", "subject", "currency")),
     ),
     invariants=(
-        Invariant("accounts below zero", "wallet_balance", ("account_id",), (TRANSACTIONS,), _overdrawn),
-        Invariant("both sides", "wallet_balance", ("account_id",), (TRANSACTIONS,), _two_sided),
-        Invariant("accounts", "wallet_account", ("id",), (TRANSACTIONS,),
+        Invariant("accounts below zero", "wallet_balance", ("account_id",), (OF_MONEY,), _overdrawn),
+        Invariant("both sides", "wallet_balance", ("account_id",), (OF_MONEY,), _two_sided),
+        Invariant("accounts", "wallet_account", ("id",), (OF_MONEY,),
                   partial(named_otherwise, _ACCOUNTS.id_of, PLAYERS_OWN)),
-        Invariant("accounts of balances", "wallet_balance", ("account_id",), (TRANSACTIONS,), of_no_account),
-        Invariant("sums of transfers", "wallet_account", ("id",), (TRANSACTIONS,), unlike_its_transfers),
-        Invariant("bookings", "wallet_transaction", ("event_id",), (TRANSACTIONS,),
+        Invariant("accounts of balances", "wallet_balance", ("account_id",), (OF_MONEY,), of_no_account),
+        Invariant("sums of transfers", "wallet_account", ("id",), (OF_MONEY,), unlike_its_transfers),
+        Invariant("bookings", "wallet_transaction", ("event_id",), (OF_MONEY,),
                   partial(booked_otherwise, _booked(), PLAYERS_OWN)),
-        Invariant("payments", "wallet_payment", ("id",), (TRANSACTIONS,),
+        Invariant("payments", "wallet_payment", ("id",), (OF_MONEY,),
                   partial(told_by_none, [(record, *said, _RANKS[record]) for record, said in _PAYMENTS.items()])),
     ),
     agreements=(Agreement(TRANSACTIONS, ENDS, ended_otherwise),),

@@ -6,7 +6,7 @@ from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 
 from backoffice.metrics import selectors
-from backoffice.metrics.selectors import DAY, HOUR, MONTH, Amount, Outcomes
+from backoffice.metrics.selectors import DAY, HOUR, MONTH, Amount, Attempts
 from backoffice.metrics.windows import DAILY, HOURLY
 
 
@@ -30,7 +30,7 @@ def stakes(now: datetime, window: timedelta = HOUR) -> dict[tuple[str, str], Amo
     return selectors.amounts(now, window, "stakes")
 
 
-def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Outcomes]:
+def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Attempts]:
     """Deposits completed and declined, for each provider."""
     rows = (
         selectors.windows(now, window, "deposits_completed", "deposits_declined")
@@ -41,4 +41,4 @@ def payment_success(now: datetime, window: timedelta = HOUR) -> dict[str, Outcom
         )
         .values_list("key", "completed", "declined")
     )
-    return {provider: Outcomes(int(completed), int(declined)) for provider, completed, declined in rows}
+    return {provider: Attempts(int(completed), int(declined)) for provider, completed, declined in rows}

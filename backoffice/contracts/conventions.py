@@ -33,7 +33,7 @@ _NUMBER_RULES = frozenset({"minimum", "maximum"})
 _LIST_RULES = frozenset({"key", "min_items"})
 _FORMATS = frozenset({"uuid", "currency", "country", "ip", "sha256"})
 _DESCRIPTION = frozenset({"name", "type", "default", "doc", "classification", "purpose", "retention"})
-_RECORD_ATTRIBUTES = frozenset({"type", "name", "namespace", "doc", "fields", "revision"})
+_RECORD_ATTRIBUTES = frozenset({"type", "name", "namespace", "doc", "fields", "message_key", "revision"})
 _TAKEN = "use a string with a format, int, long, boolean, double, date, timestamp-micros or a list of records"
 _RETENTION = re.compile(r"\d+[dmy](_after_closure)?")
 
@@ -72,6 +72,8 @@ def _head(definition: dict[str, Any]) -> Iterator[Fault]:
 
 
 def _key(definition: dict[str, Any], key: str) -> Iterator[Fault]:
+    """``message_key`` is of a record that is about more than what the others of its topic are kept in order by."""
+    key = definition.get("message_key", key)
     if key not in {field["name"] for field in definition["fields"]}:
         yield Fault(f"{definition['name']}.{key}", "is the topic's message key and missing; add it")
 

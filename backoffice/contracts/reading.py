@@ -1,12 +1,15 @@
 """Many messages of one writer in, the columns of those that can be stored out, and for each other one why it cannot.
 
-There is no server in here: whatever goes wrong comes from a message, and no class of error is let out. What fails for
-many is halved until the message that fails is alone.
+There is no server in here, and no class of error is let out. What fails for many is halved until the message that
+fails is alone. Only the exact reading says what is wrong with a message. Any other error may be a message's fault, or
+one of ours that passes by itself (threads that meet, a memory that is short): it has to come once more a while later.
 
 Whole columns are decoded at once and leniently; a message that is not exactly as we would write it (sizes.py) is read
 once more byte by byte (strict.py), which settles whether it is wrong or merely written in another way.
 """
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +26,12 @@ from backoffice.contracts.definitions import schema, schema_text
 from backoffice.contracts.rules import Latest, checked
 from backoffice.contracts.sizes import encoded_sizes
 from backoffice.contracts.writers import Writer
-from backoffice.kernel.errors import Poison
+from backoffice.kernel.errors import Poison, origin
+
+log = logging.getLogger(__name__)
+
+# How long (seconds) whatever nobody foresaw has to pass by itself.
+AGAIN_SECONDS = 1.0
 
 # Places in the list of messages.
 Rows = npt.NDArray[np.int64]
@@ -58,11 +66,8 @@ def read(values: Sequence[bytes | None], lengths: Rows, rows: Rows, writer: Writ
     faults: Faults = {}
     if not writer.is_plain:
         return _settled(values, rows, writer, faults), faults
-    pieces: list[Piece] = []
-    for piece, doubted in _decoded(values, lengths, rows, writer):
-        pieces.append(piece)
-        pieces += _settled(values, doubted, writer, faults)
-    return pieces, faults
+    pieces, doubted = zip(*_decoded(values, lengths, rows, writer), strict=True)
+    return [*pieces, *_settled(values, np.concatenate(doubted), writer, faults)], faults
 
 
 def held(pieces: list[Piece], record: str, latest: Latest) -> Held:
@@ -72,7 +77,7 @@ def held(pieces: list[Piece], record: str, latest: Latest) -> Held:
     """
     whole = _together(pieces, record)
     faults: Faults = {}
-    tables, kept = [], []
+    kept: list[tuple[pa.Table, Rows]] = []
 
     def take(some: Rows) -> None:
         is_all = len(some) == len(whole.rows)
@@ -83,16 +88,20 @@ def held(pieces: list[Piece], record: str, latest: Latest) -> Held:
             good = np.ones(len(some), bool)
             good[list(broken)] = False
             table, places = table.filter(pa.array(good)), places[good]
-        tables.append(table)
-        kept.append(places)
+        kept.append((table, places))
 
     alone: Faults = {}
-    _halving(take, np.arange(len(whole.rows)), record, alone)
+    _take(take, np.arange(len(whole.rows)), record, alone)
     faults.update({int(whole.rows[row]): told for row, told in alone.items()})
-    if not tables:
+    if not kept:
         take(np.arange(0))
-    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
-    return Held(table.combine_chunks(), np.concatenate(kept), faults)
+    tables, places = zip(*sorted(kept, key=_first_place), strict=True)
+    return Held(pa.concat_tables(tables).combine_chunks(), np.concatenate(places), faults)
+
+
+def _first_place(part: tuple[pa.Table, Rows]) -> int:
+    """What was taken later, alone, goes where it belongs."""
+    return int(part[1][0]) if len(part[1]) else 0
 
 
 def _decoded(values: Sequence[bytes | None], lengths: Rows, rows: Rows, writer: Writer) -> Iterator[tuple[Piece, Rows]]:
@@ -117,19 +126,26 @@ def _decoded(values: Sequence[bytes | None], lengths: Rows, rows: Rows, writer: 
 
 def _settled(values: Sequence[bytes | None], rows: Rows, writer: Writer, faults: Faults) -> list[Piece]:
     """Messages read exactly, and written as we would write them; those that are right after all."""
-    record, written = writer.record, {}
-    for row in rows.tolist():
+    record, written, odd = writer.record, {}, []
+
+    def rewrite(some: Rows) -> None:
+        written.update({row: _rewritten(values[row] or b"", writer) for row in some.tolist()})
+
+    for row in rows:
         try:
-            written[row] = _rewritten(values[row] or b"", writer)
-        except Exception as error:  # noqa: BLE001 - see the head of the module
-            faults[row] = _in_words(error, record)
+            rewrite(row[None])
+        except Poison as poison:
+            faults[int(row)] = str(poison)
+        except Exception:  # noqa: BLE001 - see the head of the module
+            odd.append(row)
+    _take(rewrite, np.array(odd, np.int64), record, faults)
     found: list[Piece] = []
 
     def take(some: Rows) -> None:
         batch = decode_bodies([written[row] for row in some.tolist()], schema_text(record))
         found.append(Piece(align(batch, schema(record)), some))
 
-    _halving(take, np.array(list(written), np.int64), record, faults)
+    _take(take, np.array(sorted(written), np.int64), record, faults)
     return found
 
 
@@ -151,18 +167,30 @@ def _known(event: strict.Event, contract: dict[str, Any]) -> strict.Event:
     return found
 
 
-def _halving(take: Callable[[Rows], None], rows: Rows, record: str, faults: Faults) -> None:
-    """Do it for all; where that fails for a half each, until the one that it fails for is alone."""
+def _take(take: Callable[[Rows], None], rows: Rows, record: str, faults: Faults) -> None:
+    """Do it for all; those that it fails for when they are alone, and once more a while later, have their fault."""
+    failing = dict(_halving(take, rows))
+    if not failing:
+        return
+    why = origin(next(iter(failing.values())))
+    log.warning("what nobody foresaw keeps %s of %s %s from being read: %s", len(failing), len(rows), record, why)
+    time.sleep(AGAIN_SECONDS)
+    for row, error in _halving(take, np.array(sorted(failing), np.int64)):
+        faults[row] = _in_words(error, record)
+
+
+def _halving(take: Callable[[Rows], None], rows: Rows) -> Iterator[tuple[int, Exception]]:
+    """Do it for all; where that fails for a half each, until those are alone that it fails for."""
     if not len(rows):
         return
     try:
         take(rows)
     except Exception as error:  # noqa: BLE001 - see the head of the module
         if len(rows) == 1:
-            faults[int(rows[0])] = _in_words(error, record)
+            yield int(rows[0]), error
             return
         for half in np.array_split(rows, 2):
-            _halving(take, half, record, faults)
+            yield from _halving(take, half)
 
 
 def _together(pieces: list[Piece], record: str) -> Piece:

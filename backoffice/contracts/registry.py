@@ -186,18 +186,21 @@ class Registry:
             return Refused(self._made_anew(schema_id))
         return found
 
-    def _said(self, schema_id: int) -> Writer | Refused | None:
+    def _said(self, schema_id: int, *, is_well: bool = False) -> Writer | Refused | None:
         """What the registry knows under the id.
 
-        A refusal of one id by a registry that answers else is about that id.
+        A refusal of one id by a registry that answers else is about that id, if it is refused once more: one that just
+        comes back may have said it before it was well.
         """
         try:
             found = self._ask(lambda: self._client.get_schema(schema_id))
         except (Retryable, Rejected) as error:
             if not _may_be_of_one_id(error.__cause__):
                 raise
+            if is_well:
+                return None
             self.reach()
-            return None
+            return self._said(schema_id, is_well=True)
         return _read(schema_id, found.schema_str) if found else None
 
     def _known_writer(self, schema_id: int) -> Writer | Refused | None:
@@ -256,9 +259,13 @@ class Registry:
         self._due[what] = time.monotonic() + self._believed
 
     def _answer(self, what: N, answers: dict[N, V], ask: Callable[[], V]) -> V:
-        """What is believed of it. Others who come while it is asked for go on with what was said before."""
+        """What is believed of it. Others who come while it is asked for go on with what was said before.
+
+        Where nothing was said before, they ask as well: an answer is believed while it is written down, before it is
+        entered here.
+        """
         now = time.monotonic()
-        if now >= self._due.get(what, 0.0):
+        if what not in answers or now >= self._due.get(what, 0.0):
             if what in answers:
                 self._due[what] = now + TIMEOUT
             try:

@@ -77,6 +77,8 @@ def _unusable(library: Library, record: str, file: Path) -> list[Finding]:
     except ValueError as error:
         return [Finding(file, record, f"is no JSON ({error}); correct it")]
     wrong = [Finding(file, fault.field, fault.reason) for fault in faults(current, record, topic.key)]
+    if topic.compacted and "message_key" in current:
+        wrong.append(Finding(file, record, "has a message_key, but its topic is compacted by its own key; take it out"))
     if wrong:
         return wrong
     return [

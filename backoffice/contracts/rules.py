@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from backoffice.contracts import bounds
 from backoffice.contracts.avro import is_nullable
 from backoffice.contracts.columns import longest, offsets, parse_ids
+from backoffice.kernel.clock import microseconds
 from backoffice.kernel.money import CURRENCIES
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 Rows = npt.NDArray[np.bool_]
 # One moment for all rows, or for each row its own (microseconds since 1970).
 Latest = datetime | npt.NDArray[np.int64]
-_EPOCH, _DAY_ONE = datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)
+_DAY_ONE = date(1970, 1, 1)
 _NO_TWICE = np.zeros(0, np.int64)
 _NEVER = np.iinfo(np.int64).max
 
@@ -142,13 +143,13 @@ def _broken(column: pa.Array, field: dict[str, Any], latest: Latest) -> Iterator
 def _broken_time(column: pa.Array, field: dict[str, Any], latest: Latest) -> Iterator[tuple[Rows, str]]:
     if field.get("rule") != "event_time":
         first, last = bounds.EARLIEST, bounds.LATEST
-        yield from _beyond(column, _micros(first), _micros(last), _unholdable(field, first, last))
+        yield from _beyond(column, microseconds(first), microseconds(last), _unholdable(field, first, last))
         return
-    ends = np.full(len(column), _micros(latest)) if isinstance(latest, datetime) else latest
-    if _within(column, _micros(EARLIEST), int(ends.min(initial=_NEVER))):
+    ends = np.full(len(column), microseconds(latest)) if isinstance(latest, datetime) else latest
+    if _within(column, microseconds(EARLIEST), int(ends.min(initial=_NEVER))):
         return
     why = "an event has the time at which it happened"
-    yield from _if_any(pc.less(column, _micros(EARLIEST)), f"is before {EARLIEST:%Y-%m-%d}; {why}")
+    yield from _if_any(pc.less(column, microseconds(EARLIEST)), f"is before {EARLIEST:%Y-%m-%d}; {why}")
     yield from _if_any(pc.greater(column, pa.array(ends)), f"lies in the future; {why}")
 
 
@@ -166,11 +167,6 @@ def _beyond(column: pa.Array, first: int, last: int, complaint: str) -> Iterator
 def _unholdable(field: dict[str, Any], first: date, last: date) -> str:
     lies = f"lies outside of {first:%Y-%m-%d} to {last:%Y-%m-%d}, beyond which not every table and reader can hold it"
     return f"{lies}; leave it empty where there is no end" if is_nullable(field["type"]) else lies
-
-
-def _micros(at: datetime) -> int:
-    gone = at - _EPOCH
-    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
 
 
 def _broken_number(column: pa.Array, field: dict[str, Any]) -> Iterator[tuple[Rows, str]]:

@@ -8,14 +8,14 @@ follows. A list may come in any number of blocks, with their lengths or without.
 
 import struct
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
+from backoffice.kernel.clock import at_microseconds, at_milliseconds
 from backoffice.kernel.errors import Poison
 
 Event = dict[str, Any]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FLOATS = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
 _BITS = {"int": 32, "long": 64}
 
@@ -144,9 +144,9 @@ def _text(octets: bytes, where: str) -> str:
 def _told(value: Any, logical: str) -> Any:
     try:
         if logical == "timestamp-micros":
-            return _EPOCH + timedelta(microseconds=value)
+            return at_microseconds(value)
         if logical == "timestamp-millis":
-            return _EPOCH + timedelta(milliseconds=value)
+            return at_milliseconds(value)
         return date(1970, 1, 1) + timedelta(days=value) if logical == "date" else value
     except (OverflowError, TypeError):
         return value

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -33,9 +34,22 @@ class FixedClock:
 
 def milliseconds(at: datetime) -> int:
     """Since 1970, in whole numbers: a float of seconds would name the millisecond before for some moments."""
-    return (at - _EPOCH) // _MILLISECOND
+    return (at - EPOCH) // _MILLISECOND
 
 
-def moment_of(since_epoch: int) -> datetime:
-    """The moment so many milliseconds after the beginning of 1970, in UTC."""
-    return _EPOCH + since_epoch * _MILLISECOND
+def microseconds(at: datetime) -> int:
+    """Since 1970, exactly."""
+    return (at - EPOCH) // MICROSECOND
+
+
+def at_milliseconds(since_epoch: int) -> datetime:
+    """The moment so many milliseconds after the beginning of 1970, in UTC.
+
+    Raises:
+        OverflowError: it is in no year that Python has; so does `at_microseconds`.
+    """
+    return EPOCH + since_epoch * _MILLISECOND
+
+
+def at_microseconds(since_epoch: int) -> datetime:
+    return EPOCH + since_epoch * MICROSECOND

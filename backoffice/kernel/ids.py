@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from .clock import milliseconds, moment_of
+from .clock import at_milliseconds, milliseconds
 
 VERSION_7 = 0x7 << 76
 VARIANT = 0b10 << 62
@@ -32,7 +32,7 @@ def uuid7_floor(at: datetime) -> UUID:
 
 def uuid7_time(value: UUID) -> datetime:
     """When a version 7 UUID was made, to the millisecond."""
-    return moment_of(value.int >> 80)
+    return at_milliseconds(value.int >> 80)
 
 
 @lru_cache(maxsize=4096)

@@ -17,3 +17,5 @@ ALERTS_OF_LETTERS = 7_011_846_105
 OUTBOX_KEYS = 7_011_846
 # With the hash of a table's name: a second rebuild of it is refused.
 REBUILD = 7_011_847
+# With the hash of a job's name: a second run of it is not begun.
+JOB = 7_011_848

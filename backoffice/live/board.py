@@ -113,7 +113,7 @@ class Board:
         they kept, and whether they have rows of both.
         """
         shown, known = self._judge(rows), self._groups.get(leader, {})
-        new, old = _standing(shown, leader), _standing(known, leader)
+        new, old = standing(shown, leader), standing(known, leader)
         if leader in known and (new is None) != (old is None):
             return True
         if new is not None and old is not None and new <= old:
@@ -160,11 +160,11 @@ class Board:
 
 def _has(read: Rows, leader: str, folded: Rows) -> bool:
     """Whether what was read is the state that was folded or a later one. At one place it is what the tables kept."""
-    standing, other = _standing(read, leader), _standing(folded, leader)
-    return standing is not None and (other is None or standing >= other)
+    mine, other = standing(read, leader), standing(folded, leader)
+    return mine is not None and (other is None or mine >= other)
 
 
-def _standing(rows: Rows, leader: str) -> tuple[int, ...] | None:
+def standing(rows: Rows, leader: str) -> tuple[int, ...] | None:
     """None for a group that is not there, or has none."""
     found = [rows.get(leader, {}).get(name) for name in STANDING]
     numbers = tuple(value for value in found if isinstance(value, int))

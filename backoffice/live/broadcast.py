@@ -97,7 +97,11 @@ class Broadcast:
         while True:
             self._doubted.clear()
             began = time.monotonic()
-            await self._read_once()
+            if not await self._read_once():
+                # What was doubted is as doubtful as before: nothing of it is said to be right now.
+                self.doubt()
+                await asyncio.sleep(self._publication.every)
+                continue
             spared = min(SPARED * (time.monotonic() - began), self._publication.every)
             await asyncio.sleep(max(self._publication.least, spared))
             with suppress(TimeoutError):
@@ -110,20 +114,21 @@ class Broadcast:
             return random.uniform(0.5, 1.0) * self._publication.review
         return self._publication.every
 
-    async def _read_once(self) -> None:
+    async def _read_once(self) -> bool:
         cursor = self._board.begin_reading()
         began = self._clock.now()
         try:
             found = await self._read(cursor)
         except Exception as error:  # noqa: BLE001 - whatever it is, who watches is told, and it is tried again
             self._fails(self.name, str(error).strip().partition("\n")[0] or type(error).__name__)
-            return
+            return False
         if isinstance(found, Page):
             telemetry.SKIPPED.labels(self._publication.name).inc(found.skipped)
         self._board.replace(found)
         self._at = max(began, self._at or began)
         self._fails(self.name, "")
         self._changed.set()
+        return True
 
     async def _keep_flushing(self, well: Well) -> None:
         while True:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
 
-from .board import Change, Row, Rows, Told, difference
+from .board import STANDING, Change, Row, Rows, Told, difference, standing
 
 Cursor = TypeVar("Cursor")
 
@@ -35,13 +35,21 @@ class Tail(Generic[Cursor]):
         self._cursor: Cursor | None = None
         self._entries: Rows = {}
         self._counted = self._skipped = 0
-        self._hints: dict[str, Rows] = {}
+        # Of each leader what was said of it last, and where that stands.
+        self._hints: dict[str, tuple[Rows, tuple[int, ...] | None]] = {}
 
     def fold(self, leader: str, rows: Rows) -> bool:
-        """A hint: what a worker says of ``leader``. Whether it says something new, so that the log has to be read."""
-        is_new = self._hints.get(leader) != rows
-        self._hints[leader] = rows
-        return is_new
+        """A hint: what a worker says of ``leader``. Whether it says something new, so that the log has to be read.
+
+        What is older than the hint before (see `STANDING`) may be an entry, and is nothing that a later hint repeats.
+        """
+        said = {key: {name: value for name, value in row.items() if name not in STANDING} for key, row in rows.items()}
+        known, before = self._hints.get(leader, (None, None))
+        now = standing(rows, leader)
+        if now is not None and before is not None and now < before:
+            return True
+        self._hints[leader] = (said, now)
+        return known != said
 
     def begin_reading(self) -> Cursor | None:
         """The cursor to read from; None for a first look at the end of the log."""

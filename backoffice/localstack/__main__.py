@@ -37,6 +37,9 @@ def parse(words: list[str]) -> argparse.Namespace:
         default = ".local/test, emptied first" if name == "exec" else ".local"
         command.add_argument("--data", type=Path, help=f"the data folder (default: {default})")
         if name == "exec":
+            command.add_argument(
+                "--memory", action="store_true", help="the servers' data in memory, and gone at the end"
+            )
             command.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
     return parser.parse_args(words)
 
@@ -44,7 +47,7 @@ def parse(words: list[str]) -> argparse.Namespace:
 def carry_out(options: argparse.Namespace, umask: int) -> int:
     data: Path | None = options.data
     if options.command == "exec":
-        return execute(options.argv, data=data or TEST_DATA, fresh=data is None, umask=umask)
+        return execute(options.argv, data=data or TEST_DATA, fresh=data is None, memory=options.memory, umask=umask)
     action = {"run": run, "status": status, "reset": reset}[options.command]
     return action(data or DEFAULT_DATA)
 

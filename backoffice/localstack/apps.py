@@ -19,7 +19,7 @@ def command(name: str, layout: Layout, port: int) -> list[str]:
         words += ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
         words += ["--timeout-graceful-shutdown", _LAST_REQUESTS_SECONDS]
     elif name.startswith("worker-"):
-        words = [*celery, "worker", "--streams", "all", "--pool", "threads", "--concurrency", "2"]
+        words = [*celery, "worker", "--streams", "all"]
         words += ["--hostname", f"{name}@%h"]
     elif name == "beat":
         words = [*celery, "beat", "--schedule", str(layout.run / "celerybeat-schedule")]

@@ -14,12 +14,21 @@ _KEPT_FOR_PYTHON = ("LD_LIBRARY_PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"
 # What Pitboss' settings read. By beginnings where they are, so that a name with a mistake in it is refused there and
 # not lost here; other names that begin with KAFKA_ are those of Kafka's own scripts.
 MEANT = frozenset(
-    {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "METRICS_PORT", "LOG_LEVEL"}
+    {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "REDIS_SILENT_SECONDS",
+        "SECRET_KEY",
+        "DEBUG",
+        "ALLOWED_HOSTS",
+        "METRICS_PORT",
+        "LOG_LEVEL",
+    }
     | {"DJANGO_SETTINGS_MODULE"}
 )
 MEANT_BEGINNINGS = (
     "PITBOSS_", "PLATFORM_", "STREAM_", "SCHEMA_REGISTRY_", "SCHEMAS_",
-    "CLOCK_", "HEALTH_", "JOB_", "KEEP_", "OUTBOX_", "RECONCILE_", "SILENCE_", "WINDOW_",
+    "CLOCK_", "DATABASE_", "HEALTH_", "JOB_", "KEEP_", "OUTBOX_", "RECONCILE_", "SILENCE_", "WINDOW_",
     "KAFKA_BOOTSTRAP_", "KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_TOPIC_",
 )  # fmt: skip
 

@@ -11,9 +11,10 @@ TEST_DATA = DEFAULT_DATA / "test"
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one stack."""
+    """The folders of one stack; what its servers hold is in ``held``, where that is not in the data folder too."""
 
     data: Path
+    held: Path | None = None
 
     @property
     def run(self) -> Path:
@@ -31,7 +32,7 @@ class Layout:
         return self.run / "apps"
 
     def of(self, part: str) -> Path:
-        return self.data / part
+        return (self.held or self.data) / part
 
     def log(self, part: str) -> Path:
         return self.data / "log" / f"{part}.log"

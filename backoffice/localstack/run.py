@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 import honcho.manager
 
-from . import apps, environment, interrupts, keep, ports
+from . import apps, environment, interrupts, keep, ports, shared
 from .children import Children
 from .errors import StackError
 from .layout import PROJECT, Layout
@@ -38,11 +37,11 @@ def run(data: Path) -> int:
         port = _web_port()
         lock.describe(f"http://{ports.LOOPBACK}:{port}")
         log.info("Starting PostgreSQL, Valkey, Kafka and the schema registry.")
-        with started(layout) as stack:
+        with started(layout) as stack, shared.metrics_folder(layout) as metrics:
             addresses = _addresses(stack, port)
             (layout.run / "addresses.json").write_text(json.dumps(addresses))
             _leave_word(layout, stack)
-            environ = _environ(layout, stack, port)
+            environ = _environ(stack, port, metrics)
             for words in (["migrate", "--verbosity", "0"], ["topics", "--apply"]):
                 _manage(words, environ)
             return _serve(layout, environ, port, f"{table(addresses)}\n\nSign in as\n{_demo_users(environ)}")
@@ -59,13 +58,11 @@ def _web_port() -> int:
     return int(asked)
 
 
-def _environ(layout: Layout, stack: Stack, port: int) -> dict[str, str]:
+def _environ(stack: Stack, port: int, metrics: Path) -> dict[str, str]:
     defaults = {"DJANGO_SETTINGS_MODULE": "backoffice.settings.local"}
-    # Where all processes leave their metrics, for the web to add up; those of the last run would count again.
-    metrics = layout.run / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir()
-    ours = {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    ours = {"PITBOSS_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # Where all processes leave their metrics, for the web to add up.
+    ours["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     return defaults | environment.for_pitboss() | stack.environ() | ours
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from . import apps, lock
+from . import apps, lock, memory
 from .children import Children
 from .errors import StackError
 from .layout import Layout
@@ -50,6 +50,7 @@ def reset(data: Path) -> int:
             )
     for folder in folders:
         sweep(Layout(folder))
+        memory.forget(Layout(folder))
     for entry in data.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

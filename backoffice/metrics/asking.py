@@ -1,47 +1,20 @@
-"""Questions of which each is put once at a time, however many ask, and waited for no longer than a limit.
+"""Many questions at once, of which none is waited for for longer than a limit.
 
 Whoever watches the platform asks again and again and goes away when there is no answer. With a thread and a connection
 for each who asked, they would pile up behind whatever hangs, until Postgres takes nobody any more.
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, wait
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from django.conf import settings
 
-Answer = TypeVar("Answer")
+from backoffice.kernel.asking import Question
+
 # By name, those that are answered; each may have failed.
 Heard = dict[str, Future[Any]]
-
-
-class Question(Generic[Answer]):
-    """Answered in a thread of its own; all who ask until there is an answer get the same one."""
-
-    def __init__(self, name: str, ask: Callable[[], Answer]) -> None:
-        self._name = name
-        self._ask = ask
-        self._lock = threading.Lock()
-        self._answer: Future[Answer] | None = None
-
-    def put(self) -> Future[Answer]:
-        with self._lock:
-            if self._answer is None or self._answer.done():
-                self._answer = Future()
-                # Nobody who stops waiting can take it from the others.
-                self._answer.set_running_or_notify_cancel()
-                threading.Thread(target=self._find, args=(self._answer,), name=f"ask-{self._name}", daemon=True).start()
-            return self._answer
-
-    def _find(self, answer: Future[Answer]) -> None:
-        try:
-            found = self._ask()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the answer raises it
-            answer.set_exception(error)
-        else:
-            answer.set_result(found)
 
 
 def limit() -> float:

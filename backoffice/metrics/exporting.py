@@ -3,29 +3,34 @@
 The facts are read when they are asked for: they are right when no worker lives too, which is when they matter most.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from datetime import datetime
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django_prometheus.exports import ExportToDjangoView
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from backoffice import metric_files
+from backoffice.ended_metrics import forget_ended, looking_at
+from backoffice.kernel.asking import Question
+from backoffice.metric_files import SharedNumbers
+from backoffice.streams.jobs import Job
 
 from .alerts import UnsentAlert
-from .asking import Question, heard
+from .asking import Heard, heard
 from .differences import Differences
 from .facts import FACTS, Facts
 from .health import facts_of, lag_of
-from .jobs import Job
 from .lag import Lag
 from .outbox import Outbox
 from .progress import TopicProgress
 from .silence import Source
+
+log = logging.getLogger(__name__)
 
 
 async def metrics(_: HttpRequest) -> HttpResponse:
@@ -34,20 +39,39 @@ async def metrics(_: HttpRequest) -> HttpResponse:
     Those that it does not tell in time are left out by themselves, and named by ``pitboss_fact_unread``.
     """
     told = await heard(FACTS | {"numbers": _NUMBERS})
+    numbers = _numbers_of(told)
     standing = CollectorRegistry()
-    standing.register(StandingNumbers(facts_of(told), lag_of(told), has_numbers="numbers" in told))
-    numbers = told["numbers"].result() if "numbers" in told else b""
-    return HttpResponse(numbers + generate_latest(standing), content_type=CONTENT_TYPE_LATEST)
+    standing.register(StandingNumbers(facts_of(told), lag_of(told), has_numbers=numbers is not None))
+    return HttpResponse((numbers or b"") + generate_latest(standing), content_type=CONTENT_TYPE_LATEST)
 
 
 def _own_numbers() -> bytes:
     """Read out of files that all processes write; a disk can hang as well."""
-    if folder := settings.METRICS_FOLDER:
-        metric_files.forget_ended(folder)
-    return bytes(ExportToDjangoView(None).content)
+    folder = settings.METRICS_FOLDER
+    if folder is None:
+        return generate_latest(REGISTRY)
+    forget_ended(folder)
+    shared = CollectorRegistry()
+    shared.register(SharedNumbers(folder))
+    with looking_at(folder):
+        return generate_latest(shared)
 
 
 _NUMBERS = Question("numbers", _own_numbers)
+
+
+def _numbers_of(told: Heard) -> bytes | None:
+    """None where they are not told in time, or a file is torn (whatever its bytes are taken for) or cannot be read."""
+    if "numbers" not in told:
+        return None
+    answer: Future[bytes] = told["numbers"]
+    if (error := answer.exception()) is not None:
+        folder = settings.METRICS_FOLDER
+        log.error(
+            "what the processes count cannot be read out of %s; remove what is torn there", folder, exc_info=error
+        )
+        return None
+    return answer.result()
 
 
 class StandingNumbers(Collector):
@@ -83,10 +107,13 @@ class StandingNumbers(Collector):
             yield from _of_jobs(facts.jobs, facts.at)
         if facts.differences is not None:
             yield _of_differences(facts.differences)
+        if facts.hidden_metrics is not None:
+            told = "Workers whose metrics others do not see, by their own word."
+            yield GaugeMetricFamily("pitboss_hidden_metrics", told, value=len(facts.hidden_metrics))
 
 
 def _of_unread(facts: Facts) -> GaugeMetricFamily:
-    told = "1 for each of the facts that Postgres did not tell in time: a table may be locked."
+    told = "1 for each of the facts that Postgres did not tell in time: a table may be locked, or wait for `migrate`."
     unread = GaugeMetricFamily("pitboss_fact_unread", told, labels=("fact",))
     for name in facts.unread:
         unread.add_metric((name,), 1.0)
@@ -122,7 +149,7 @@ def _of_alerts(alerts: Iterable[UnsentAlert]) -> GaugeMetricFamily:
 
 
 def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:
-    newest, dead, halted, diverted, stalled, ahead = (
+    newest, dead, halted, diverted, stalled, ahead, skipped = (
         GaugeMetricFamily(f"pitboss_stream_{name}", told, labels=("stream", "topic"))
         for name, told in (
             ("newest_event_timestamp_seconds", "When the newest stored event happened."),
@@ -134,6 +161,7 @@ def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:
                 "Partitions that stand still although there is work, by a worker's word or by Kafka's.",
             ),
             ("events_ahead", "Events that happened after the log took them, by a producer's clock that is ahead."),
+            ("skipped_messages", "Offsets that a person had the stream leave out: all that is made of it lacks them."),
         )
     )
     for progress in topics:
@@ -146,7 +174,8 @@ def _of_topics(topics: Iterable[TopicProgress]) -> Iterator[GaugeMetricFamily]:
         ):  # fmt: skip
             family.add_metric(labels, len(partitions))
         ahead.add_metric(labels, progress.lead.events)
-    yield from (newest, dead, halted, diverted, stalled, ahead)
+        skipped.add_metric(labels, progress.skipped.messages)
+    yield from (newest, dead, halted, diverted, stalled, ahead, skipped)
 
 
 def _of_jobs(jobs: Iterable[Job], now: datetime) -> Iterator[GaugeMetricFamily]:

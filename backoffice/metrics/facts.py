@@ -1,22 +1,24 @@
-"""The facts that stand in Postgres, read within a limit of time; what is locked keeps no other from being told."""
+"""The facts that stand in Postgres, read within a limit of time; what cannot be read keeps no other from being told."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import Error, connection
 
+from backoffice.kernel.asking import Question
 from backoffice.streams.clocks import PostgresClock
+from backoffice.streams.jobs import Job
 from backoffice.streams.tables.partitions import missing_partitions
 
 from .alerts import UnsentAlert, read_alerts
-from .asking import Question
 from .differences import Differences, read_differences
-from .jobs import Job, read_jobs
+from .hidden import look_here, read_hidden
+from .jobs import read_jobs
 from .lag import Lag, ask_lag, judged
 from .outbox import Outbox, read_outbox
 from .progress import TopicProgress, read_topics
@@ -25,7 +27,9 @@ from .silence import Source, read_sources
 
 @dataclass(frozen=True)
 class Facts:
-    """What was read ``at`` a moment; None what could not be in time, for it is locked or Postgres is slow."""
+    """What was read ``at`` a moment; None what could not be in time, for it is locked, Postgres is slow, or its tables
+    are not there yet, or no more: a web process may be older or newer than the database.
+    """
 
     at: datetime
     topics: list[TopicProgress] | None
@@ -35,6 +39,7 @@ class Facts:
     alerts: list[UnsentAlert] | None
     jobs: list[Job] | None
     differences: list[Differences] | None
+    hidden_metrics: list[str] | None
 
     @property
     def unread(self) -> list[str]:
@@ -44,7 +49,12 @@ class Facts:
         return None if self.topics is None else judged(self.topics, lag)
 
 
-_READERS: dict[str, Callable[[datetime], Any]] = {
+# Why, where one is not read.
+UNREAD = "Postgres did not say in time; a table may be locked, or wait for `migrate`"
+
+Reader = Callable[[datetime], Any]
+
+_READERS: dict[str, Reader] = {
     "topics": lambda _: read_topics(),
     "sources": read_sources,
     "missing_partitions": missing_partitions,
@@ -52,6 +62,7 @@ _READERS: dict[str, Callable[[datetime], Any]] = {
     "alerts": lambda _: read_alerts(),
     "jobs": lambda _: read_jobs(),
     "differences": lambda _: read_differences(),
+    "hidden_metrics": lambda _: read_hidden(),
 }
 
 
@@ -78,23 +89,33 @@ def brief_session() -> Iterator[None]:
         connection.close()
 
 
+def read_each(readers: Mapping[str, Reader], now: datetime) -> dict[str, Any]:
+    """What each says; None where one fails and the session goes on. Raises django.db.Error where that does not."""
+    found = dict.fromkeys(readers)
+    for name, read in readers.items():
+        try:
+            found[name] = read(now)
+        except Error:
+            if not connection.is_usable():
+                raise
+    return found
+
+
 def read_facts() -> Facts:
     """Raises django.db.Error where Postgres is away."""
-    found = dict.fromkeys(_READERS)
     with brief_session():
         now = PostgresClock().now()
-        for name, read in _READERS.items():
-            try:
-                found[name] = read(now)
-            except OperationalError:
-                if not connection.is_usable():
-                    raise
-    return Facts(now, **found)
+        return Facts(now, **read_each(_READERS, now))
 
 
-def _lag() -> Lag | None:
+def read_lag() -> Lag | None:
+    """None while Kafka does not answer. Raises django.db.Error where Postgres does not, or not in time."""
     with brief_session():
         return ask_lag(PostgresClock().now())
 
 
-FACTS: dict[str, Question[Any]] = {"facts": Question("facts", read_facts), "lag": Question("lag", _lag)}
+FACTS: dict[str, Question[Any]] = {
+    "facts": Question("facts", read_facts),
+    "lag": Question("lag", read_lag),
+    "here": Question("here", look_here),
+}

@@ -12,7 +12,7 @@ from typing import Any
 
 from backoffice.live.board import Row, Rows
 
-from .selectors import Outcomes
+from .selectors import Attempts
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ def read_figures(now: datetime) -> dict[str, Any]:
     return {name: figure.read(now) for name, figure in FIGURES.items()}
 
 
-def outcome_row(outcomes: Outcomes) -> Row:
+def attempts_row(attempts: Attempts) -> Row:
     """What the publication ``figures`` tells of something that goes through or does not."""
-    rate = None if outcomes.rate is None else round(outcomes.rate, 4)
-    return {"succeeded": outcomes.succeeded, "failed": outcomes.failed, "rate": rate}
+    rate = None if attempts.rate is None else round(attempts.rate, 4)
+    return {"succeeded": attempts.succeeded, "failed": attempts.failed, "rate": rate}
 
 
-def share(outcomes: Outcomes) -> str:
+def share(attempts: Attempts) -> str:
     """The same for a terminal."""
-    rate = outcomes.rate
-    return "none" if rate is None else f"{rate:.1%} of {outcomes.succeeded + outcomes.failed:,} ok"
+    rate = attempts.rate
+    return "none" if rate is None else f"{rate:.1%} of {attempts.succeeded + attempts.failed:,} ok"
 
 
 def in_all(what: str, counts: Mapping[str, int]) -> str:

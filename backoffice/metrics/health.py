@@ -15,14 +15,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backoffice.contracts.registry import Registry
+from backoffice.kernel.asking import Question, Unasked
 from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
+from backoffice.streams.jobs import Job
 from backoffice.streams.kafka.clients import admin_client
 
 from . import machine
 from .alerts import UnsentAlert
-from .asking import Heard, Question, heard, heard_here, late
-from .facts import FACTS, Facts, brief_session
+from .asking import Heard, heard, heard_here, late
+from .facts import FACTS, UNREAD, Facts, brief_session
 from .lag import Lag
 from .outbox import Outbox
 from .progress import STAND_STILL, TopicProgress
@@ -39,8 +41,9 @@ async def ready(_: HttpRequest) -> JsonResponse:
     """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why.
 
     It also tells of streams that stand still although there is work, are halted or diverted, of an outbox that nobody
-    empties, and of alerts that for this or any other reason nobody was sent. Pages can be served all the same, and a
-    balancer that took every web process away would hide from people what they have to mend.
+    empties, of jobs that are overdue, of alerts that for this or any other reason nobody was sent, and of metrics that
+    nobody sees. Pages can be served all the same, and a balancer that took every web process away would hide from
+    people what they have to mend.
     """
     told = await heard(PROBES | FACTS)
     said = _said_of_parts(told) | {"live": _joined(HERE.grave()) or "ok"}
@@ -73,6 +76,7 @@ def _document(found: Facts, told: Heard) -> dict[str, Any]:
         "unsent_alerts": _each(found.alerts, lambda each: machine.alert(each, now)),
         "jobs": _each(found.jobs, lambda each: machine.job(each, now)),
         "differences": _each(found.differences, lambda each: machine.differences(each, now)),
+        "hidden_metrics": found.hidden_metrics,
         "unread": found.unread,
     }
 
@@ -99,16 +103,18 @@ def _answer(answer: Future[Any] | None) -> str:
         return late()
     try:
         answer.result()
+    except Unasked as error:
+        return str(error)
     except _AWAY as error:
         return f"away: {type(error).__name__}"
     return "ok"
 
 
 def facts_of(told: Heard) -> Facts | None:
-    """None while Postgres is away, or does not answer in time."""
+    """None while Postgres is away, does not answer in time, or cannot be asked."""
     try:
         return told["facts"].result() if "facts" in told else None
-    except Error:
+    except (Error, Unasked):
         return None
 
 
@@ -116,7 +122,7 @@ def lag_of(told: Heard) -> Lag | None:
     """None while it is not known."""
     try:
         return told["lag"].result() if "lag" in told else None
-    except Error:
+    except (Error, Unasked):
         return None
 
 
@@ -125,22 +131,28 @@ def _standing(told: Heard) -> dict[str, str]:
     found = facts_of(told)
     if found is None:
         why = "unknown without Postgres" if "facts" in told else f"unknown without Postgres: it {late()}"
-        return dict.fromkeys(("streams", "outbox", "alerts"), why)
+        of_postgres = dict.fromkeys(("streams", "outbox", "alerts", "jobs"), why)
+        return of_postgres | {"metrics": _said_of_metrics(told, [])}
     return {
         "streams": _said(found.topics_judged(lag_of(told)), told),
         "outbox": _UNREAD if found.outbox is None else _said_of_outbox(found.outbox, found),
         "alerts": _UNREAD if found.alerts is None else _said_of_alerts(found.alerts),
+        "jobs": _UNREAD if found.jobs is None else _said_of_jobs(found.jobs, found),
+        "metrics": _said_of_metrics(told, found.hidden_metrics),
     }
 
 
-_UNREAD = "unknown: Postgres did not say in time; a table may be locked"
+_UNREAD = f"unknown: {UNREAD}"
+
+
+_NOBODY_SENDS = "no relay runs, or Kafka does not take them"
 
 
 def _said_of_outbox(outbox: Outbox, found: Facts) -> str:
     said = []
     if outbox.oldest_at is not None and outbox.is_late(found.at):
         waits = f"{outbox.ready:,} messages wait, the oldest for {(found.at - outbox.oldest_at).total_seconds():.0f} s"
-        said.append(f"{waits}: no relay runs, or Kafka does not take them")
+        said.append(f"{waits}.{outbox.blocked}" if outbox.blocked else f"{waits}: {_NOBODY_SENDS}")
     said += [f"{held.keys:,} keys of {held.topic} cannot be sent" for held in outbox.topics]
     return "; ".join(said) or "ok"
 
@@ -148,6 +160,26 @@ def _said_of_outbox(outbox: Outbox, found: Facts) -> str:
 def _said_of_alerts(alerts: Iterable[UnsentAlert]) -> str:
     counted = Counter(alert.kind for alert in alerts)
     return ", ".join(f"{count:,} {kind} not sent yet" for kind, count in sorted(counted.items())) or "ok"
+
+
+def _said_of_metrics(told: Heard, of_workers: list[str] | None) -> str:
+    """What is not seen on `/metrics` that ought to be: of this process and its machine, and of workers anywhere."""
+    try:
+        here = told["here"].result() if "here" in told else f"the folder that processes share {late()}"
+    except Unasked as error:
+        here = f"the folder that processes share: {error}"
+    return "; ".join([*filter(None, [here]), *([_UNREAD] if of_workers is None else of_workers)]) or "ok"
+
+
+def _said_of_jobs(jobs: Iterable[Job], found: Facts) -> str:
+    late = [_job_and_age(job, found) for job in jobs if job.is_overdue(found.at)]
+    return f"overdue: {', '.join(late)}" if late else "ok"
+
+
+def _job_and_age(job: Job, found: Facts) -> str:
+    if job.succeeded_at is None:
+        return f"{job.name}, never done"
+    return f"{job.name}, last done {(found.at - job.succeeded_at).total_seconds():.0f} s ago"
 
 
 def _said(topics: Iterable[TopicProgress] | None, told: Heard) -> str:

@@ -17,27 +17,30 @@ from backoffice.live.publications import Publication, register
 from backoffice.streams.clocks import PostgresClock
 
 from .figures import FIGURES, read_figures
-from .status import read_health
+from .status import OF_TOPICS, read_health
 
 SEE = "metrics.view_window"
 # What is worked out from others.
-_WORKED_OUT = ("lag", "dead_letters", "halted", "diverted", "stalled")
+_WORKED_OUT = ("lag", "dead_letters", "halted", "diverted", "stalled", "skipped")
 Parts = tuple[str, ...]
 _SCALARS = (str, int, float, bool, datetime, timedelta, type(None))
 
 
 def health(_: str) -> Rows:
     """All that is told of the platform's health, whatever fields it has."""
-    return health_rows(read_health(PostgresClock().now()))
+    return health_rows(read_health())
 
 
 def health_rows(health: Any) -> Rows:
     """A dataclass of facts as rows under ``field/part/part``; a value that stands alone is called ``value``.
 
     Parts are the keys of a mapping, the names by which a dataclass in a list begins (stream, topic), else its place;
-    its place too where another has the same names.
+    its place too where another has the same names. What could not be read has no rows, and is named by one of
+    ``unread``.
     """
+    unread = {*health.unread, *(OF_TOPICS if "topics" in health.unread else ())}
     names = [*_WORKED_OUT, *(field.name for field in fields(health) if field.name != "at")]
+    names = [name for name in names if name not in unread]
     return {key_of(*parts): row for name in names for parts, row in _rows((name,), getattr(health, name))}
 
 

@@ -4,37 +4,45 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from backoffice.streams.jobs import Job
+
 from .alerts import UnsentAlert
 from .differences import Differences
 from .figures import FIGURES
-from .jobs import Job
 from .outbox import Outbox
 from .progress import StreamTopic, TopicProgress
 from .silence import Source
-from .status import Status
+from .status import OF_TOPICS, Status
 
 
 def as_document(status: Status) -> dict[str, Any]:
     """All of it."""
     lag = status.lag_by_topic
-    return {
+    found = {
         "at": status.at.isoformat(),
         "events_per_second": status.events_per_second,
+        "unread": list(status.unread),
         "topics": [topic(progress, status.at, lag) for progress in status.topics],
         "lag": None if lag is None else status.lag,
         "dead_letters": status.dead_letters,
         "halted": status.halted,
         "diverted": status.diverted,
         "stalled": status.stalled,
+        "skipped": status.skipped,
         "missing_partitions": list(status.missing_partitions),
-        "outbox": outbox(status.outbox, status.at),
+        "outbox": None if status.outbox is None else outbox(status.outbox, status.at),
         "unsent_alerts": [alert(each, status.at) | {"summary": each.summary} for each in status.unsent_alerts],
         "jobs": [job(each, status.at) for each in status.jobs],
         "differences": [differences(each, status.at) for each in status.differences],
+        "hidden_metrics": list(status.hidden_metrics),
         "feeds": [source(each, status.at) for each in status.sources],
-        **{name: figure.document(status.figures[name]) for name, figure in FIGURES.items()},
-        "age_seconds": {name: _seconds(at, status.at) for name, at in status.as_of.items()},
+        **{name: figure.document(status.figures[name]) for name, figure in FIGURES.items() if name in status.figures},
+        "age_seconds": {
+            name: _seconds(at, status.at) for name, at in status.as_of.items() if name not in status.unread
+        },
     }
+    unread = [{"sources": "feeds"}.get(name, name) for name in status.unread]
+    return found | dict.fromkeys([*unread, *(OF_TOPICS if "topics" in unread else ())])
 
 
 def topic(progress: TopicProgress, now: datetime, lag: Mapping[StreamTopic, int] | None) -> dict[str, Any]:
@@ -49,6 +57,8 @@ def topic(progress: TopicProgress, now: datetime, lag: Mapping[StreamTopic, int]
         "diverted": list(progress.diverted),
         "stalled": list(progress.stalled),
         "untold": list(progress.untold),
+        "skipped_messages": progress.skipped.messages,
+        "skipped_seconds_ago": _seconds(progress.skipped.last_at, now),
         "lag": None if lag is None else lag.get((progress.stream, progress.topic)),
         "events_ahead": progress.lead.events,
         "ahead_most_seconds": progress.lead.most.total_seconds(),
@@ -66,6 +76,7 @@ def outbox(found: Outbox, now: datetime) -> dict[str, Any]:
         "ready": found.ready,
         "oldest_seconds": _seconds(found.oldest_at, now),
         "is_late": found.is_late(now),
+        "blocked": found.blocked,
         "held": found.held,
         "held_topics": held,
     }

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import connection
 
 from backoffice.streams.clocks import lies_ahead
+from backoffice.streams.consume.watching.blocking import why
+from backoffice.streams.database import OUTBOX_SESSION
 
 # More messages than this are not counted one by one.
 MANY = 10_000
@@ -44,7 +46,8 @@ class HeldTopic:
 class Outbox:
     """``ready`` messages go with the next rounds of the relay, the oldest written at ``oldest_at``; ``held`` ones wait.
 
-    Of the oldest 10,000 each. One that is ready for longer than ``limit`` says that no relay runs.
+    Of the oldest 10,000 each. One that is ready for longer than ``limit`` says that no relay runs, or that it waits for
+    a lock: then ``blocked`` says whose, and how to end that.
     """
 
     ready: int
@@ -52,6 +55,7 @@ class Outbox:
     held: int
     topics: tuple[HeldTopic, ...]
     limit: timedelta
+    blocked: str = ""
 
     def is_late(self, now: datetime) -> bool:
         oldest = self.oldest_at
@@ -59,7 +63,7 @@ class Outbox:
 
 
 def read_outbox() -> Outbox:
-    """Three statements, each by a partial index."""
+    """Three statements, each by a partial index; and one to Postgres' activity where something waits."""
     with connection.cursor() as cursor:
         cursor.execute(_READY, [MANY])
         ready, oldest_at = cursor.fetchone()
@@ -67,4 +71,5 @@ def read_outbox() -> Outbox:
         held = cursor.fetchone()[0]
         cursor.execute(_HELD_TOPICS, [MANY])
         topics = tuple(HeldTopic(*row) for row in cursor.fetchall())
-    return Outbox(ready, oldest_at, held, topics, timedelta(seconds=settings.OUTBOX["stuck_after"]))
+        blocked = why(connection.connection, OUTBOX_SESSION) if ready or held else ""
+    return Outbox(ready, oldest_at, held, topics, timedelta(seconds=settings.OUTBOX["stuck_after"]), blocked)

@@ -1,17 +1,17 @@
 """How each topic of each stream stands, by the streams' own tables: cheap enough to be asked every second."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import ExpressionWrapper, F, FloatField, Max, Q, Sum
-from django.db.models.functions import Extract, Now
+from django.db.models.functions import Coalesce, Extract, Now
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.kafka.offsets import few
-from backoffice.streams.models import Offset
+from backoffice.streams.models import Gap, Offset
 from backoffice.streams.store.projection import STREAMS
 
 # More open dead letters than this are not counted one by one.
@@ -46,6 +46,16 @@ class Lead:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """What a person had the stream leave out for good; ``messages`` are so many offsets, and 0 where nobody can count
+    them: in a topic that was deleted. ``last_at`` is when that was last decided.
+    """
+
+    messages: int = 0
+    last_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class TopicProgress:
     """One topic in the stream that stores it.
 
@@ -53,7 +63,7 @@ class TopicProgress:
     stored anything of the topic; None before the first. ``dead_letters`` are those that are open (of the oldest 10,000
     of all), ``halted`` the partitions that wait for a person, ``diverted`` those whose bad messages are diverted,
     ``stalled`` those that stand still although there is work, as a worker says of itself or Kafka shows (`lag.py`).
-    ``untold`` says why Kafka does not tell of some of these.
+    ``untold`` says why Kafka does not tell of some of these. ``skipped`` is missing in all that is made of the topic.
     ``behind`` is by how much the clock of who stored of it within the last hour was behind the broker's; nothing where
     that may be.
     """
@@ -69,6 +79,7 @@ class TopicProgress:
     stalled: tuple[int, ...] = ()
     behind: timedelta = timedelta()
     untold: tuple[str, ...] = ()
+    skipped: Skipped = Skipped()
 
     @property
     def standing(self) -> str:
@@ -82,26 +93,30 @@ class TopicProgress:
         found = {STAND_STILL: self.stalled, "are halted": self.halted, "are diverted": self.diverted}
         return {how: partitions for how, partitions in found.items() if partitions}
 
-    def freshness(self, now: datetime) -> timedelta | None:
-        """How long ago the newest event happened that people can see."""
-        return None if self.newest_at is None else now - self.newest_at
-
 
 def read_topics() -> list[TopicProgress]:
-    """All of the catalogue that some stream stores, in its order. Three statements."""
+    """All of the catalogue that some stream stores, in its order. Four statements."""
     stored = {
         (stream, topic): (newest, updated, Lead(events, timedelta(milliseconds=most), last), _behind(lacks))
         for stream, topic, newest, updated, events, most, last, lacks in Offset.objects.values_list(
             "stream", "topic"
         ).annotate(Max("newest_at"), Max("updated_at"), Sum("ahead"), Max("ahead_most"), Max("ahead_at"), lacks=_LACKS)
     }
-    dead, stopped = _open_dead_letters(), _stopped()
+    dead, stopped, skipped = _open_dead_letters(), _stopped(), _skipped()
     found = []
     for place in stream_topics():
         newest, updated, lead, behind = stored.get(place, (None, None, Lead(), timedelta()))
         halted, diverted, stalled = (stopped[kind, *place] for kind in ("halted", "diverted", "stalled"))
-        found.append(TopicProgress(*place, newest, updated, dead[place], halted, lead, diverted, stalled, behind))
+        told = TopicProgress(*place, newest, updated, dead[place], halted, lead, diverted, stalled, behind)
+        found.append(replace(told, skipped=skipped.get(place, Skipped())))
     return found
+
+
+def _skipped() -> dict[StreamTopic, Skipped]:
+    """Where a log was cut off nothing was left out."""
+    rows = Gap.objects.filter(stored_until=None).values_list("stream", "topic")
+    told = rows.annotate(messages=Coalesce(Sum(F("end") - F("start")), 0), last_at=Max("accepted_at"))
+    return {(stream, topic): Skipped(int(messages), last_at) for stream, topic, messages, last_at in told}
 
 
 def _behind(lacks: float | None) -> timedelta:

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from backoffice.streams.database import Connection
+from backoffice.streams.database import Connection, patient
 from backoffice.streams.tables.partitions import months_before
 
 from .models import Rolled
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 _SUMS = ("count", "amount")
 # A row of windows takes some 150 bytes, indexes included; far above that the file is mostly what rows have left behind.
 _MOSTLY_AIR = 1_000
-_PATIENCE = "1s"
+_PATIENCE_SECONDS = 1.0
 
 _TABLES: list[str] = [WINDOW]
 
@@ -177,16 +177,14 @@ def _is_air(cursor: CursorWrapper, partition: str) -> bool:
 
 
 def _shrunk(cursor: CursorWrapper, partition: str) -> bool:
-    cursor.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
     try:
-        # What writes a file anew keeps rows that any transaction of the whole server might see; this takes them out
-        # as soon as none of this database can.
-        cursor.execute(sql.SQL("VACUUM {}").format(sql.Identifier(partition)))
-        cursor.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(partition)))
+        with patient(cursor, _PATIENCE_SECONDS):
+            # What writes a file anew keeps rows that any transaction of the whole server might see; this takes them
+            # out as soon as none of this database can.
+            cursor.execute(sql.SQL("VACUUM {}").format(sql.Identifier(partition)))
+            cursor.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(sql.Identifier(partition)))
     except OperationalError as busy:
         log.info("%s keeps its size until tomorrow: %s", partition, busy)
         return False
-    finally:
-        cursor.execute("RESET lock_timeout")
     # What some transaction may still see of the rows stays until tomorrow as well.
     return not _is_air(cursor, partition)

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from textwrap import wrap
 
+from backoffice.streams.jobs import Job
+
 from .alerts import UnsentAlert
 from .differences import Differences
+from .facts import UNREAD
 from .figures import FIGURES, Column
-from .jobs import Job
 from .outbox import Outbox
 from .progress import TopicProgress
 from .silence import Silent, Source
@@ -63,30 +65,41 @@ def _lasting(span: timedelta) -> str:
 
 def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]:
     told = {"events_per_second": ("Events", f"{status.events_per_second:,.1f} a second, last full minute")}
+    if "events_per_second" in status.unread:
+        told = {}
     for name, figure in FIGURES.items():
-        if figure.line:
+        if figure.line and name in status.figures:
             told[name] = (figure.line.label, figure.line.text(status.figures[name]))
     lines = [f"{f'{status.at:%Y-%m-%d %H:%M:%S} UTC':<{width - _AGE}}{'age':>{_AGE}}", *_parts(parts, width)]
     for name, (label, text) in told.items():
         lines += _line(label, text, age(status.as_of[name], status.at), width)
+    if status.unread:
+        lines += _line("! UNREAD", f"{', '.join(status.unread)}: {UNREAD}", "now", width)
     halted = ", ".join(status.halted)
-    lines += _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
+    if "topics" not in status.unread:
+        lines += _line("! HALTED" if halted else "Halted", halted or "none", "now", width)
     rest: dict[str, Iterable[str]] = {
         "! DIVERTED": status.diverted, "! STALLED": status.stalled, "! No partition": status.missing_partitions,
     }  # fmt: skip
     rest["! OVERDUE"] = [_overdue(job, status.at) for job in status.jobs if job.is_overdue(status.at)]
     for each in status.differences:
         rest[f"! {each.kind}"] = [_differing(each, status.at)] if each.count else []
+    rest["! SKIPPED"] = status.skipped
+    rest["! METRICS"] = status.hidden_metrics
     for label, found in rest.items():
         lines += _line(label, ", ".join(found), "now", width) if found else []
     return [*lines, *_outbox(status.outbox, status.at, width), *_alerts(status.unsent_alerts, status.at, width)]
 
 
-def _outbox(outbox: Outbox, now: datetime, width: int) -> list[str]:
+def _outbox(outbox: Outbox | None, now: datetime, width: int) -> list[str]:
     """A line with the age of the oldest, and one for each topic of which messages cannot be sent, with the reason."""
+    if outbox is None:
+        return []
     text = f"{outbox.ready:,} to be sent" + (f", {outbox.held:,} held" if outbox.held else "")
     label = "! Outbox" if outbox.topics or outbox.is_late(now) else "Outbox"
     lines = _line(label, text, age(outbox.oldest_at, now), width)
+    if outbox.blocked and outbox.is_late(now):
+        lines += _line("", outbox.blocked.strip(), "now", width)
     for held in outbox.topics:
         lines += _line(
             "",
@@ -170,6 +183,8 @@ def _topic(progress: TopicProgress, status: Status) -> tuple[str, ...]:
 
 
 def _sources(status: Status, width: int) -> list[str]:
+    if "sources" in status.unread:
+        return ["! Feed: unread."]
     if not status.sources:
         return ["  Feed: none has a live market."]
     lines = [f"  {'Feed':<13}{'Heard':>7}{'Open now':>9}{'Silent':>9}"]
@@ -193,7 +208,9 @@ def _silent(market: Silent, now: datetime) -> str:
 
 def _money(status: Status, width: int) -> list[str]:
     """What has a column, for the last hour: a row for each currency, as many groups side by side as fit."""
-    tables = {name: figure.column for name, figure in FIGURES.items() if figure.column}
+    tables = {name: figure.column for name, figure in FIGURES.items() if figure.column and name in status.figures}
+    if not tables:
+        return ["! Money: unread."]
     cells = {name: column.cells(status.figures[name]) for name, column in tables.items()}
     newest = [status.as_of[name] for name in tables]
     old = f"age {age(min((at for at in newest if at), default=None), status.at)}"

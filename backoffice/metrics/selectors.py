@@ -36,7 +36,7 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class Attempts:
     """What went through and what did not."""
 
     succeeded: int = 0

@@ -8,10 +8,10 @@ class ReconcileConfig(AppConfig):
     def ready(self) -> None:
         from backoffice.metrics import differences, rollup
 
-        from .books import OF_EVERYTHING, STANDING
+        from .books import BY_THE_CLOCK, OF_EVERYTHING
         from .telling import standing
 
         differences.register("reconcile", standing)
         # What is expected of the windows is added up to hours and days with them.
-        for books in (STANDING, OF_EVERYTHING):
+        for books in (BY_THE_CLOCK, OF_EVERYTHING):
             rollup.register(books.windows)

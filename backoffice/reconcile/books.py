@@ -1,4 +1,4 @@
-"""The tables in which a reconciliation keeps what it expects: the standing books, or those of a run over everything."""
+"""The tables in which a reconciliation keeps what it expects: of the runs by the clock, or of one over everything."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Books:
         cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, self.tables()))))
 
 
-STANDING = Books(
+BY_THE_CLOCK = Books(
     Checked, Walk, WindowTally._meta.db_table, BalanceTally._meta.db_table, StateTally._meta.db_table
 )  # fmt: skip
 OF_EVERYTHING = Books(

@@ -1,13 +1,12 @@
 """What one step compares: the ranges of offsets it is given, and what follows from all of them at its end."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from django.db.backends.utils import CursorWrapper
-from psycopg import sql
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import Stream
@@ -15,6 +14,7 @@ from backoffice.streams.store.projection import Stream
 from .books import Books
 from .checks.accounting import Accounted, account
 from .checks.comparing import Differing, Stretch, shown
+from .checks.doubles import check_doubled, check_still_doubled
 from .checks.facts import flatten
 from .checks.letters import Twins, check_letters
 from .checks.linked import check_linked
@@ -24,15 +24,17 @@ from .checks.rows import check_nothing_beyond, check_rows, fact_tables
 from .checks.states import StateCheck
 from .checks.tallies import Tally
 from .checks.traces import check_traces
+from .checks.unseen import unseen_messages, unseen_sums
 from .checks.wants import FOLDED, Want
 from .checks.windows import activity, count, counted_topics, windows
-from .declared import Agreement, Book, Heard, State, Unique, described, descriptions
-from .differences import Difference, Findings
+from .declared import Agreement, Book, Heard, State, described, descriptions
+from .differences import Difference, Findings, Found, Standing, Unjudged, Weight
 from .known import Gaps
 from .messages.log import Chunk, Slice
 from .messages.reading import Events, Readers
-from .runs.plan import Position, told_until
+from .positions import Position, told_until
 
+EXCUSED = "something that is known may explain it"
 NOT_THE_SUM = "the sums are not those of the events."
 
 
@@ -71,6 +73,7 @@ class Checker:
         replays = check_replays(self.cursor, chunk, found.letters, self.now, self.twins.log, is_inexact=is_inexact)
         self._note(place.stream, replays)
         self._note(place.stream, check_repeats(self.cursor, chunk, found))
+        self._note(place.stream, unseen_messages(chunk, self.standing))
         self._fold(place, found)
         for record, events in found.events.items():
             flatten(place.stream.name, record, events.bodies)
@@ -85,27 +88,53 @@ class Checker:
                 self._note(place.stream, check_traces(self.cursor, chunk, trace, found))
         for unique in said.unique:
             if unique.table in tables:
-                self._note(place.stream, self._doubled(chunk, unique))
+                self._note(place.stream, check_doubled(self.cursor, chunk, unique))
         for agreement in said.agreements:
             if agreement.topic == place.topic:
-                self._note(place.stream, self._at_odds(place, agreement, found.events, is_whole=not is_inexact))
+                self._note(place.stream, self._at_odds(place, agreement, found.events))
 
-    def check_beyond(self, place: Slice, following: int) -> None:
-        tables = fact_tables(place.stream, TOPICS[place.topic].records)
-        self._note(place.stream, check_nothing_beyond(self.cursor, place, tables, following))
+    def check_beyond(self, beyond: Slice) -> None:
+        tables = fact_tables(beyond.stream, TOPICS[beyond.topic].records)
+        self._note(beyond.stream, check_nothing_beyond(self.cursor, beyond, tables))
 
     def finish(self) -> None:
         """Compare what was gathered from all ranges with the tables of state and of sums."""
         for (stream, _), states in self._states.items():
             for state in states:
-                self._note_of(stream, state.finish(self.cursor, self.findings))
+                self.note(stream, state.finish(self.cursor, self.findings))
         for name, accounts in self._accounts.items():
-            self._note_of(name, accounts.finish(self.cursor, self.findings))
+            self.note(name, accounts.finish(self.cursor, self.findings))
+        for said in descriptions():
+            for unique in said.unique:
+                self.note(said.stream, check_still_doubled(self.cursor, unique, self.standing))
         if self.is_new:
             self._finish_sums()
 
-    def note(self, stream: str, differences: Iterable[Difference]) -> None:
-        self._note_of(stream, differences)
+    def note(self, stream: str, found: Iterable[Found]) -> None:
+        for one in found:
+            told = replace(one, stream=stream)
+            if isinstance(told, Unjudged):
+                self.findings.leave(told)
+                continue
+            self.findings.add(replace(told, log=self._log_of(told)))
+            if told.weight is Weight.KNOWN:
+                self.findings.leave(Unjudged.of(told, EXCUSED))
+
+    def _log_of(self, found: Difference) -> str:
+        """Which log has the offsets of what was found by reading them."""
+        if found.walk or not found.offsets:
+            return ""
+        place = found.stream, found.topic, found.partition
+        return next((each.beyond.log_at(found.offsets[1]) for each in self.read if each.key == place), "")
+
+    @property
+    def standing(self) -> Sequence[Standing]:
+        return self.findings.standing or ()
+
+    def leave(self, unjudged: Iterable[Unjudged]) -> None:
+        """Of findings that stand open, whichever stream they are of."""
+        for one in unjudged:
+            self.findings.leave(one)
 
     def note_sums(self, tally: Tally, rows: Differing) -> None:
         want = tally.want
@@ -120,6 +149,7 @@ class Checker:
         """All rows of a stretch of a table of sums; those of places that are behind must only not fall short."""
         short = [*self._places(tally, self.inexact), *self._places(tally, self.behind)]
         self.note_sums(tally, tally.differing_within(self.cursor, stretch, short))
+        self.leave(unseen_sums(self.cursor, tally, self.standing, short))
 
     def states_of(self, stream: str, topic: str, records: Iterable[str]) -> list[StateCheck]:
         """The checks of the states that the stream makes of these records of the topic."""
@@ -215,33 +245,13 @@ class Checker:
         topics = of_windows if tally.column == "stream" else of_books
         return [f"{topic}/{partition}" for stream, topic, partition in places if topic in topics.get(stream, ())]
 
-    def _doubled(self, chunk: Chunk, unique: Unique) -> Iterator[Difference]:
-        table, columns = sql.Identifier(unique.table), [sql.Identifier(column) for column in unique.columns]
-        same = sql.SQL(" AND ").join(sql.SQL("o.{0} = s.{0}").format(column) for column in columns)
-        listed = sql.SQL(", ").join(sql.SQL("s.{}::text").format(column) for column in columns)
-        self.cursor.execute(
-            sql.SQL(
-                "SELECT DISTINCT {} FROM {} s JOIN {} o ON {} AND o.event_id <> s.event_id"
-                " WHERE s.source_partition = %s AND s.source_offset >= %s AND s.source_offset < %s LIMIT 100"
-            ).format(listed, table, table, same),
-            [chunk.place.partition, chunk.start, chunk.end],
-        )
-        for values in self.cursor.fetchall():
-            where = ", ".join(f"{column}={value}" for column, value in zip(unique.columns, values, strict=True))
-            yield Difference(unique.check, unique.says, chunk.place.topic, chunk.place.partition, where=where)
-
-    def _at_odds(
-        self, place: Slice, agreement: Agreement, events: Mapping[str, Events], *, is_whole: bool
-    ) -> Iterable[Difference]:
+    def _at_odds(self, place: Slice, agreement: Agreement, events: Mapping[str, Events]) -> Iterable[Found]:
         mine = {record: events[record] for record in agreement.records if record in events}
         if not mine:
             return ()
+        is_whole = not any(each.lacks_events for each in self.read if each.key[:2] == place.key[:2])
         told = partial(told_until, self.read)
         return agreement.look(Heard(self.cursor, place.partition, mine, place.former_until, is_whole, told))
 
-    def _note(self, stream: Stream, differences: Iterable[Difference]) -> None:
-        self._note_of(stream.name, differences)
-
-    def _note_of(self, stream: str, differences: Iterable[Difference]) -> None:
-        for difference in differences:
-            self.findings.add(replace(difference, stream=stream))
+    def _note(self, stream: Stream, found: Iterable[Found]) -> None:
+        self.note(stream.name, found)

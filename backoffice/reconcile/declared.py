@@ -9,13 +9,13 @@ In an event ids are text, times are microseconds and dates are days since 1970.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from .differences import Difference
+from .differences import Found
 from .messages.reading import Event, Events
 
 # Metric, key and amount; None where no money is summed.
@@ -23,6 +23,10 @@ Count = tuple[str, str, int | None]
 # The id of an account, what stands in its row if it has one, and what is debited and credited.
 Entry = tuple[str, tuple[Any, ...] | None, int, int]
 Expected = Callable[[str, Event, int], list[tuple[Any, ...]]]
+# What of a topic a stream stores: its name, and that of the topic.
+Source = tuple[str, str]
+# Up to when a stream has stored all that a topic tells of, or None where it has stored nothing.
+ToldUntil = Callable[[str, str], datetime | None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class State:
     ``by`` are the columns of the event's number or ``ranks`` by record, if it has any, and of its place in the log.
     ``each`` names a list of the event whose elements make a row each. ``constants`` are values by record. ``to_minute``
     has for ``by`` the time cut to the minute, brand and jurisdiction. The message key of a tombstone names the value of
-    the first key column whose rows it deletes, where the state ``forgets``.
+    the first key column whose rows it deletes, where the state ``forgets``. A row whose message was logged longer ago
+    than ``kept`` may be purged.
     """
 
     name: str
@@ -47,6 +52,7 @@ class State:
     with_topic: bool = False
     ranks: Mapping[str, int] = field(default_factory=dict)
     forgets: bool = False
+    kept: Callable[[], timedelta] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Trace:
-    """Rows of ``table`` that some events of these records leave; ``columns`` map all columns to their fields.
+    """Rows of ``table`` that some events of these records leave; ``columns`` map all columns to their fields, of which
+    ``logged_at`` is one.
 
-    They are found by the column ``key``, which an index leads to, and by their place in the log, the columns ``by``:
-    when it was logged, and its offset.
+    They are found by where they come from (``source_generation``, ``source_partition``, ``source_offset``), and named
+    by the column ``key``. Where that is not known of a row, nothing is held against it.
     """
 
     check: str
@@ -77,7 +84,6 @@ class Trace:
     records: tuple[str, ...]
     table: str
     key: str
-    by: tuple[str, str]
     columns: Mapping[str, str]
 
     def __hash__(self) -> int:
@@ -116,7 +122,9 @@ class Look:
 
     ``condition`` (with ``bounds`` as its parameters) holds for the rows of the stretch, by the columns of the key;
     ``is_last`` says that the table ends with it. ``balances`` is the table of what the books say of accounts.
-    ``told_until`` gives for a topic up to when all that happened is stored, or None where nothing is.
+
+    A look tells of every fault that it sees: one that may yet turn out to be none, as `Unjudged`. What it says nothing
+    of is right, and a finding of it that stood open ends.
     """
 
     cursor: CursorWrapper
@@ -124,21 +132,22 @@ class Look:
     bounds: Sequence[str]
     is_last: bool
     balances: sql.Composable
-    told_until: Callable[[str], datetime | None]
+    told_until: ToldUntil
 
 
 @dataclass(frozen=True)
 class Invariant:
     """What must hold of the tables of one snapshot, looked at stretch by stretch along the key of ``table``.
 
-    It needs all of ``topics`` to be read as far as they are stored, and with ``needs_all`` from the first event on.
+    It needs all of its ``sources`` to be read as far as they are stored. Where it ``needs_all`` from the first event
+    on, and something was never stored, nothing that it finds can be judged.
     """
 
     name: str
     table: str
     key: tuple[str, ...]
-    topics: tuple[str, ...]
-    look: Callable[[Look], Iterable[Difference]]
+    sources: tuple[Source, ...]
+    look: Callable[[Look], Iterable[Found]]
     needs_all: bool = False
 
 
@@ -147,7 +156,8 @@ class Heard:
     """Events that a step reads of a partition of a topic, by record, in the snapshot of the step.
 
     Rows of the partition below the offset ``former_until`` may be of a former log. ``is_whole`` says that the log of
-    the topic has lost nothing of what was stored. ``told_until`` is that of a ``Look``.
+    the topic has lost nothing of what was stored. ``told_until`` is that of a ``Look``, and what is told and what is
+    not means the same.
     """
 
     cursor: CursorWrapper
@@ -155,7 +165,7 @@ class Heard:
     events: Mapping[str, Events]
     former_until: int
     is_whole: bool
-    told_until: Callable[[str], datetime | None]
+    told_until: ToldUntil
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ class Agreement:
 
     topic: str
     records: tuple[str, ...]
-    look: Callable[[Heard], Iterable[Difference]]
+    look: Callable[[Heard], Iterable[Found]]
 
 
 @dataclass(frozen=True)

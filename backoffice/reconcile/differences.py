@@ -1,6 +1,7 @@
 """What a reconciliation found: each finding once, with where it is and what each side says."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from math import isfinite
@@ -15,6 +16,13 @@ LISTED = 100
 TOLD = 1_000
 
 
+# The check of what could not be read.
+NOT_CHECKED = "not_checked"
+# The check of findings that stand open and could not be judged.
+NOT_JUDGED = "not_judged"
+MORE = f"more was found at once than the {LISTED} that are listed"
+
+
 class Weight(StrEnum):
     """A difference between Kafka and Postgres; something else that somebody ought to see; what is known already."""
 
@@ -25,7 +33,11 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """``offsets`` are the first and the last concerned; ``where`` names the thing when an offset does not."""
+    """``offsets`` are the first and the last concerned; ``where`` names the thing when an offset does not, in ``table``
+    where it is a row that is named by its key alone. What a ``walk`` along a table has found only that can find again,
+    whatever stands at the offsets. ``log`` says which log of the topic's name has the offsets: whoever reads another
+    one there has not looked at it.
+    """
 
     check: str
     says: str
@@ -38,11 +50,14 @@ class Difference:
     postgres: Any = None
     weight: Weight = Weight.DIFFERENCE
     stream: str = ""
+    table: str = ""
+    walk: str = ""
+    log: str = ""
 
     def fingerprint(self) -> UUID:
         """The same for the same finding in another run, whatever the figures are by then."""
         place = (self.stream, self.topic, str(self.partition), self.record, str(self.offsets), self.where)
-        return derived_id("reconcile", self.check, *place)
+        return derived_id("reconcile", self.check, *place, *filter(None, [self.table, self.log]))
 
     def as_json(self) -> dict[str, Any]:
         """As JSON and Postgres can hold it: what a message says may be neither."""
@@ -61,6 +76,74 @@ class Difference:
         sides = f"; Kafka: {self.kafka}, Postgres: {self.postgres}" if self.kafka or self.postgres else ""
         about = " ".join(part for part in (f"{at}{offsets}", self.record, self.where) if part)
         return f"{self.weight} ({self.check}) {about}: {self.says}{sides}"
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """What a check could not judge, and ``why``: an open finding that this may be has not ended, though it is not met.
+
+    Each part that is given narrows it down; without any it is all that the stream's checks find. By its offsets alone
+    it is also what stands at none and may come of the messages there.
+    """
+
+    check: str = ""
+    why: str = ""
+    topic: str = ""
+    partition: int | None = None
+    offsets: tuple[int, int] | None = None
+    where: str = ""
+    stream: str = ""
+
+    @classmethod
+    def of(cls, found: Difference, why: str) -> "Unjudged":
+        """What was seen, and may yet turn out to be right."""
+        return cls(found.check, why, found.topic, found.partition, found.offsets, found.where, stream=found.stream)
+
+    @classmethod
+    def of_standing(cls, found: "Standing", why: str) -> "Unjudged":
+        """An open finding itself."""
+        offsets = tuple(found["offsets"]) if found["offsets"] else None
+        place = (found["topic"], found["partition"], offsets, found["where"])
+        return cls(found["check"], why, *place, stream=found["stream"])
+
+    def may_be(self, found: "Standing") -> bool:
+        """Whether it may be the finding; that is a difference as JSON."""
+        names = ("stream", "check", "topic", "where")
+        is_named = all(found[name] == getattr(self, name) for name in names if getattr(self, name))
+        return is_named and (self.partition is None or self._is_of_place(found))
+
+    def _is_of_place(self, found: "Standing") -> bool:
+        if self.offsets and found["offsets"]:
+            is_there = found["partition"] == self.partition and _overlap(self.offsets, found["offsets"])
+        else:
+            is_there = found["partition"] in (None, self.partition)
+        return is_there and (bool(self.check) or not found.get("walk"))
+
+
+# A finding that stands open, as JSON.
+Standing = Mapping[str, Any]
+
+# What a look at some messages or rows says: what it has found, and of what it cannot say whether it is there.
+Found = Difference | Unjudged
+
+
+def beyond(check: str, rows: Sequence[object]) -> Iterator[Unjudged]:
+    """Of a query for one row more than are listed: where it gives them all, nobody has looked at what comes after."""
+    if len(rows) > LISTED:
+        yield Unjudged(check, MORE)
+
+
+def _overlap(one: Sequence[int], other: Sequence[int]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _kind(difference: Difference) -> tuple[Weight, bool]:
+    """Of what a finding is one, of which a number is kept."""
+    return difference.weight, difference.check == NOT_JUDGED
+
+
+def _is_left(difference: Difference) -> bool:
+    return difference.check == NOT_JUDGED and bool(difference.postgres["weight"] == Weight.DIFFERENCE)
 
 
 def _plain(value: Any) -> Any:
@@ -82,7 +165,10 @@ class Findings:
     """All differences are counted; the first ``LISTED`` are kept. What is kept is not counted when it is met again.
 
     ``named`` are the findings that are no differences. Of these, too, the first are kept, of each weight by itself:
-    what is known must not take the place of what somebody ought to see.
+    what is known must not take the place of what somebody ought to see, nor that of what could not be judged.
+
+    ``standing`` are the findings that stood open when the run began, as JSON: what a check could not judge matters
+    where it may be one of these. None where nobody has asked for them.
     """
 
     listed: list[Difference] = field(default_factory=list)
@@ -91,6 +177,11 @@ class Findings:
     named_by_check: Counter[str] = field(default_factory=Counter)
     # Of which weights there are more than are kept.
     cut: set[Weight] = field(default_factory=set)
+    # By stream and check.
+    unjudged: defaultdict[tuple[str, str], set[Unjudged]] = field(default_factory=lambda: defaultdict(set))
+    standing: list[Standing] | None = None
+    # How many differences stand open that could not be judged.
+    left: int = 0
     _known: set[UUID] = field(default_factory=set)
 
     def add(self, difference: Difference) -> None:
@@ -100,17 +191,34 @@ class Findings:
         is_difference = difference.weight is Weight.DIFFERENCE
         counted = self.by_check if is_difference else self.named_by_check
         counted[difference.check] += 1
+        self.left += _is_left(difference)
         if self._keep(difference):
             self._known.add(finding)
 
     def _keep(self, difference: Difference) -> bool:
         """Whether there is room for it."""
         kept = self.listed if difference.weight is Weight.DIFFERENCE else self.named
-        if sum(one.weight is difference.weight for one in kept) >= LISTED:
+        if sum(_kind(one) == _kind(difference) for one in kept) >= LISTED:
             self.cut.add(difference.weight)
             return False
         kept.append(difference)
         return True
+
+    def leave(self, unjudged: Unjudged) -> None:
+        """Where that is more than can be listed of a check, it is all of it."""
+        if self.standing is not None and not any(map(unjudged.may_be, self.standing)):
+            return
+        of_check = self.unjudged[unjudged.stream, unjudged.check]
+        of_check.add(unjudged)
+        if len(of_check) > LISTED:
+            of_check.clear()
+            of_check.add(Unjudged(unjudged.check, unjudged.why, stream=unjudged.stream))
+
+    def take_unjudged(self) -> list[Unjudged]:
+        """What was left since they were last taken."""
+        taken = [one for of_check in self.unjudged.values() for one in of_check]
+        self.unjudged.clear()
+        return taken
 
     def more(self, check: str, number: int) -> None:
         """Differences that a query counted but did not list."""
@@ -123,6 +231,7 @@ class Findings:
         self.by_check.update(others.by_check)
         self.named_by_check.update(others.named_by_check)
         self.cut |= others.cut
+        self.left += others.left
         for difference in (*others.listed, *others.named):
             self._keep(difference)
         self._known |= others._known
@@ -134,6 +243,16 @@ class Findings:
         self.cut |= {weight for weight, kept in Counter(one.weight for one in named).items() if kept >= LISTED}
         if total > self.total:
             self.more("earlier", total - self.total)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was read that there is to be checked."""
+        return not self.named_by_check[NOT_CHECKED]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all was read, nothing differs, and no difference stands open that could not be judged."""
+        return self.is_whole and not self.total and not self.left
 
     @property
     def total(self) -> int:

@@ -36,6 +36,21 @@ class CheckedPlace(models.Model):
         abstract = True
 
 
+class HighWater(models.Model):
+    """From ``offset`` on a log takes messages at times before the one to which it had come: a broker's clock was ahead.
+
+    ``reached`` is that time (milliseconds). It counts as the time of what follows, until the log comes there again.
+    """
+
+    pk = models.CompositePrimaryKey("stream", "topic", "partition", "generation", "offset")
+    stream = models.TextField()
+    topic = models.TextField()
+    partition = models.SmallIntegerField()
+    generation = models.SmallIntegerField()
+    offset = models.BigIntegerField()
+    reached = models.BigIntegerField()
+
+
 class WindowSums(models.Model):
     """What Kafka says so far that a stream adds to a row of the window table, up to the offsets checked."""
 
@@ -170,8 +185,9 @@ class Run(models.Model):
 class Finding(models.Model):
     """A finding and the alert that tells of it: one, however often a run meets it again before it ends.
 
-    It ends when a run looks where it was and does not find it; found once more, it has another alert. ``rounds`` are
-    how many rounds through history each partition and table had behind it when it was last found.
+    It ends when a run looks where it was and does not find it, or a person accepts it (``accepted_by``, with the
+    reason); found once more, it has another alert. ``rounds`` are how many rounds through history each partition and
+    table had behind it when it was last found, or could not be judged.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -181,6 +197,8 @@ class Finding(models.Model):
     last_seen_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     rounds = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    accepted_by = models.TextField(default="", db_default="")
+    accepted_why = models.TextField(default="", db_default="")
 
     class Meta:
         indexes = [models.Index(fields=["first_seen_at"], condition=models.Q(ended_at=None), name="open_findings")]

@@ -10,17 +10,19 @@ from backoffice.metrics.differences import Differences
 from backoffice.streams.clocks import furthest
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
 
-from .books import STANDING
-from .differences import Difference, Weight
-from .messages.log import Slice
+from .books import BY_THE_CLOCK
+from .checks.rows import OF_BEYOND
+from .differences import NOT_CHECKED, NOT_JUDGED, Difference, Standing, Unjudged, Weight
+from .messages.log import LAST, Slice
 from .models import CheckedPlace, Finding
 
 KIND = "reconcile_difference"
+NOT_LOOKED_AT = "nobody has looked at it, for its place cannot be read any more"
 NOT_FOUND = "It is not found any more where it was."
 # Found by whoever passes the beginning or the end of a log, and not by reading what stands at the offsets again.
 _OF_LOGS = ("log_begins_later", "log_ends_early", "known_gap")
-# Every run that reads a partition on looks where its log ends.
-_OF_EVERY_RUN = "log_ends_early"
+# Every run that reads a partition on looks where its log ends, and has read it.
+_OF_EVERY_RUN = ("log_ends_early", NOT_CHECKED)
 # Nobody comes to the place again: it is told once, as the run that passes it has it.
 _IN_PASSING = "log_begins_later"
 # A round that had begun when the finding was last met says nothing of it; the one after that does.
@@ -42,10 +44,11 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
         is_open = finding is not None and finding.ended_at is None
         if finding is None:
             finding = Finding(id=difference.fingerprint(), first_seen_at=now)
+        if not is_open or "walk" not in finding.difference:
+            finding.difference = difference.as_json()
         if not is_open:
             finding.alert_id = derived_id("reconcile alert", str(finding.id), now.isoformat())
-            finding.ended_at = None
-            finding.difference = difference.as_json()
+            finding.ended_at, finding.accepted_by, finding.accepted_why = None, "", ""
             _alert(finding, difference, now)
         finding.last_seen_at, finding.rounds = now, rounds
         finding.save()
@@ -69,8 +72,8 @@ def _end_known(known: Sequence[Difference], now: datetime) -> None:
 
 def rounds_done() -> dict[str, int]:
     """How many rounds each partition and each table has behind it, of the runs by the clock."""
-    found = {name_of(place): place.rounds for place in STANDING.checked._default_manager.all()}
-    return found | dict(STANDING.walks._default_manager.values_list("name", "rounds"))
+    found = {name_of(place): place.rounds for place in BY_THE_CLOCK.checked._default_manager.all()}
+    return found | dict(BY_THE_CLOCK.walks._default_manager.values_list("name", "rounds"))
 
 
 def name_of(place: CheckedPlace) -> str:
@@ -88,9 +91,34 @@ def open_findings(since: datetime, now: datetime, without: Collection[Weight] = 
     return [finding for finding in found if finding.difference["weight"] not in without]
 
 
+def leave_open(unjudged: Collection[Unjudged], since: datetime, now: datetime) -> list[Difference]:
+    """Of what could not be judged nobody can say that it was not met: such findings wait as if they had been.
+
+    Returns what is to be said of each.
+    """
+    found = open_findings(since, now) if unjudged else ()
+    left = [(finding, one.why) for finding in found for one in unjudged if one.may_be(finding.difference)]
+    of_each = {finding.pk: (finding, why) for finding, why in left}
+    if of_each:
+        Finding.objects.filter(pk__in=of_each).update(last_seen_at=now, rounds=rounds_done())
+    return [_not_judged(finding, why) for finding, why in of_each.values()]
+
+
+def _not_judged(finding: Finding, why: str) -> Difference:
+    found = finding.difference
+    at = f"@{found['offsets'][0]}" if found["offsets"] else ""
+    return Difference(
+        NOT_JUDGED, f"What was found of it stands open, and could not be judged: {why}.", found["topic"],
+        found["partition"], found["record"], where=" ".join(filter(None, [found["check"], at, found["where"]])),
+        postgres={"weight": found["weight"], "since": finding.first_seen_at.isoformat()}, weight=Weight.KNOWN,
+        stream=found["stream"],
+    )  # fmt: skip
+
+
 def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime, cut: Collection[Weight]) -> None:
     """End what is not met any more where it stood: the offsets were read, since the run began at ``since``.
 
+    What stands at an offset ends so and not otherwise: that nobody has read there says nothing of it.
     Of the weights of which more was found than is listed nobody can say that one was not met.
     """
     read = list(slices)
@@ -101,7 +129,7 @@ def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> N
     """End what stands at no offset and was not met although all of history and of the tables was gone through.
 
     That is what is ``moving``: for a round of a partition that holds nothing any more, or of what no stream stores any
-    more, one would wait for ever.
+    more, one would wait for ever. What a walk has found waits for that walk, whatever else moves.
     """
     rounds = rounds_done()
     Finding.objects.filter(ended_at=None, rounds={}).update(rounds=rounds)
@@ -109,9 +137,24 @@ def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> N
     _end(open_findings(since, now), lambda finding: _is_gone_round(finding, waited_for), now)
 
 
-def end_all(since: datetime, now: datetime) -> None:
-    """End what a run over everything has not met since it began."""
-    _end(open_findings(since, now), lambda _: True, now)
+def end_all(since: datetime, now: datetime, walked: Collection[str]) -> None:
+    """End what stands at no offset and a run over everything has not met since it began; of what walks find, where
+    they were ``walked``.
+    """
+
+    def is_looked_at(finding: Finding) -> bool:
+        walk = finding.difference.get("walk")
+        return stands_at(finding) is None and (not walk or walk in walked)
+
+    _end(open_findings(since, now), is_looked_at, now)
+
+
+def leave_unread(since: datetime, now: datetime, *, full: bool) -> list[Difference]:
+    """What is to be said of those at whose offsets nobody has read since the run began; and, of a run over everything,
+    of all that it has neither met nor ended.
+    """
+    found = [finding for finding in open_findings(since, now) if full or stands_at(finding)]
+    return [_not_judged(finding, NOT_LOOKED_AT) for finding in found]
 
 
 def keep_open(now: datetime, cut: Collection[Weight]) -> None:
@@ -122,11 +165,19 @@ def keep_open(now: datetime, cut: Collection[Weight]) -> None:
 
 
 def stands_at(finding: Finding) -> tuple[str, str, int, int, int] | None:
-    """Stream, topic, partition, first and last offset of what is found by reading these again; None of all else."""
+    """Stream, topic, partition, first and last offset of what is found by reading these again; None of all else.
+
+    None, too, of what was noted before there was said whether a walk has found it, until it is met again.
+    """
     found = finding.difference
-    if not found["offsets"] or not found["topic"] or found["check"] in _OF_LOGS:
+    if not found["offsets"] or not found["topic"] or found["check"] in _OF_LOGS or found.get("walk", "unknown"):
         return None
     return found["stream"], found["topic"], found["partition"], *found["offsets"]
+
+
+def all_standing() -> list[Standing]:
+    """All findings that stand open, as JSON."""
+    return list(Finding.objects.filter(ended_at=None).values_list("difference", flat=True))
 
 
 def standing() -> Differences:
@@ -139,17 +190,22 @@ def standing() -> Differences:
 def _lies_in(finding: Finding, part: Slice) -> bool:
     match stands_at(finding):
         case stream, topic, partition, first, last:
-            return (stream, topic, partition) == part.key and part.start <= first and last < part.end
+            is_read = (stream, topic, partition) == part.key and part.start <= first and last < part.end
+            is_asked = part.end < LAST or finding.difference["check"] in OF_BEYOND
+            return is_read and is_asked and part.log_at(last) == finding.difference.get("log", "")
     found = finding.difference
     place = (found["stream"], found["topic"], found["partition"])
-    return part.is_new and found["check"] == _OF_EVERY_RUN and place == part.key
+    return part.is_new and found["check"] in _OF_EVERY_RUN and place == part.key
 
 
 def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
     before: Rounds = finding.rounds
+    walk = finding.difference.get("walk")
     return (
         finding.difference["check"] != _IN_PASSING
+        and stands_at(finding) is None
         and bool(before)
+        and (not walk or rounds.get(walk, 0) >= before.get(walk, 0) + _ROUNDS)
         and all(rounds[name] >= done + _ROUNDS for name, done in before.items() if name in rounds)
     )
 
@@ -159,6 +215,13 @@ def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: d
         if is_over(finding):
             close_alert(finding.alert_id, KIND, why, now=now)
             Finding.objects.filter(pk=finding.pk).update(ended_at=now)
+
+
+def end_accepted(finding: Finding, by: str, why: str, now: datetime) -> None:
+    """What a person takes upon himself."""
+    finding.ended_at, finding.accepted_by, finding.accepted_why = now, by, why
+    finding.save()
+    close_alert(finding.alert_id, KIND, f"Accepted by {by}: {why}", now=now)
 
 
 def _alert(finding: Finding, difference: Difference, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Settings shared by all environments. The environment is read here and nowhere else."""
 
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
+
+from backoffice import metric_files
 
 from . import given, servers
 from .dated import dated_minutes
@@ -123,7 +126,17 @@ DATABASES["default"]["OPTIONS"] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
+    # Unless DATABASE_URL names them.
+    "fallback_application_name": servers.process_name(sys.argv),
 } | DATABASES["default"]["OPTIONS"]
+# A process of ours that is frozen in a transaction holds up whoever waits for its rows and tables no longer than this.
+# A request does nothing but ask Postgres; commands and jobs also read Kafka, the registry and files in between.
+DATABASE_SILENT = given.number("DATABASE_SILENT_SECONDS", 120.0, least=2, most=86_400)
+_WEB_SILENT = given.number("DATABASE_WEB_SILENT_SECONDS", 30.0, least=2, most=86_400)
+DATABASES["default"]["OPTIONS"]["options"] = servers.bounded(
+    DATABASES["default"]["OPTIONS"].get("options", ""),
+    _WEB_SILENT if servers.process_name(sys.argv) == servers.WEB else DATABASE_SILENT,
+)
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "live"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -155,12 +168,24 @@ SILENCE_JUDGED_EVERY = given.number("SILENCE_JUDGED_EVERY", 10.0, least=1, most=
 
 _BROKER = servers.redis_broker(REDIS_URL)
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = _BROKER.url, _BROKER.tls
+# Redis may go without closing a connection (a fail-over, a firewall that forgets): beat and workers would then wait for
+# ever. Longer than the second for which a worker's reading waits.
+_REDIS_SILENT = given.number("REDIS_SILENT_SECONDS", 5.0, least=2, most=300)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": _REDIS_SILENT,
+    "socket_connect_timeout": _REDIS_SILENT,
+    "socket_keepalive": True,
+    "health_check_interval": _REDIS_SILENT,
+}
 CELERY_TASK_DEFAULT_QUEUE = f"{KAFKA_TOPIC_PREFIX}celery"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The streams do without Redis; a worker must not end with them because it is away for long.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_POOL = "backoffice.pool:TaskPool"
+# A task that hangs is not acknowledged; it must not keep others from being taken.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "backoffice.beat:Scheduler"
@@ -168,30 +193,25 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "make partitions": {"task": "streams.make_partitions", "schedule": crontab(hour="2", minute="10")},
     "roll up the windows": {"task": "metrics.roll_windows", "schedule": crontab(hour="3", minute="40")},
     "purge changes of status": {"task": "trading.purge_status_changes", "schedule": crontab(minute="40")},
+    "purge feed runs": {"task": "trading.purge_feed_runs", "schedule": crontab(hour="4", minute="50")},
     "forget closed offers": {"task": "trading.forget_closed_offers", "schedule": crontab(hour="4", minute="20")},
     "purge tombstones": {"task": "streams.purge_tombstones", "schedule": crontab(hour="4", minute="50")},
     "purge the outbox": {"task": "streams.purge_outbox", "schedule": crontab(minute="25")},
-    # One that waited behind others for longer would find no more than the next one does.
-    "judge silent providers": {
-        "task": "trading.judge_silence",
-        "schedule": SILENCE_JUDGED_EVERY,
-        "options": {"expires": SILENCE_JUDGED_EVERY},
-    },
+    "judge silent providers": {"task": "trading.judge_silence", "schedule": SILENCE_JUDGED_EVERY},
     "purge what stopped and went on": {"task": "streams.purge_stops", "schedule": crontab(hour="4", minute="50")},
     "purge old reconciliations": {"task": "reconcile.purge", "schedule": crontab(hour="4", minute="40")},
     "clear sessions": {"task": "live.clear_sessions", "schedule": crontab(minute="55")},
-    # A run that is still waiting when the next is due would only do the same work.
-    "reconcile": {
-        "task": "reconcile.newest",
-        "schedule": RECONCILE["interval"],
-        "options": {"expires": RECONCILE["interval"] * 0.95},
-    },
+    "reconcile": {"task": "reconcile.newest", "schedule": RECONCILE["interval"]},
 }
 
-# A job by the clock that has not succeeded so many seconds after it was due is overdue. One that finds Postgres away is
-# tried again after so many seconds at first, at most, and so many times.
+# A job by the clock is overdue so many seconds after it was due; one that runs often, when so many runs were missed. It
+# waits so many seconds for a lock (half the time to its next run at most), and for a statement. One that finds Postgres
+# away is tried again after so many seconds at first, at most, and so many times.
 JOBS: dict[str, Any] = {
     "late": given.number("JOB_LATE_AFTER", 900.0, least=1, most=604_800),
+    "late_runs": given.number("JOB_LATE_RUNS", 2.0, least=0.5, most=1_000),
+    "lock": given.number("JOB_LOCK_SECONDS", 30.0, least=0.1, most=3_600),
+    "statement": given.number("JOB_STATEMENT_SECONDS", 3_600.0, least=1, most=86_400),
     "first_retry": given.whole("JOB_FIRST_RETRY", 10, least=1, most=86_400),
     "longest_retry": given.whole("JOB_LONGEST_RETRY", 600, least=1, most=86_400),
     "retries": given.whole("JOB_RETRIES", 20, least=0, most=10_000),
@@ -207,6 +227,8 @@ HEALTH = {
 
 # For how long each change of a market's status is kept, for those who follow them.
 STATUS_CHANGES_KEPT = timedelta(days=given.number("KEEP_STATUS_CHANGES_DAYS", 7.0, least=0, most=36_500))
+# For how long the newest run of a feed is known that tells of no market any more.
+FEED_RUNS_KEPT = timedelta(days=given.number("KEEP_FEED_RUNS_DAYS", 30.0, least=1, most=36_500))
 # For how long is kept what was sent and what a person discarded, what stopped and went on, and what was reconciled.
 SENT_KEPT = timedelta(days=given.number("KEEP_SENT_DAYS", 7.0, least=0, most=36_500))
 DISCARDED_KEPT = timedelta(days=given.number("KEEP_DISCARDED_DAYS", 365.0, least=0, most=36_500))
@@ -253,6 +275,9 @@ OUTBOX: dict[str, Any] = {
 METRICS_PORT = given.whole("METRICS_PORT", 0, least=0, most=65_535)
 # Where processes of one machine share their metrics, for the web to tell of all of them. None where they do not.
 METRICS_FOLDER = Path(shared) if (shared := env.str("PROMETHEUS_MULTIPROC_DIR", default="")) else None
+if METRICS_FOLDER:
+    # Here, for apps make their metrics as they are loaded, which comes next.
+    metric_files.reserve()
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -1,7 +1,7 @@
 """The addresses of the servers, taken apart: every option in them reaches its client or is refused, none is dropped."""
 
 import ssl
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,6 +35,8 @@ KAFKA_VARIABLES = {
 }
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+# What the sessions of a process that serves pages are called.
+WEB = "pitboss web"
 # Other names that begin with KAFKA_ are those of Kafka's own scripts (KAFKA_OPTS, KAFKA_HEAP_OPTS) and not for us.
 _MEANT_FOR_US = ("KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_", "KAFKA_BOOTSTRAP_")
 _REGISTRY_OTHERS = ("SCHEMA_REGISTRY_SSL", "SCHEMA_REGISTRY_BASIC", "SCHEMA_REGISTRY_BEARER", "SCHEMA_REGISTRY_USER")
@@ -80,6 +82,28 @@ def database(url: str) -> dict[str, Any]:
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     config = {name: str(found.pop(option, "")) for name, option in names.items()}
     return config | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": found}
+
+
+def bounded(options: str, silent_seconds: float) -> str:
+    """What a session begins with: Postgres takes back a transaction of which it hears nothing for so long.
+
+    ``options`` are those of DATABASE_URL; what they say of it holds.
+    """
+    return f"-c idle_in_transaction_session_timeout={1_000 * silent_seconds:.0f} {options}".strip()
+
+
+def process_name(words: Sequence[str]) -> str:
+    """What the sessions of a process are called, by the command that began it and none of its arguments."""
+    program, *others = words or [""]
+    if any(word.startswith("backoffice.asgi") for word in others):
+        return WEB
+    if Path(program).name == "manage.py":
+        others = others[:1]
+    elif "celery" in program:
+        others = [word for word in others if word in ("worker", "beat")][:1]
+    else:
+        others = []
+    return " ".join(["pitboss", *others])
 
 
 def _understood(found: Mapping[str, Any]) -> None:

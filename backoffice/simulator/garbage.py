@@ -8,9 +8,10 @@ from itertools import cycle
 
 from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.codec import encode, frame
+from backoffice.kernel.clock import at_microseconds, microseconds
 from backoffice.kernel.ids import uuid7
 from backoffice.simulator.events.bets import bet_placed
-from backoffice.simulator.events.envelope import Event, Head, microseconds, moment
+from backoffice.simulator.events.envelope import Event, Head
 from backoffice.simulator.events.players import player_contacted
 from backoffice.simulator.events.wallet import deposit_completed
 
@@ -69,7 +70,7 @@ def mixed(
     key: str | None = None
     for event in events:
         while rng.random() < share:
-            yield bad_message(next(kinds), rng, registry_ids, key=key, at=moment(event.body["occurred_at"]))
+            yield bad_message(next(kinds), rng, registry_ids, key=key, at=at_microseconds(event.body["occurred_at"]))
         yield event
         if event.body.get("player_id") == event.key:
             key = event.key

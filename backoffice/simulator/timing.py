@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from backoffice.kernel.clock import Clock
-from backoffice.simulator.events.envelope import microseconds
+from backoffice.kernel.clock import Clock, microseconds
 
 
 class Time(Protocol):

@@ -5,11 +5,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.kernel.ids import uuid7
 from backoffice.simulator.accounts import Account, Instrument
 from backoffice.simulator.bets import Bet
 from backoffice.simulator.book import Book
-from backoffice.simulator.events.envelope import Event, Head, moment
+from backoffice.simulator.events.envelope import Event, Head
 from backoffice.simulator.pool import Pool
 from backoffice.simulator.timing import Time
 
@@ -67,6 +68,8 @@ class World:
         self.rng = rng
         self.players = players
         self.book = Book()
+        # Of each provider the run that tells of its markets.
+        self.feed_runs: dict[str, str] = {}
         self.accounts: Pool[Account] = Pool()
         self.online: Pool[Account] = Pool()
         self.excluded: Pool[Account] = Pool()
@@ -100,14 +103,14 @@ class World:
         return out
 
     def new_id(self) -> str:
-        return str(uuid7(self.rng, moment(self.now)))
+        return str(uuid7(self.rng, at_microseconds(self.now)))
 
     def head(self, brand: str, jurisdiction: str) -> Head:
         """The head of the next event; it happens a microsecond after the one before, at the earliest."""
         at = self._next
         self._next += 1
         return {
-            "event_id": str(uuid7(self.rng, moment(at))),
+            "event_id": str(uuid7(self.rng, at_microseconds(at))),
             "occurred_at": at,
             "brand": brand,
             "jurisdiction": jurisdiction,

@@ -1,4 +1,4 @@
-"""``manage.py check --deploy``: what the Postgres of the settings lacks for real use, a sentence each."""
+"""``manage.py check --deploy``: what Postgres and the folder of the metrics lack for real use, a sentence each."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
+
+from backoffice import metric_files
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ def postgres(**_: Any) -> list[CheckMessage]:
         return [
             Error(f"PostgreSQL does not answer: {error}", hint="start it or correct DATABASE_URL", id="pitboss.E001")
         ]
+
+
+@register("metrics", deploy=True)
+def metrics(**_: Any) -> list[CheckMessage]:
+    """Whether processes can share their metrics where the settings say."""
+    folder = settings.METRICS_FOLDER
+    lack = "" if folder is None else metric_files.lacks(folder, metric_files.FOR_ALL)
+    return [Warning(f"{lack[0].upper()}{lack[1:]}.", id="pitboss.W005")] if lack else []
 
 
 def _settings() -> Iterator[CheckMessage]:

@@ -13,7 +13,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 @dataclass
-class Outcome:
+class Handled:
     """The keys of the rows it was done to, of others why not, and what else follows from it."""
 
     done: list[int] = field(default_factory=list)
@@ -22,9 +22,9 @@ class Outcome:
 
 
 def in_chunks(
-    rows: QuerySet[Row], do: Callable[[list[Row]], Outcome], *, lock_order: tuple[str, ...] = ("pk",)
-) -> Iterator[Outcome]:
-    """Do it to the rows that are there now; nothing is done but by going through the outcomes, one for each chunk.
+    rows: QuerySet[Row], do: Callable[[list[Row]], Handled], *, lock_order: tuple[str, ...] = ("pk",)
+) -> Iterator[Handled]:
+    """Do it to the rows that are there now; nothing is done but by going through what this gives, one for each chunk.
 
     Rows are locked in the order in which others lock them. Those that come meanwhile, because of what is done or not,
     are left for the next time.
@@ -36,6 +36,6 @@ def in_chunks(
         if not numbers:
             return
         with transaction.atomic():
-            outcome = do(list(rows.filter(pk__in=numbers).order_by(*lock_order).select_for_update()))
+            handled = do(list(rows.filter(pk__in=numbers).order_by(*lock_order).select_for_update()))
         after = numbers[-1]
-        yield outcome
+        yield handled

@@ -70,7 +70,7 @@ def lies_ahead(at: datetime, now: datetime) -> bool:
 
 
 def furthest(now: datetime) -> datetime:
-    """What is later than this lies ahead."""
+    """What is later than this lies ahead: whatever was dated by then, by a clock that is right, says no more."""
     fast: timedelta = settings.CLOCK_FAST
     return now + fast
 

@@ -6,17 +6,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from backoffice.kernel.errors import Retryable
 
 from .clocks import ASK, POSTGRES
 
-Connection = psycopg.Connection[tuple[object, ...]]
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 # A machine that loses its power says no goodbye: each side asks the other, and gives it up after some ten seconds.
 _APPLICATION = "pitboss-stream"
+# The sessions of relays, of which one is at work.
+OUTBOX_SESSION = f"{_APPLICATION} outbox"
 _DEFAULTS: dict[str, Any] = {
     "application_name": _APPLICATION,
     "keepalives_idle": 5,
@@ -32,12 +35,19 @@ _SESSION = (
 # Whoever is frozen in a transaction holds up all that wait for its rows: offsets, messages of the outbox. No caller is
 # silent for so long when all is well; a rebuild waits for Kafka for half of it.
 SILENT_SECONDS = 60
+_BRIEF_LOCK_SECONDS = 1
+_BRIEF_STATEMENT_SECONDS = 4
 
 # Classes of SQLSTATE that a row can cause: one key twice in one merge, data, constraints, a view's check, a limit of
 # what Postgres can hold, and what triggers and functions raise. All others tell of the server, of who else is at work,
 # or of our own statements and rights (read-only after a fail-over, damaged files, a table that is not there), and so
 # of every row alike.
 _OF_ROWS = ("21", "22", "23", "44", "54", "P0")
+# Those of what is refused for now in a session that goes on: others are at work, room, memory or time are short.
+_REFUSING = ("40", "53", "55", "57014", "58")
+# And those of what passes by itself: the connection is lost, Postgres took the session back (silent for too long, ended
+# by a person, shut down), the server that answers takes no writes yet, others are at work, room or memory are short.
+_PASSING = (*_REFUSING, "08", "25006", "25P03", "25P04", "57")
 
 
 def session_name(stream: str, topic: str) -> str:
@@ -62,10 +72,23 @@ def connect(*, silent_for: int = SILENT_SECONDS, name: str = "") -> Connection:
         return connection
 
 
+@contextmanager
+def brief() -> Iterator[Connection]:
+    """A connection for what is done again soon: it waits for no lock and no statement for long.
+
+    What Postgres refuses within is Retryable as in `retryable`.
+    """
+    with retryable(), connect() as connection:
+        connection.execute(
+            f"SET lock_timeout = '{_BRIEF_LOCK_SECONDS:d}s'; SET statement_timeout = '{_BRIEF_STATEMENT_SECONDS:d}s'"
+        )
+        yield connection
+
+
 def _hear_the_time(connection: Connection) -> None:
     asked = time.monotonic()
     if told := connection.execute(ASK).fetchone():
-        POSTGRES.hear(told[0], asked)  # type: ignore[arg-type]
+        POSTGRES.hear(told[0], asked)
 
 
 @contextmanager
@@ -81,6 +104,38 @@ def retryable() -> Iterator[None]:
         if _is_ours(error):
             raise Retryable(str(error).strip()) from error
         raise
+
+
+@contextmanager
+def patient(cursor: CursorWrapper, seconds: float) -> Iterator[None]:
+    """Within, outside a transaction, each lock is waited for so long, whatever holds for the session else."""
+    cursor.execute("SHOW lock_timeout")
+    (before,) = cursor.fetchone()
+    cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{1_000 * seconds:.0f}"])
+    try:
+        yield
+    finally:
+        # A session that broke is made anew, with the bounds that hold for it.
+        if cursor.connection is not None and not cursor.connection.closed:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [before])
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same can be done a while later, though nothing is changed: it tells of the server or of the session.
+
+    Of Django's errors it is their cause, the driver's, that says so by its code. Which of its classes a code has in
+    Python says nothing: a session that was taken back is an internal error there. What has no code is not from the
+    server: the driver then tells of the connection, in two classes.
+    """
+    told = error if isinstance(error, psycopg.Error) else error.__cause__
+    if isinstance(told, psycopg.Error) and told.sqlstate is not None:
+        return told.sqlstate.startswith(_PASSING)
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError))
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether Postgres cannot do now what was asked, which says nothing against the session or the question."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_REFUSING)
 
 
 def _is_ours(error: psycopg.Error) -> bool:

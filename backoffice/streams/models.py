@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from .commit_order import KeyHash
 from .indexes import by_source
+from .watched import HiddenMetrics as HiddenMetrics  # noqa: PLC0414
 from .watched import Stall as Stall  # noqa: PLC0414 - a model of ours
 from .watched import WrongClock as WrongClock  # noqa: PLC0414
 
@@ -82,7 +83,8 @@ class DeadLetter(models.Model):
     """A message that no projection can store, with the reason in words.
 
     ``standing_logged`` (milliseconds, 0 where the log has no times) and ``standing_offset`` say how old it is: its own
-    place, or where it stood at first if it is a dead letter that was sent again. ``alert_id`` is that of a clash.
+    place, or where it stood at first if it is a dead letter that was sent again. ``standing_appended`` is when the
+    broker took it there (0 where nobody knows): how far its log had come may be later. ``alert_id`` is that of a clash.
     """
 
     class State(models.TextChoices):
@@ -101,6 +103,7 @@ class DeadLetter(models.Model):
     key = models.BinaryField(null=True)
     value = models.BinaryField(null=True)
     logged = models.BigIntegerField(default=0, db_default=0)
+    standing_appended = models.BigIntegerField(default=0, db_default=0)
     standing_logged = models.BigIntegerField(default=0, db_default=0)
     standing_offset = models.BigIntegerField()
     died_at = models.DateTimeField()
@@ -291,12 +294,16 @@ class Diversion(models.Model):
 
 
 class ClockedJob(models.Model):
-    """When a job last did its work, since when it is waited for, and the id of the open alert about that."""
+    """When a job last did its work, when it had begun that, since when it is waited for, and the ids of the open alerts
+    about what it could not do and about its being overdue.
+    """
 
     name = models.TextField(primary_key=True)
     known_since = models.DateTimeField()
+    began_at = models.DateTimeField(null=True)
     succeeded_at = models.DateTimeField(null=True)
     alert_id = models.UUIDField(null=True)
+    overdue_alert_id = models.UUIDField(null=True)
 
     class Meta:
         db_table = "streams_clocked_job"

@@ -1,6 +1,7 @@
 """What the schema registry said, kept in Postgres, so that messages are read on while it is away."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 
@@ -48,12 +49,12 @@ class KnownSchemas:
         return str(found) if found is not None else None
 
     def schema_id(self, registry: str, subject: str, schema: str) -> int | None:
-        found = self._one(
+        found: int | None = self._one(
             "SELECT schema_id FROM streams_known_schema WHERE registry = %s AND %s = ANY(subjects) AND schema = %s"
             " ORDER BY known_at DESC, schema_id LIMIT 1",
             [registry, subject, schema],
         )
-        return int(str(found)) if found is not None else None
+        return found
 
     def keep(self, registry: str, schema_id: int, schema: str, subject: str | None) -> str:
         subjects = [subject] if subject else []
@@ -61,7 +62,7 @@ class KnownSchemas:
             self._one(_KEEP, {"registry": registry, "schema_id": schema_id, "schema": schema, "subjects": subjects})
         )
 
-    def _one(self, query: str, parameters: Sequence[object] | dict[str, object]) -> object:
+    def _one(self, query: str, parameters: Sequence[object] | dict[str, object]) -> Any:
         with retryable(), connect() as connection:
             row = connection.execute(query.encode(), parameters).fetchone()
         return row[0] if row else None

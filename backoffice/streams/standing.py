@@ -15,7 +15,7 @@ Standing = tuple[int, int]
 
 # Which dead letter it is that was sent again.
 REPLAY_OF = "replay_of"
-_OFFSET, _LOGGED = "replay_offset", "replay_logged"
+_OFFSET, _LOGGED, _APPENDED = "replay_offset", "replay_logged", "replay_appended"
 _MOST = 2**63 - 1
 
 Headers = Iterable[tuple[str, bytes | str | None]] | None
@@ -25,6 +25,12 @@ def standing_headers(logged: int, offset: int) -> dict[str, str]:
     """The headers of a message sent again, or of a tombstone: when what it is about was logged (milliseconds; 0 where
     nobody knows), and its offset."""
     return {_OFFSET: str(offset), _LOGGED: str(logged)}
+
+
+def appended_header(appended: int) -> dict[str, str]:
+    """The header of a message sent again that says when the broker took it at first (milliseconds); none where nobody
+    knows that. By that time, and not by how far the log had come, it was told."""
+    return {_APPENDED: str(appended)} if appended else {}
 
 
 def claims_standing(headers: Headers) -> bool:
@@ -46,3 +52,13 @@ def standing_of(headers: Headers, own: Standing) -> Standing | None:
     except ValueError:
         return None
     return (logged, offset) if logged >= 0 and 0 <= offset <= _MOST and (logged, offset) < own else None
+
+
+def appended_of(headers: Headers, first: Standing) -> int:
+    """What ``appended_header`` put into the headers of a message that stood ``first``; 0 where they do not say it, or a
+    time to which the log had not come by then."""
+    try:
+        said = int(dict(headers or ()).get(_APPENDED) or 0)
+    except ValueError:
+        return 0
+    return said if 0 < said <= first[0] else 0

@@ -13,18 +13,19 @@ from confluent_kafka import KafkaException
 
 from backoffice.kernel.errors import Rejected, Retryable
 
-from . import telemetry
 from .clocks import WorkersClock
 from .consume.lane import Lane, Limits
 from .consume.reader import Reader
 from .consume.sink import P, Sink
 from .consume.skew import Skew
+from .consume.watching.hidden import MetricsWatch
 from .consume.watching.state import LaneState
 from .consume.watching.watchdog import Watchdog
 from .kafka.clients import group_consumer, whole_errors
 from .outbox.relay import OUTBOX, Relay
 from .patience import back_off
 from .schemas import our_registry
+from .serving import MetricsPort
 from .store import announcing
 from .store.projection import STREAMS
 from .store.sink import TableSink
@@ -113,16 +114,19 @@ class StreamStep(bootsteps.StartStopStep):
         self.threads: list[threading.Thread] = []
 
     def start(self, _: Any) -> None:
+        from django.conf import settings
+
         self.stopping.clear()
         tune_interpreter()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
         running = [LaneThread(lane, sink, self.stopping) for lane, sink in lanes]
-        self.threads = [*running, Watchdog([(thread.lane, thread.state) for thread in running], self.stopping)]
+        watchdog = Watchdog([(thread.lane, thread.state) for thread in running], self.stopping)
+        port = MetricsPort(settings.METRICS_PORT)
+        self.threads = [*running, watchdog, MetricsWatch(port, self.stopping)]
         if OUTBOX in self.names:
             self.threads.append(Relay(self.stopping))
         for thread in self.threads:
             thread.start()
-        telemetry.serve()
         log.info("streams: %s", ", ".join(thread.name for thread in self.threads))
 
     def stop(self, _: Any) -> None:

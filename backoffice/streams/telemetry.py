@@ -2,7 +2,7 @@
 
 import warnings
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 
 _LABELS = ("stream", "topic")
 
@@ -48,7 +48,7 @@ CLOCK_BEHIND = Gauge(
 CLOCK_AHEAD = Gauge(
     "pitboss_stream_clock_ahead_seconds",
     "How far this worker's clock is ahead of Postgres' or the brokers'; 0 while it is right.",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 UNANNOUNCED = Counter("pitboss_stream_unannounced_total", "Committed batches that listeners were not told of.")
 RELAYED = Counter("pitboss_outbox_relayed_total", "Outbox messages acknowledged by Kafka.", ("topic",))
@@ -62,14 +62,3 @@ def forget(stream: str, topic: str, partition: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             gauge.remove(stream, topic, partition)
-
-
-def serve() -> None:
-    """Answer Prometheus on METRICS_PORT, where one is set.
-
-    Processes of one machine can share PROMETHEUS_MULTIPROC_DIR instead; then the web's /metrics tells of them all.
-    """
-    from django.conf import settings
-
-    if settings.METRICS_PORT:
-        start_http_server(settings.METRICS_PORT)

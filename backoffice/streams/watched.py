@@ -1,4 +1,4 @@
-"""What the watch over the lanes has seen: lanes that stand still, and clocks that are wrong."""
+"""What the watch over the lanes has seen: lanes that stand still, clocks that are wrong, metrics that nobody sees."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -47,3 +47,22 @@ class WrongClock(models.Model):
 
     def __str__(self) -> str:
         return self.told
+
+
+class HiddenMetrics(models.Model):
+    """A worker that stores although others do not see its metrics, and what is in the way.
+
+    ``seen_at`` is when it last said so, by Postgres' clock; it says so every few seconds for as long as that is true.
+    """
+
+    host = models.TextField()
+    pid = models.IntegerField()
+    told = models.TextField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "streams_hidden_metrics"
+        constraints = [models.UniqueConstraint(fields=["host", "pid"], name="one_word_of_a_process")]
+
+    def __str__(self) -> str:
+        return f"worker {self.pid} at {self.host}: {self.told}"

@@ -56,7 +56,7 @@ def _played(seed: int, ground: "Ground", said: Path, asked: argparse.Namespace) 
         verdict = play(seed, ground, seconds=asked.seconds, rate=asked.rate, output=log.fileno())
     told = line(seed, verdict, time.monotonic() - began)
     if not verdict.passed:
-        verdict.kept = str(keep(asked.logs, seed, ground.parts(), said, told))
+        verdict.kept = str(keep(asked.logs, seed, ground.parts(), said, told, verdict.books))
     said.unlink()
     print(told, flush=True)
     return verdict

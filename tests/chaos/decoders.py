@@ -61,10 +61,9 @@ class AllWriters:
         return self._writers[schema_id]
 
 
-# What the streams add to an event: where it came from.
-_ORIGIN = frozenset(
-    {"source_generation", "source_partition", "source_offset", "logged_at", "logged_offset", "taken_at"}
-)
+# What the streams add to an event: where it came from, and where and when it was told.
+_ORIGIN = frozenset({"source_generation", "source_partition", "source_offset"})
+_STANDING = frozenset({"logged_at", "logged_offset", "appended_at", "taken_at"})
 
 
 def run(seed: int, count: int) -> Report:
@@ -112,7 +111,9 @@ def _rows(decoded: Decoded) -> Iterator[tuple[int, dict[str, Any]]]:
                 plain = column.cast(pa.int64() if pa.types.is_timestamp(column.type) else pa.int32())
                 table = table.set_column(number, table.field(number).name, plain)  # noqa: PLW2901 - one by one
         ids = [item["name"] for item in schema(record)["fields"] if item.get("format") == "uuid"]
-        for event in table.drop_columns([name for name in table.column_names if name in _ORIGIN]).to_pylist():
+        for event in table.drop_columns(
+            [name for name in table.column_names if name in _ORIGIN | _STANDING]
+        ).to_pylist():
             event |= {name: event[name] and str(UUID(bytes=event[name])) for name in ids}
             yield event.pop("row"), event | {"": record}
 

@@ -15,6 +15,7 @@ from tests.spine import Spine
 
 from . import faults, second
 from .ground import TEMPLATE, Ground
+from .keeping import books
 from .scene import WORKERS, Scene
 from .verdict import Verdict, judged
 
@@ -47,6 +48,8 @@ def play(seed: int, ground: Ground, *, seconds: float, rate: int, output: int) -
         except Exception as error:  # noqa: BLE001 - whatever it is, this seed has failed, and the next is played
             verdict.failed = f"{type(error).__name__}: {error}"
             os.write(output, traceback.format_exc().encode())
+        if not verdict.passed:
+            verdict.books = books(spine)
         verdict.sent = len(scene.load.sent) + len(scene.load.clashes) + scene.load.bad
         verdict.recoveries = scene.recoveries
     return verdict

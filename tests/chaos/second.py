@@ -33,6 +33,20 @@ MAKE_TABLES = f"""
     )
 """
 _MINUTE = 60_000_000
+# The stream that takes all of the topic cannot store such a message either, or has its event already.
+_ALONE = """
+    SELECT 'dead letter', topic, partition, "offset", reason FROM streams_deadletter d
+    WHERE stream = %s AND NOT EXISTS (
+        SELECT FROM streams_deadletter o WHERE o.stream <> d.stream
+        AND (o.topic, o.partition, o."offset") = (d.topic, d.partition, d."offset")
+    )
+    UNION ALL
+    SELECT 'repeat', topic, partition, "offset", record FROM streams_repeat r
+    WHERE stream = %s AND NOT EXISTS (
+        SELECT FROM streams_repeat o WHERE o.stream <> r.stream
+        AND (o.topic, o.partition, o."offset") = (r.topic, r.partition, r."offset")
+    )
+"""
 # Those on which money and people stand, each with more records than one.
 _TOPICS = ("bet-events", "wallet-transactions", "player-events")
 
@@ -87,6 +101,10 @@ def differences(spine: Spine, load: Load, records: Records) -> list[Difference]:
     alone = [other for first, other in load.clashes if first.record not in records]
     events = list(oracle.distinct(event for event in [*load.sent, *alone] if event.record in records))
     return [
+        *(
+            Difference("lost", f"{topic}[{partition}]@{offset}", f"a {kind} of the second stream alone: {why}")
+            for kind, topic, partition, offset, why in spine.rows(_ALONE, NAME, NAME)
+        ),
         *oracle.compared(ROWS, _rows(events), f"SELECT event_id, record, brand, occurred_at FROM {ROWS}", spine.rows),
         *oracle.compared(
             COUNTS, _counts(events), f"SELECT minute, sum(count)::bigint FROM {COUNTS} GROUP BY 1", spine.rows

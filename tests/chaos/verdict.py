@@ -18,7 +18,8 @@ from .scene import Scene
 class Verdict:
     """``differences`` of every kind, how long each recovery took (seconds), and where the logs of a failed one are.
 
-    ``kinds`` are what the seed has drawn, ``faults`` the same as it is told.
+    ``kinds`` are what the seed has drawn, ``faults`` the same as it is told. ``books`` is what the streams' own tables
+    said of a failed one.
     """
 
     sent: int = 0
@@ -27,6 +28,7 @@ class Verdict:
     recoveries: list[float] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     failed: str = ""
+    books: str = ""
     kept: str = ""
 
     @property

@@ -56,7 +56,8 @@ def test_tables_of_another_version_and_missing_rights_are_told(spine: Spine) -> 
     ("error", "says"),
     [
         (KafkaException("it is silent"), "Kafka says: it is silent. Start it, or correct KAFKA_BOOTSTRAP_SERVERS"),
-        (OSError(28, "No space left on device"), "No space left on device. Put that right"),
+        (OSError(28, "No space left on device"), "No space left on device. Make room on that disk"),
+        (OSError(13, "Permission denied"), "Permission denied. Put that right"),
         (Retryable("The registry is away; start it."), "The registry is away; start it."),
     ],
 )

@@ -30,6 +30,8 @@ ASKING: dict[str, list[tuple[str, ...]]] = {
     "topics": [(), ("--forget-schemas",)],
     "status": [()],
     "reconcile": [("--status",)],
+    "findings": [("list",), ("accept", "00000000-0000-0000-0000-000000000000", *WHY)],
+    "migrate": [()],
     "providers": [("list",), ("release", "northfeed", *WHY)],
 }
 # The last need no servers, or wait for them until they are told to end (`test_who_waits…`); reconcile tells a machine.

@@ -19,7 +19,12 @@ Edit = Callable[[str, Change], None]
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
     """A copy of a few contracts, each released once as it is, to be spoilt."""
-    for place in ("bet-events/BetPlaced", "bet-events/BetSettled", "player-events/LoginFailed"):
+    for place in (
+        "bet-events/BetPlaced",
+        "bet-events/BetSettled",
+        "player-events/LoginFailed",
+        "market-prices/MarketPrice",
+    ):
         schema_file = tmp_path / "schemas" / f"{place}.avsc"
         schema_file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(LIBRARY.root / "schemas" / f"{place}.avsc", schema_file)

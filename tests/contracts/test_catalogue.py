@@ -12,7 +12,7 @@ RECORDS = {
     " WithdrawalDeclined WithdrawalPaid StakeTaken StakeReleased StakeRefunded WinningsPaid WinningsReversed"
     " BonusCredited BonusConverted BonusForfeited BalanceAdjusted",
     "game-rounds": "RoundCompleted",
-    "odds-feed": "MarketUpdate",
+    "odds-feed": "MarketUpdate FeedBegan",
     "market-prices": "MarketPrice",
     "compliance-alerts": "ComplianceAlert",
     "operator-actions": "OperatorAction",

@@ -55,7 +55,7 @@ def test_the_contracts_are_in_order_without_any_server() -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "41 contracts are in order.\n"
+    assert done.stdout == "42 contracts are in order.\n"
 
 
 @pytest.mark.parametrize("attribute", ["classification", "purpose", "retention"])
@@ -138,6 +138,18 @@ def test_the_message_key_is_a_field(library: Library, edit: Edit) -> None:
     edit("BetPlaced", lambda definition: without(definition, "player_id"))
 
     assert any("BetPlaced.player_id is the topic's message key and missing" in line for line in check(library))
+
+
+def test_a_record_may_have_a_message_key_of_its_own_but_not_where_the_log_is_compacted(
+    library: Library, edit: Edit
+) -> None:
+    edit("BetPlaced", lambda definition: definition.update(message_key="bet_id"))
+    assert not any("message" in line for line in check(library))
+    edit("BetPlaced", lambda definition: definition.update(message_key="nobody"))
+    assert any("BetPlaced.nobody is the topic's message key and missing" in line for line in check(library))
+
+    edit("MarketPrice", lambda definition: definition.update(message_key="sport_event_id"))
+    assert any("MarketPrice has a message_key, but its topic is compacted" in line for line in check(library))
 
 
 def test_a_list_inside_a_list_is_refused(library: Library, edit: Edit) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -45,7 +46,7 @@ class Pretended:
         self.status, self.text, self.asked = 200, schema_text("BetPlaced"), 0
         self.id = ID
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> Any:
         if self.status == 404:
             return {"error_code": 40403, "message": "no such schema"}
         return {"id": self.id, "schema": self.text} if self.status == 200 else {"error_code": 50001, "message": "ill"}
@@ -267,3 +268,52 @@ def test_what_is_said_is_kept_while_the_registry_is_away_though_it_is_due(
     assert all(forgetful.writer(ID).record == "BetPlaced" for _ in range(5))
     assert all(forgetful.register("BetPlaced") == ID for _ in range(5))
     assert pretended.asked == before + 1
+
+
+class Slow(Written):
+    """Writes down when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may = threading.Event(), threading.Event()
+
+    def keep(self, registry: str, schema_id: int, schema: str, subject: str | None) -> str:
+        self.begun.set()
+        assert self.may.wait(10)
+        return super().keep(registry, schema_id, schema, subject)
+
+
+@pytest.mark.parametrize("what", ["writer", "register"])
+def test_who_comes_while_what_it_said_first_is_written_down_gets_it_too(url: str, what: str) -> None:
+    """Lanes share it: of those that meet a new id at once, none may find nothing."""
+    known = Slow()
+    registry = Registry(url, known=known)
+
+    def asked() -> object:
+        return registry.writer(ID) if what == "writer" else registry.register("BetPlaced")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(asked)
+        assert known.begun.wait(10)
+        second = pool.submit(asked)
+        wait([second], timeout=0.2)
+        known.may.set()
+
+        assert second.exception() is None
+        assert second.result() == first.result()
+
+
+class Starting(Pretended):
+    """One that just comes back: it refuses its first question, then tells its subjects, then answers."""
+
+    def answer(self) -> Any:
+        self.status = 400 if self.asked == 1 else 200
+        return [] if self.asked == 2 else super().answer()
+
+
+def test_an_id_that_a_registry_refused_before_it_was_well_is_asked_for_once_more() -> None:
+    starting = Starting()
+    with serving(starting) as port:
+        assert Registry(f"http://127.0.0.1:{port}").writer(ID).record == "BetPlaced"
+
+    assert starting.asked == 3

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -49,6 +50,14 @@ def in_blocks(value: bytes) -> bytes:
     second = number(2) + number(len("sport")) + second[:-1]
     blocks = number(1) + first + number(-1) + number(len(second)) + second + number(0)
     return value[:legs] + blocks
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long (seconds) readers wait, each time; nobody does."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
 
 
 def test_good_messages_are_events_in_their_order() -> None:
@@ -207,6 +216,55 @@ def test_a_message_that_no_step_can_take_is_alone_with_its_fault(monkeypatch: py
     assert found.rows.tolist() == [0, 2, 3, 6]
     assert sorted(found.faults) == [1, 4, 5]
     assert found.faults[1] == "It cannot be read as a BetPlaced (Unforeseen: it cannot)."
+
+
+@pytest.mark.parametrize("kind", [Unforeseen, KeyError, MemoryError])
+@pytest.mark.parametrize("step", ["checked", "_rewritten", "decode_bodies"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_passes_by_itself_is_no_message_s(
+    monkeypatch: pytest.MonkeyPatch,
+    waits: list[float],
+    caplog: pytest.LogCaptureFixture,
+    step: str,
+    kind: type[Exception],
+    count: int,
+) -> None:
+    """What is read exactly, and what keeps its rules: none of them may die of what may fail any message once."""
+    usual = getattr(reading, step)
+
+    def fails(*arguments: Any) -> Any:
+        if not waits:
+            raise kind("not now")
+        return usual(*arguments)
+
+    monkeypatch.setattr(reading, step, fails)
+    # Written in another way than ours, so that it is read exactly.
+    values = [in_blocks(bet(1 + row)) for row in range(count)]
+
+    found = read_all(values)
+
+    assert found.faults == {}
+    assert found.events["stake"].to_pylist() == [*range(1, 1 + count)]
+    assert found.rows.tolist() == [*range(count)]
+    assert waits == [reading.AGAIN_SECONDS]
+    assert f"of {count} BetPlaced from being read: {kind.__name__}, from" in caplog.text
+
+
+def test_what_passes_for_one_leaves_all_in_their_order(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
+    usual = getattr(reading, "checked")  # noqa: B009 - what the module calls, not what it gives to others
+
+    def fails(batch: Any, *arguments: Any) -> Any:
+        if 777 in batch.column("stake").to_pylist() and not waits:
+            raise Unforeseen("not now")
+        return usual(batch, *arguments)
+
+    monkeypatch.setattr(reading, "checked", fails)
+
+    found = read_all([bet(stake) for stake in (5, 777, 0, 6, 7)])
+
+    assert found.events["stake"].to_pylist() == [5, 777, 6, 7]
+    assert found.rows.tolist() == [0, 1, 3, 4]
+    assert list(found.faults) == [2]
 
 
 def test_many_bad_messages_among_many_good_ones() -> None:

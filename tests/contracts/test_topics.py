@@ -17,7 +17,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.streams.kafka.topics import (
     Kind,
     Present,
-    Standing,
+    TopicState,
     differences,
     reach,
     survey,
@@ -33,17 +33,17 @@ BETS = TOPICS["bet-events"]
 PRICES = TOPICS["market-prices"]
 
 
-def standing(topic: Topic, *, partitions: int | None = None, tiered: bool = False, **configs: str) -> Standing:
+def state(topic: Topic, *, partitions: int | None = None, tiered: bool = False, **configs: str) -> TopicState:
     """A topic exactly as wanted, but for what is given; dots in names are written as underscores."""
     there = wanted_configs(topic, tiered=tiered) | {name.replace("_", "."): value for name, value in configs.items()}
-    return Standing(topic.name, topic, Present(partitions or topic.partitions, there), ())
+    return TopicState(topic.name, topic, Present(partitions or topic.partitions, there), ())
 
 
-def kinds(of: Standing, *, tiered: bool = False) -> list[Kind]:
+def kinds(of: TopicState, *, tiered: bool = False) -> list[Kind]:
     return [difference.kind for difference in differences(of, tiered=tiered)]
 
 
-def raised(of: Standing, *, tiered: bool = False) -> dict[str, str]:
+def raised(of: TopicState, *, tiered: bool = False) -> dict[str, str]:
     (difference,) = differences(of, tiered=tiered)
     assert difference.kind is Kind.SHORT
     return dict(difference.configs)
@@ -52,40 +52,40 @@ def raised(of: Standing, *, tiered: bool = False) -> dict[str, str]:
 @pytest.mark.parametrize("topic", [ODDS, BETS, PRICES, dead_letters(BETS)], ids=lambda topic: topic.name)
 @pytest.mark.parametrize("tiered", [False, True])
 def test_a_topic_as_wanted_has_no_differences(topic: Topic, tiered: bool) -> None:
-    assert kinds(standing(topic, tiered=tiered), tiered=tiered) == []
+    assert kinds(state(topic, tiered=tiered), tiered=tiered) == []
 
 
 def test_a_topic_that_is_not_there_is_missing() -> None:
-    assert kinds(replace(standing(ODDS), present=None, unregistered=("MarketUpdate",))) == [
+    assert kinds(replace(state(ODDS), present=None, unregistered=("MarketUpdate",))) == [
         Kind.MISSING,
         Kind.UNREGISTERED,
     ]
 
 
 def test_partitions_are_told_either_way() -> None:
-    assert kinds(standing(ODDS, partitions=7)) == [Kind.FEWER_PARTITIONS]
-    assert kinds(standing(ODDS, partitions=9)) == [Kind.MORE]
+    assert kinds(state(ODDS, partitions=7)) == [Kind.FEWER_PARTITIONS]
+    assert kinds(state(ODDS, partitions=9)) == [Kind.MORE]
 
 
 def test_to_a_compacted_topic_none_are_added() -> None:
-    assert kinds(standing(PRICES, partitions=PRICES.partitions - 1)) == [Kind.FEWER_OF_COMPACTED]
+    assert kinds(state(PRICES, partitions=PRICES.partitions - 1)) == [Kind.FEWER_OF_COMPACTED]
 
 
 def test_retention_is_raised_and_never_lowered() -> None:
-    assert raised(standing(ODDS, retention_ms=str(7 * DAY))) == {"retention.ms": str(30 * DAY)}
-    assert raised(standing(BETS, retention_ms=str(900 * DAY))) == {"retention.ms": "-1"}
-    assert raised(standing(BETS, retention_bytes="1000000")) == {"retention.bytes": "-1"}
-    assert kinds(standing(ODDS, retention_ms=str(31 * DAY))) == [Kind.MORE]
-    assert kinds(standing(ODDS, retention_ms="-1")) == [Kind.MORE]
+    assert raised(state(ODDS, retention_ms=str(7 * DAY))) == {"retention.ms": str(30 * DAY)}
+    assert raised(state(BETS, retention_ms=str(900 * DAY))) == {"retention.ms": "-1"}
+    assert raised(state(BETS, retention_bytes="1000000")) == {"retention.bytes": "-1"}
+    assert kinds(state(ODDS, retention_ms=str(31 * DAY))) == [Kind.MORE]
+    assert kinds(state(ODDS, retention_ms="-1")) == [Kind.MORE]
 
 
 def test_another_cleanup_policy_is_for_a_person_to_decide() -> None:
-    assert kinds(standing(BETS, cleanup_policy="compact")) == [Kind.OTHER_CLEANUP]
-    assert kinds(standing(PRICES, cleanup_policy="compact,delete")) == [Kind.OTHER_CLEANUP]
+    assert kinds(state(BETS, cleanup_policy="compact")) == [Kind.OTHER_CLEANUP]
+    assert kinds(state(PRICES, cleanup_policy="compact,delete")) == [Kind.OTHER_CLEANUP]
 
 
 def test_tiered_storage_is_used_where_the_cluster_offers_it() -> None:
-    untiered = standing(BETS)
+    untiered = state(BETS)
 
     assert kinds(untiered) == []
     assert raised(untiered, tiered=True) == {"remote.storage.enable": "true"}
@@ -273,13 +273,13 @@ def test_a_registry_that_is_away_is_one_line_and_nothing_is_made(topics: Run, ad
     assert not any(name.startswith(prefix) for name in admin.list_topics(timeout=10).topics)
 
 
-def _see_first(monkeypatch: pytest.MonkeyPatch, stale: list[Standing]) -> None:
+def _see_first(monkeypatch: pytest.MonkeyPatch, stale: list[TopicState]) -> None:
     """Let the command's first look show what was there some time ago."""
     looks = iter([stale])
     monkeypatch.setattr(command, "survey", lambda cluster: next(looks, None) or survey(cluster))
 
 
-def _configs(of: Standing) -> dict[str, str]:
+def _configs(of: TopicState) -> dict[str, str]:
     assert of.present
     return dict(of.present.configs)
 

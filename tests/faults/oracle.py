@@ -12,7 +12,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from backoffice.simulator.events.envelope import EPOCH, Event, microseconds
+from backoffice.kernel.clock import EPOCH, microseconds
+from backoffice.simulator.events.envelope import Event
 from tests.faults import bookkeeping
 from tests.faults.tables import TABLES, UNLOGGED, Group, Table
 

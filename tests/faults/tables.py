@@ -56,7 +56,7 @@ _MOVEMENTS = (
 _PAYMENTS = " ".join(record for record in _MOVEMENTS.split() if record.startswith(("Deposit", "Withdrawal")))
 _ONLY_LOGGED = (
     "PlayerRegistered PlayerVerified PlayerStatusChanged SessionStarted SessionEnded DocumentSubmitted BonusGranted"
-    " BonusCompleted BonusExpired ComplianceAlert"
+    " BonusCompleted BonusExpired ComplianceAlert FeedBegan"
 )
 
 _PLAYERS = (
@@ -121,8 +121,11 @@ _TRADING = (
            _group("MarketUpdate", "provider sport competition name=event_name starts_at seen_at=occurred_at", _LOGGED)),
     _table("trading_market", "id=market_id",
            _group("MarketUpdate", "sport_event_id provider type=market_type name=market_name line status is_in_play"
-                  " bet_delay winners currency traded_volume version version_at=occurred_at",
+                  " bet_delay winners currency traded_volume version version_at=occurred_at"
+                  " subscription run",
                   _VERSION)),
+    _table("trading_feedrun", "provider subscription",
+           _group("FeedBegan", "run=event_id began_at=occurred_at", _LOGGED)),
     _table("trading_outcome", "market_id outcome_id",
            _group("MarketUpdate", "name status back_odds back_size lay_odds lay_size last_odds version"
                   " version_at=occurred_at", _VERSION, each="outcomes")),

@@ -15,11 +15,11 @@ from prometheus_client import REGISTRY
 
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
-from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.clock import SystemClock, microseconds
 from backoffice.reconcile.checks.accounting import TOO_EARLY
 from backoffice.reconcile.runs.run import reconcile as run_once
 from backoffice.settings.dated import EVER
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams import clocks
 from backoffice.streams.clocks import Heard

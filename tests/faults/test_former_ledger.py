@@ -34,7 +34,7 @@ UNTOLD = {
 @pytest.fixture
 def former(spine: Spine) -> Spine:
     """All rows of the ledger are of a topic that was made anew and adopted; the log is empty."""
-    spine.send(event for event in events_of(1_500) if topic_of(event.record) == TOPIC)
+    spine.send(event for event in events_of(2_000) if topic_of(event.record) == TOPIC)
     spine.drain("wallet")
     made_anew(spine, 2, TOPIC)
     spine.ends()

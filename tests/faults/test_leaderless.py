@@ -1,7 +1,6 @@
 """One partition that Kafka cannot tell of: it is named among what stands still, and hides nothing of the others."""
 
-import os
-import signal
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client, override_settings
 
+from backoffice.contracts.catalogue import dead_letter_topic
 from backoffice.kernel.errors import Retryable
 from backoffice.localstack.supervise import Part
 from backoffice.metrics.lag import Lag, ask_lag
+from backoffice.reconcile.checks.letters import NO_TWIN
+from backoffice.reconcile.models import Finding
 from backoffice.streams.consume.watching.state import LaneState
 from backoffice.streams.consume.watching.watchdog import Watchdog
 from backoffice.streams.kafka import logs, topicids
@@ -25,7 +27,8 @@ from backoffice.streams.kafka.offsets import few
 from backoffice.streams.models import Halt, Offset
 from backoffice.streams.step import lanes_of
 from tests.faults.clusters import REPLICATED, cluster
-from tests.spine import Spine, until
+from tests.reconcile.conftest import Told, changed, events_of
+from tests.spine import PATIENCE_SECONDS, Spine, stopped, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("clusters")]
 TOPIC, OTHER = "game-rounds", "player-events"
@@ -178,17 +181,116 @@ def test_a_person_lets_go_on_what_is_told_and_is_refused_the_rest_with_the_reaso
     assert list(Halt.objects.filter(resumed_at=None).values_list("partition", flat=True)) == [1]
 
 
-def test_a_broker_that_is_frozen_is_named_while_it_leads(lame: tuple[Spine, dict[int, Part]]) -> None:
+def test_a_broker_that_is_frozen_is_named_and_hides_the_others_for_seconds_only(
+    lame: tuple[Spine, dict[int, Part]],
+) -> None:
+    """Whichever of them the client asked last: that is the one which it asks again."""
     spine, parts = lame
-    pid = parts[DIES].pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        until(lambda: "broker" in _reasons(), "the partition is named")
-        assert f"partition 1 of {spine.prefix}{TOPIC} " in _reasons()
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    for number, part in parts.items():
+        with stopped(part.pid):
+            if number == DIES:
+                until(lambda: "broker" in _reasons(), "the partition is named", PATIENCE_SECONDS / 2)
+                assert f"partition 1 of {spine.prefix}{TOPIC} " in _reasons()
+            until(lambda: ask_lag(datetime.now(UTC)), "the others tell of themselves", PATIENCE_SECONDS / 2)
+        until(lambda: (lag := ask_lag(datetime.now(UTC))) and not lag.untold, "all is told of")
 
 
 def _reasons() -> str:
     lag = ask_lag(datetime.now(UTC))
     return few(lag.untold.get(PLACE, ())) if lag else ""
+
+
+def test_a_stream_that_begins_stores_all_but_the_one_and_that_once_its_broker_is_back(
+    lame: tuple[Spine, dict[int, Part]],
+) -> None:
+    spine, parts = lame
+    spine.send_bytes(TOPIC, [b"junk"] * 3, partition=0)
+    spine.send_bytes(TOPIC, [b"junk"] * 2, partition=1)
+    die(spine, parts)
+    why = f"partition 1 of {spine.prefix}{TOPIC} has no leader: start broker {DIES}"
+
+    def stored() -> dict[int, int]:
+        return dict(Offset.objects.filter(stream="wallet", topic=TOPIC).values_list("partition", "next"))
+
+    with spine.streaming("wallet"):
+        until(lambda: stored().get(0) == 3, "the other is stored")
+        until(lambda: TOPIC in {topic for topic, _, _ in spine.rows(OPEN)}, "the one is told of")
+        assert stored() == {0: 3}
+        [(partitions, told)] = [(p, text) for topic, p, text in spine.rows(OPEN) if topic == TOPIC]
+        assert (partitions, f"{why}." in told) == ([1], True)
+
+        parts[DIES].start()
+
+        until(lambda: stored() == {0: 3, 1: 2}, "it is stored from its beginning")
+        until(lambda: TOPIC not in {topic for topic, _, _ in spine.rows(OPEN)}, "its stall is over")
+
+
+def test_a_reconciliation_checks_all_others_names_the_one_and_says_that_none_can_tell(
+    lame: tuple[Spine, dict[int, Part]],
+) -> None:
+    spine, parts = lame
+    spine.send(events_of(400))
+    spine.drain()
+    before = read_topics(run()[1])
+    spine.send([*events_of(400, seed=12)])
+    spine.drain()
+    die(spine, parts)
+    why = f"partition 1 of {spine.prefix}{TOPIC} has no leader: start broker {DIES}"
+
+    for words in ((), ("--full",)):
+        code, told = run(*words)
+        assert (code, told["clean"], "differences" in told) == (2, None, False), told
+        [(topic, partition, says)] = [
+            (one["topic"], one["partition"], one["says"]) for one in told["named"] if one["check"] == "not_checked"
+        ]
+        assert (topic, partition, why in says) == (TOPIC, 1, True)
+        assert read_topics(told).keys() >= before.keys() - {TOPIC}
+    assert open_checks() == ["not_checked"]
+
+    changed(spine, "UPDATE players_login SET device_id = 'another' WHERE event_id = (SELECT event_id FROM players_login"
+            " ORDER BY event_id LIMIT 1)")  # fmt: skip
+    code, told = run("--full")
+    assert (code, told["clean"], [one["topic"] for one in told["differences"]]) == (1, False, [OTHER])
+
+    parts[DIES].start()
+    spine.ends()
+    code, told = run()
+    assert "not_checked" not in {one["check"] for one in told.get("named", ())}
+    assert "not_checked" not in open_checks()
+
+
+def test_copies_of_dead_letters_that_nobody_can_look_for_are_not_missing(lame: tuple[Spine, dict[int, Part]]) -> None:
+    spine, parts = lame
+    name, admin = f"{spine.prefix}{dead_letter_topic(OTHER)}", AdminClient({**settings.KAFKA})
+    if name in admin.list_topics(timeout=10).topics:
+        admin.delete_topics([name])[name].result(30)
+        until(lambda: name not in admin.list_topics(timeout=10).topics, "it is gone")
+    admin.create_topics([NewTopic(name, 2, replica_assignment=[[1], [DIES]])])[name].result(30)
+    spine.drain("players")
+    changed(spine, "DELETE FROM streams_outbox")
+    code, told = run()
+    assert (code, {one["says"] for one in told["differences"]}) == (1, {NO_TWIN.says})
+    die(spine, parts)
+
+    code, told = run("--full")
+
+    assert (code, told["clean"]) == (2, None), told
+    assert (dead_letter_topic(OTHER), 1) in {(one["topic"], one["partition"]) for one in told["named"]}
+
+
+def run(*words: str) -> tuple[int, Told]:
+    out = StringIO()
+    try:
+        call_command("reconcile", *words, stdout=out, stderr=StringIO())
+    except SystemExit as end:
+        return int(str(end.code)), json.loads(out.getvalue())
+    return 0, json.loads(out.getvalue())
+
+
+def read_topics(told: Told) -> dict[str, int]:
+    return {topic: number for topic, number in told["checked"].items() if number}
+
+
+def open_checks() -> list[str]:
+    found = Finding.objects.filter(ended_at=None).values_list("difference__check", flat=True)
+    return [str(check) for check in found]

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -254,23 +254,14 @@ def test_a_skip_fences_a_worker_that_runs_and_leads_forward_only(spine: Spine) -
 
 
 def test_partitions_that_are_added_while_it_runs_are_stored_from_their_first_message(spine: Spine) -> None:
-    name, admin = f"{spine.prefix}{TOPIC}", AdminClient({**settings.KAFKA})
     with spine.streaming(STREAM):
         send(spine, "before", 3)
         until(lambda: count(spine) == 3, "it runs")
-        admin.create_partitions([NewPartitions(name, 4)])[name].result(30)
-        until(lambda: _sent(spine), "the new partition takes messages")
+        spine.add_partitions(TOPIC, 4)
+        send(spine, "added", 5, partition=3)
         until(lambda: count(spine) == 8, "the new partition is stored whole", 120)
 
     assert stored(spine, 3) == 5
-
-
-def _sent(spine: Spine) -> bool:
-    try:
-        send(spine, "added", 5, partition=3)
-    except KafkaException:
-        return False
-    return True
 
 
 def cut_off(spine: Spine, lost: int) -> None:

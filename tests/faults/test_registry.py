@@ -19,7 +19,7 @@ STREAMS = ("trading", "wallet")
 
 def test_a_worker_that_starts_while_the_registry_is_away_goes_on(faulty_spine: Spine, own_stack: Stack) -> None:
     spine, registry = faulty_spine, own_stack.part("registry")
-    acts = [event for event in some_events(seed=82, count=1_000) if event.record == "OperatorAction"]
+    acts = [event for event in some_events(seed=82, count=2_000) if event.record == "OperatorAction"]
     # As `topics --apply` does; of some records the first event may come when nobody can be asked.
     our_registry().ensure(record for topic in TOPICS.values() for record in topic.records)
     with under_load(spine, seed=71, rate=200) as load:

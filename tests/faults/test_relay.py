@@ -11,6 +11,7 @@ from backoffice.contracts.definitions import schema
 from backoffice.kernel import locks
 from backoffice.localstack.stack import Stack
 from backoffice.simulator.events.envelope import Event
+from backoffice.streams.database import OUTBOX_SESSION
 from backoffice.streams.outbox.emitting import emit
 from backoffice.streams.outbox.waiting import BATCH
 from tests.faults.load import some_events
@@ -21,7 +22,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC = "operator-actions"
 WORKING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = {locks.RELAY % 2**32}"
 CONNECTED = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss-stream'"
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    f" AND application_name = '{OUTBOX_SESSION}'"
 )
 REPLACED = re.compile(r"(has lost its session with Postgres|another relay has taken over)(.|\n)*this one stands by")
 MANY = (

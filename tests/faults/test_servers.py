@@ -6,12 +6,14 @@ from backoffice.localstack.stack import Stack
 from backoffice.localstack.supervise import Part
 from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.groups import assignments
-from tests.faults.load import under_load
+from tests.faults.load import some_events, under_load
 from tests.faults.progress import gone_on, stored
 from tests.spine import Process, Spine, kill, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("own_stack")]
 STREAMS = ("wallet", "trading")
+# So many events of that seed have each record: of a schema that it has not met, a worker has to ask the registry.
+EVERY_RECORD = 10_000
 
 
 def _working(spine: Spine) -> Process:
@@ -71,8 +73,11 @@ def test_the_streams_do_without_redis(faulty_spine: Spine, own_stack: Stack) -> 
 def test_a_worker_that_knows_no_schema_waits_for_the_registry(faulty_spine: Spine, own_stack: Stack) -> None:
     """It can read nothing, and must not take that for bad messages."""
     spine, registry = faulty_spine, own_stack.part("registry")
+    before_load = list(some_events(63, EVERY_RECORD))
+    spine.send(before_load)
+    worker = _working(spine)
+    spine.wait_drained(*STREAMS)
     with under_load(spine, seed=63, rate=200) as load:
-        worker = _working(spine)
         registry.stop()
         for stream in STREAMS:
             gone_on(spine, stream)
@@ -89,5 +94,5 @@ def test_a_worker_that_knows_no_schema_waits_for_the_registry(faulty_spine: Spin
         assert second.poll() is None
     spine.drain()
 
-    nothing_lost_or_doubled(spine, load.sent)
+    nothing_lost_or_doubled(spine, before_load + load.sent)
     assert spine.value("SELECT count(*) FROM streams_deadletter") == 0

@@ -1,7 +1,5 @@
 """A lane that has work and stores nothing says so by itself, whatever it waits for, and once."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from backoffice.contracts.definitions import schema
 from backoffice.localstack.stack import Stack
 from tests.faults.locks import held, until_one_waits
 from tests.faults.test_lost_logs import STREAM, TOPIC, count, send
-from tests.spine import Spine, until
+from tests.spine import Spine, stopped, until
 
 OPEN = "SELECT topic, partitions, told FROM streams_stall WHERE ended_at IS NULL"
 SOON = "3"
@@ -116,15 +114,9 @@ def test_a_database_that_hangs_is_seen_in_the_gauge_where_no_alert_can_be_writte
     monkeypatch.setitem(settings.STREAMS, "stall", 3.0)
     with spine.streaming(STREAM):
         until(lambda: count(spine) == 3, "it runs")
-        servers = _backends(spine)
-        for pid in servers:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with stopped(*_backends(spine)):
             send(spine, "held", 2)
             until(lambda: _gauge() >= 3.0, "the gauge says that it stands still")
-        finally:
-            for pid in servers:
-                os.kill(pid, signal.SIGCONT)
         until(lambda: count(spine) == 5, "it goes on")
         until(lambda: _gauge() == 0.0, "the gauge says so")
 

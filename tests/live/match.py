@@ -4,8 +4,9 @@ import random
 import threading
 from datetime import UTC, datetime
 
+from backoffice.kernel.clock import microseconds
 from backoffice.kernel.ids import uuid7
-from backoffice.simulator.events.envelope import Event, Head, microseconds
+from backoffice.simulator.events.envelope import Event, Head
 from backoffice.simulator.events.markets import MarketOutcome, market_update
 from tests.spine import Spine
 

@@ -7,6 +7,8 @@ from backoffice.live.board import Rows
 from backoffice.live.bus import publish
 from tests.live.test_socket import stored
 from tests.live.web import Person, Watcher, Web
+from tests.trading.passing import passed
+from trading.doubts import Doubts
 from trading.live import market_rows
 from trading.models import Market, ProviderSuspension
 from trading.selectors import markets_of
@@ -17,15 +19,16 @@ MATCH = "prices:a match"
 
 def tell(market: str) -> None:
     """As an update of the market leaves it."""
-    Market.objects.filter(id=market).update(version=1, version_logged_at=datetime.now(UTC))
+    Market.objects.filter(id=market).update(version=1, version_appended_at=datetime.now(UTC))
 
 
 def update_of(market: str, version: int) -> list[tuple[str, Rows]]:
     """As a worker stores it, and tells of it without knowing who was suspended a moment ago."""
     now = datetime.now(UTC)
-    Market.objects.filter(id=market).update(version=version, version_logged_at=now)
-    (rows,) = [market_rows(state) for state in markets_of("a match", {}) if state.id == market]
-    rows[market] |= {"provider": "northfeed", "told": milliseconds(now) * 1_000}
+    Market.objects.filter(id=market).update(version=version, version_logged_at=now, version_appended_at=now)
+    (rows,) = [market_rows(state) for state in markets_of("a match", Doubts()) if state.id == market]
+    at = milliseconds(now) * 1_000
+    rows[market] |= {"provider": "northfeed", "told": at, "dated": at}
     return [(market, rows)]
 
 
@@ -72,6 +75,7 @@ def test_a_trader_sees_a_market_open_again_when_it_is_told_itself(web: Web) -> N
         watcher.until(lambda: shown() == {"told": "suspended", "untold": "suspended"}, "both are suspended")
 
         ProviderSuspension.objects.update(since=datetime.now(UTC))
+        passed()
         tell("told")
         assert judge_silence(datetime.now(UTC)) == ([], ["northfeed"])
         watcher.until(lambda: shown()["told"] == "open", "the one that was told is open")

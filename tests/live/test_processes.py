@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from backoffice.kernel.clock import microseconds
 from backoffice.live.tail import TOTAL
 from backoffice.localstack import ports
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.simulator.events.envelope import Event
 from tests.live.match import EVENT, MARKET, Match
 from tests.live.web import Person, Watcher, Web
 from tests.spine import Spine

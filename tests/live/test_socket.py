@@ -30,7 +30,7 @@ def stored(sport_event: str, *keys: str) -> None:
         Market(
             id=key, sport_event_id=sport_event, provider="northfeed", type="total", name="", line=None,
             status="open", is_in_play=True, bet_delay=0, winners=1, currency="EUR", traded_volume=None, version=0,
-            version_at=now, version_logged_at=now, version_offset=0,
+            version_at=now, version_logged_at=now, version_offset=0, version_appended_at=now,
         )
         for key in keys
     )  # fmt: skip

@@ -112,3 +112,19 @@ def test_a_hint_asks_for_a_reading_only_where_it_says_something_new() -> None:
     assert tail.fold("m", {"m": {"status": "suspended"}})
     assert tail.fold("m", hint)
     assert tail.fold("n", hint)
+
+
+def placed(status: str, version: int) -> Rows:
+    return {"m": {"status": status, "version": version, "logged": 0, "offset": version}}
+
+
+def test_a_hint_of_what_is_older_asks_for_a_reading_and_hides_nothing_that_comes_after() -> None:
+    tail = Tail[int](KEEP, since=0)
+    assert tail.fold("m", placed("open", 1))
+    assert not tail.fold("m", placed("open", 5))
+
+    assert tail.fold("m", placed("suspended", 3))
+
+    assert tail.fold("m", placed("suspended", 6))
+    assert not tail.fold("m", placed("suspended", 7))
+    assert tail.fold("m", placed("open", 8))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from backoffice.localstack import processes
-from backoffice.localstack.layout import PROJECT
+from backoffice.localstack import memory, processes
+from backoffice.localstack.layout import PROJECT, Layout
 
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL")
 # Kafka and the registry take seconds to start; tests of locks and processes do without them.
@@ -66,6 +66,8 @@ def start(alone: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Start
             command.process.wait()
     for pid in of(str(tmp_path)):
         processes.kill(pid)
+    for lock in tmp_path.rglob("run/lock"):
+        memory.forget(Layout(lock.parent.parent))
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 20) -> None:

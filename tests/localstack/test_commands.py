@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from backoffice.localstack import memory
 from backoffice.localstack import stack as stacks
 from backoffice.localstack.__main__ import main
-from backoffice.localstack.layout import PROJECT
+from backoffice.localstack.layout import PROJECT, Layout
 from tests.localstack.conftest import Started, of, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("localstack")]
@@ -66,6 +67,29 @@ def test_what_a_killed_predecessor_left_does_not_hinder_the_next(start: Start, d
     second.says("again")
     assert second.ends() == 0
     wait_until(lambda: of(str(data)) == [])
+
+
+@pytest.mark.skipif(not memory.is_in_memory(memory.MEMORY), reason="this machine has no folder in memory")
+def test_what_is_held_in_memory_is_gone_in_the_end_and_after_a_reset(start: Start, data: Path) -> None:
+    held = memory.place(Layout(data), "servers")
+    words = ["exec", "--data", str(data), "--memory", "--"]
+    first = start(*words, "sh", "-c", "echo started; sleep 60")
+    first.says("started")
+
+    assert (held / "postgres" / "cluster").is_dir()
+    assert (data / "log" / "postgres.log").stat().st_size
+    first.process.terminate()
+    first.ends()
+    assert not held.exists()
+    assert not (data / "postgres").exists()
+
+    killed = start(*words, "sh", "-c", "echo started; sleep 60")
+    killed.says("started")
+    killed.process.kill()
+    killed.ends()
+    assert held.exists()
+    assert main(["reset", "--data", str(data)]) == 0
+    assert not held.exists()
 
 
 def test_a_pid_file_that_names_a_stranger_costs_the_stranger_nothing(start: Start, data: Path) -> None:

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from backoffice.localstack import memory
 from backoffice.localstack.children import Children
 from backoffice.localstack.layout import PROJECT, Layout
 from tests.localstack.conftest import Started, of, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("localstack")]
+PATIENCE_SECONDS = 60
 
 WEB = """
 import http.server, sys
@@ -80,6 +82,7 @@ print(local.DATABASE_URL, local.REDIS_URL, local.KAFKA["bootstrap.servers"])
 def test_what_is_typed_beside_it_finds_its_servers(start: Callable[..., Started], project: Path) -> None:
     for package in ("settings", "contracts", "kernel"):
         shutil.copytree(PROJECT / "backoffice" / package, project / "backoffice" / package)
+    shutil.copy(PROJECT / "backoffice" / "metric_files.py", project / "backoffice")
     run = start("run", cwd=project)
     run.says("Pitboss is ready")
     addresses = json.loads((project / ".local" / "run" / "addresses.json").read_text())
@@ -101,6 +104,7 @@ def test_a_killed_worker_comes_back_and_ctrl_c_ends_everything(
     (project / "celery.py").write_text(WORKER.replace("CHILD", STUBBORN))
     run = start("run", cwd=project)
     run.says("Pitboss is ready: http://127.0.0.1:")
+    run.says("manage simulate")
     assert (
         run.said.index("manage migrate") < run.said.index("manage topics --apply") < run.said.index("manage simulate")
     )
@@ -134,6 +138,23 @@ def test_when_run_itself_is_killed_nothing_outlives_it_and_the_next_run_starts(
     assert second.process.poll() is None
     second.process.kill()
     wait_until(lambda: of(str(project)) == [])
+
+
+@pytest.mark.skipif(not memory.is_in_memory(memory.MEMORY), reason="this machine has no folder in memory")
+def test_a_run_that_ends_or_fails_to_start_leaves_nothing_in_memory(
+    start: Callable[..., Started], project: Path
+) -> None:
+    made = memory.place(Layout(project / ".local"), "metrics")
+    run = start("run", cwd=project)
+    run.says("Pitboss is ready")
+    assert made.exists()
+    run.process.send_signal(signal.SIGINT)
+    run.ends(PATIENCE_SECONDS)
+    assert not made.exists()
+
+    (project / "manage.py").write_text("import sys\nsys.exit(1)\n")
+    assert start("run", cwd=project).ends(PATIENCE_SECONDS) == 1
+    assert not made.exists()
 
 
 def test_a_taken_port_is_named(start: Callable[..., Started], project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

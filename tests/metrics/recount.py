@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from backoffice.kernel.clock import at_microseconds, microseconds
 from backoffice.metrics import selectors
-from backoffice.metrics.selectors import Amount, Outcomes
-from backoffice.simulator.events.envelope import Event, microseconds, moment
+from backoffice.metrics.selectors import Amount, Attempts
+from backoffice.simulator.events.envelope import Event
 from players import selectors as players
 from tests.faults import bookkeeping
 from tests.faults.oracle import distinct
@@ -42,7 +43,7 @@ def recounted(messages: list[Event], now: datetime) -> Numbers:
     series: dict[str, dict[datetime, Counter[Any]]] = defaultdict(lambda: defaultdict(Counter))
     minutes: dict[datetime, dict[str, int]] = defaultdict(dict)
     for (metric, at, key, currency), (count, amount) in counted.items():
-        minute = moment(at)
+        minute = at_microseconds(at)
         if metric == "ggr":
             series["hour"][minute.replace(minute=0)][key, currency] += amount
             series["day"][minute.replace(hour=0, minute=0)][key, currency] += amount
@@ -60,7 +61,7 @@ def recounted(messages: list[Event], now: datetime) -> Numbers:
         "mean stakes": {key: _nearest(found.amount, found.count) for key, found in stakes.items()},
         "bets": bets,
         "payments": _outcomes(last_hour["deposits_completed"], last_hour["deposits_declined"]),
-        "logins": Outcomes(last_hour["logins"]["succeeded", ""], last_hour["logins"]["failed", ""]),
+        "logins": Attempts(last_hour["logins"]["succeeded", ""], last_hour["logins"]["failed", ""]),
         "events": dict(minutes),
         "active players": _active(once, now),
     }
@@ -79,13 +80,13 @@ def _recent(series: dict[datetime, Counter[Any]], after: datetime) -> dict[datet
     return {at: dict(sums) for at, sums in series.items() if at > after}
 
 
-def _outcomes(completed: Counter[Any], declined: Counter[Any]) -> dict[str, Outcomes]:
+def _outcomes(completed: Counter[Any], declined: Counter[Any]) -> dict[str, Attempts]:
     providers = {provider for provider, _ in (*completed, *declined)}
     sums = [Counter[str](), Counter[str]()]
     for counter, counts in zip(sums, (completed, declined), strict=True):
         for (provider, _), count in counts.items():
             counter[provider] += count
-    return {provider: Outcomes(sums[0][provider], sums[1][provider]) for provider in providers}
+    return {provider: Attempts(sums[0][provider], sums[1][provider]) for provider in providers}
 
 
 def _active(events: list[Event], now: datetime) -> dict[str, int]:

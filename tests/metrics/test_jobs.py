@@ -1,14 +1,18 @@
 """Jobs by the clock that are not done are missed, whoever it is that does not do them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
+from celery.app.trace import build_tracer
 from celery.schedules import crontab
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.test import Client
 
 from backoffice.celery import app
@@ -17,6 +21,7 @@ from backoffice.kernel.errors import Retryable
 from backoffice.metrics.jobs import read_jobs
 from backoffice.reconcile import tasks as reconciling
 from backoffice.streams import tasks
+from backoffice.streams.database import connect
 from backoffice.streams.jobs import due_after, note_known
 from backoffice.streams.models import ClockedJob
 from backoffice.streams.tables.partitions import NotMade
@@ -89,6 +94,22 @@ def test_a_job_that_is_overdue_is_told_wherever_one_asks() -> None:
     assert '\npitboss_job_overdue{job="streams.make_partitions"} 0.0\n' in page
 
 
+@pytest.mark.usefixtures("spine")
+def test_what_runs_often_is_late_when_two_runs_were_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.JOBS, "late_runs", 2.0)
+    ClockedJob.objects.update(known_since=Now(), succeeded_at=Now())
+    found = {job.name: job.limit for job in read_jobs()}
+    assert found["trading.judge_silence"] == timedelta(seconds=20)
+    assert found["reconcile.newest"] == timedelta(seconds=600)
+    assert found["streams.make_partitions"] == found["live.clear_sessions"] == timedelta(seconds=900)
+    assert Client().get("/health/ready").json()["jobs"] == "ok"
+
+    ClockedJob.objects.update(succeeded_at=Now() - timedelta(seconds=40))
+
+    told = Client().get("/health/ready").json()["jobs"]
+    assert re.fullmatch(r"overdue: trading\.judge_silence, last done 4\d s ago", told)
+
+
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("column", ["succeeded_at", "known_since"])
 def test_a_job_that_was_done_at_a_time_that_is_still_to_come_is_overdue(column: str) -> None:
@@ -108,6 +129,34 @@ def test_a_clock_that_is_ahead_dates_no_job(monkeypatch: pytest.MonkeyPatch) -> 
     at = succeeded("trading.judge_silence")
     assert at is not None
     assert at < datetime.now(UTC) + timedelta(minutes=1)
+
+
+def done_as_beat_sends_it(name: str) -> bool:
+    """Whether a worker that takes it does the work."""
+    before = succeeded(name)
+    app.loader.import_default_modules()
+    told = build_tracer(name, app.tasks[name], app=app)(str(uuid4()), [], {}, {})
+    assert told.info is None
+    return succeeded(name) != before
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("began", "is_done"), [("290 seconds", True), ("160 seconds", True), ("140 seconds", False), ("-9 days", True)]
+)
+def test_a_job_comes_right_behind_another_run_by_when_that_began(began: str, is_done: bool) -> None:
+    """One that takes most of its interval misses none of its runs."""
+    name = "trading.judge_silence"
+    every = f"interval '{began}' * {settings.SILENCE_JUDGED_EVERY} / 300"
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE streams_clocked_job SET began_at = now() - {every}, succeeded_at = now()")
+
+    assert done_as_beat_sends_it(name) is is_done
+
+
+@pytest.mark.usefixtures("database")
+def test_a_job_is_done_once_where_it_was_sent_twice() -> None:
+    assert [done_as_beat_sends_it("streams.purge_stops") for _ in range(2)] == [True, False]
 
 
 @pytest.mark.usefixtures("database")
@@ -131,15 +180,37 @@ def test_a_job_that_could_not_do_its_work_has_not_succeeded(monkeypatch: pytest.
 def test_a_job_that_finds_postgres_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
-    def first_away(_: datetime) -> list[str]:
+    def first_taken_back(_: datetime) -> list[str]:
         tries.append(1)
         if len(tries) == 1:
-            raise OperationalError("the server closed the connection")
+            with connect() as other, transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 50")
+                cursor.execute("SELECT pg_advisory_xact_lock(4711)")
+                other.execute("SELECT pg_advisory_lock(4711)")
+                cursor.execute("SELECT 1")
         return []
 
-    monkeypatch.setattr(tasks, "ensure_partitions", first_away)
+    monkeypatch.setattr(tasks, "ensure_partitions", first_taken_back)
 
     make_partitions.apply()
 
     assert len(tries) == 2
     assert succeeded("streams.make_partitions") is not None
+
+
+@pytest.mark.usefixtures("database")
+def test_a_job_that_fails_by_itself_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def ask_for_what_is_not_there(_: datetime) -> list[str]:
+        tries.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM nowhere")
+        return []
+
+    monkeypatch.setattr(tasks, "ensure_partitions", ask_for_what_is_not_there)
+
+    make_partitions.apply()
+
+    assert len(tries) == 1
+    assert succeeded("streams.make_partitions") is None

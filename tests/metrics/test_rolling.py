@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test import override_settings
 
-from backoffice.simulator.events.envelope import Event, moment
+from backoffice.kernel.clock import at_microseconds
+from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams.models import Offset
 from tests.faults import oracle
@@ -43,7 +44,7 @@ def steps(seed: int, number: int) -> Iterator[list[Event]]:
 
 
 def newest(sent: list[Event]) -> datetime:
-    return max(moment(int(str(event.body["occurred_at"]))) for event in sent)
+    return max(at_microseconds(int(str(event.body["occurred_at"]))) for event in sent)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -223,7 +223,7 @@ def test_a_month_that_is_rolled_up_gives_its_room_back() -> None:
 def test_a_month_that_is_being_read_keeps_its_size_until_tomorrow(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollup, "_PATIENCE", "20ms")
+    monkeypatch.setattr(rollup, "_PATIENCE_SECONDS", 0.02)
     monkeypatch.setattr(rollup, "_MOSTLY_AIR", 0)
     with psycopg.connect(databases.beside(settings.DATABASE_URL, database)) as reader:
         reader.execute("SELECT count(*) FROM metrics_window")

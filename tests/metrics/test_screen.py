@@ -9,7 +9,7 @@ from backoffice.metrics.figures import FIGURES
 from backoffice.metrics.outbox import HeldTopic, Outbox
 from backoffice.metrics.progress import Lead, TopicProgress
 from backoffice.metrics.screen import age, as_screen
-from backoffice.metrics.selectors import Amount, Outcomes
+from backoffice.metrics.selectors import Amount, Attempts
 from backoffice.metrics.silence import Silent, Source
 from backoffice.metrics.status import Status
 
@@ -21,6 +21,9 @@ MARKET = Silent("Match result, Ashford v Quarry Bank", NOW - timedelta(minutes=4
 
 def ago(**passed: float) -> datetime:
     return NOW - timedelta(**passed)
+
+
+OUTBOX = Outbox(3, ago(seconds=2), 0, (), timedelta(minutes=5))
 
 
 def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) -> Status:
@@ -37,15 +40,17 @@ def status(verticals: tuple[str, ...] = ("live", "slots", "sports", "table")) ->
             "ggr": {(vertical, currency): -987_654_321 for vertical in verticals for currency in CURRENCIES},
             "stakes": {(vertical, currency): Amount(2, 2_469) for vertical in verticals for currency in CURRENCIES},
             "bets": {("single", "EUR"): Amount(800, 1), ("single", "SEK"): Amount(30, 1)},
-            "payments": {f"provider-{number}": Outcomes(970, 30) for number in range(6)},
-            "logins": Outcomes(9, 1),
+            "payments": {f"provider-{number}": Attempts(970, 30) for number in range(6)},
+            "logins": Attempts(9, 1),
             "active_players": {"MT": 201, "SE": 80},
         },
         missing_partitions=(),
-        outbox=Outbox(3, ago(seconds=2), 0, (), timedelta(minutes=5)),
+        outbox=OUTBOX,
         unsent_alerts=(),
         jobs=(),
         differences=(),
+        hidden_metrics=(),
+        unread=(),
         as_of={
             **dict.fromkeys(FIGURES, ago(seconds=45)),
             "events_per_second": ago(seconds=30),
@@ -86,7 +91,7 @@ def test_a_month_that_was_not_made_is_marked() -> None:
 
 def test_what_cannot_be_sent_is_marked_with_the_reason() -> None:
     held = HeldTopic("compliance-alerts", 3, ago(minutes=7), "the registry does not answer", whole=False)
-    lines = as_screen(replace(status(), outbox=replace(status().outbox, held=12, topics=(held,))), OK, 80).splitlines()
+    lines = as_screen(replace(status(), outbox=replace(OUTBOX, held=12, topics=(held,))), OK, 80).splitlines()
 
     (at,) = [number for number, line in enumerate(lines) if line.startswith("! Outbox")]
     assert lines[at].split() == ["!", "Outbox", "3", "to", "be", "sent,", "12", "held", "2.0", "s"]
@@ -96,7 +101,28 @@ def test_what_cannot_be_sent_is_marked_with_the_reason() -> None:
 
 def test_an_outbox_that_nobody_empties_is_marked() -> None:
     assert "! Outbox" not in as_screen(status(), OK)
-    assert "! Outbox" in as_screen(replace(status(), outbox=replace(status().outbox, oldest_at=ago(minutes=6))), OK)
+    assert "! Outbox" in as_screen(replace(status(), outbox=replace(OUTBOX, oldest_at=ago(minutes=6))), OK)
+
+
+UNREAD = ("active_players", "events_per_second", "outbox", "sources", "topics")
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_what_could_not_be_read_is_named_and_no_number_stands_in_its_place(width: int) -> None:
+    figures = {name: figure for name, figure in status().figures.items() if name not in UNREAD}
+
+    wrong = replace(status(), unread=UNREAD, topics=(), sources=(), outbox=None, figures=figures)
+    shown = as_screen(wrong, OK, width)
+
+    assert "! UNREAD         active_players," in shown
+    assert "may be locked, or wait for `migrate`" in " ".join(as_screen(wrong, OK, 200).split())
+    assert "! Feed: unread." in shown
+    assert not any(word in shown for word in ("Halted", "a second", "to be sent", "Active", "none has a live market"))
+    assert "−9,876,543 " in shown
+
+
+def test_without_any_figure_there_is_no_table_of_money() -> None:
+    assert as_screen(replace(status(), unread=tuple(FIGURES), figures={}), OK).splitlines()[-1] == "! Money: unread."
 
 
 def test_a_wide_terminal_needs_fewer_lines() -> None:

@@ -12,8 +12,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.metrics import selectors
-from backoffice.simulator.events.envelope import Event, moment
+from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from players import selectors as players
 from tests import databases
@@ -38,7 +39,7 @@ SELECTORS = [
 
 
 def happened(event: Event) -> datetime:
-    return moment(int(str(event.body["occurred_at"])))
+    return at_microseconds(int(str(event.body["occurred_at"])))
 
 
 def recent(events: list[Event], within: timedelta) -> list[Event]:
@@ -99,11 +100,11 @@ def test_windows_are_what_was_sent(sent: list[Event]) -> None:
     assert {k: v.amount for k, v in wallet.stakes(NOW).items()} == dict(stakes)
     assert wallet.ggr_by_vertical(NOW) == dict(revenue)
     assert sum(found.count for found in trading.bets(NOW).values()) == len(of["BetPlaced"])
-    assert players.logins(NOW) == selectors.Outcomes(len(of["LoginSucceeded"]), len(of["LoginFailed"]))
+    assert players.logins(NOW) == selectors.Attempts(len(of["LoginSucceeded"]), len(of["LoginFailed"]))
     completed = Counter(body["provider"] for body in of["DepositCompleted"])
     declined = Counter(body["provider"] for body in of["DepositDeclined"])
     assert wallet.payment_success(NOW) == {
-        provider: selectors.Outcomes(completed[provider], declined[provider]) for provider in completed | declined
+        provider: selectors.Attempts(completed[provider], declined[provider]) for provider in completed | declined
     }
 
 

@@ -23,7 +23,7 @@ OTHER = {
     "bigint[]": "coalesce({0}, '{{}}') || '{{1}}'::bigint[]",
 }
 # Numbers within a key, of which the next one may be there.
-COUNTED = ("trading_leg.leg_no", "wallet_transfer.number")
+COUNTED = ("trading_leg.leg_no", "wallet_transfer.number", "wallet_balance.partition")
 
 
 # Checks that tell of accounts and payments, whichever table has them.

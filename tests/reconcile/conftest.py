@@ -22,6 +22,7 @@ from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import KINDS, bad_message
 from backoffice.simulator.generator import generate
 from tests import databases
+from tests.feedruns import with_runs
 from tests.spine import Spine
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -29,12 +30,14 @@ Told = dict[str, Any]
 Reconcile = Callable[..., tuple[int, Told]]
 Tamper = Callable[..., list[tuple[Any, ...]]]
 RECONCILES = tuple(
-    f"reconcile_{name}" for name in ("checked", "run", "finding", "windowtally", "balancetally", "statetally", "walk")
+    f"reconcile_{name}"
+    for name in ("checked", "run", "finding", "windowtally", "balancetally", "statetally", "walk", "highwater")
 )
 
 
 def events_of(number: int, seed: int = 11, start: datetime = START) -> list[Event]:
-    return list(generate(seed=seed, start=start, events=number, step=timedelta(milliseconds=50), players=40))
+    made = generate(seed=seed, start=start, events=number, step=timedelta(milliseconds=50), players=40)
+    return list(with_runs(made))
 
 
 def garbage(spine: Spine) -> None:
@@ -62,12 +65,13 @@ def loaded_once(template: str, django_db_blocker: DjangoDbBlocker) -> Iterator[S
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     with django_db_blocker.unblock(), Spine.on_servers(name) as spine:
         with databases.default_database(databases.beside(url, name)):
-            events = events_of(2_500)
-            spine.send(events[:1_000])
+            events = events_of(2_700)
+            half = len(events) // 2
+            spine.send(events[:half])
             spine.drain()
             call_command("reconcile", stdout=io.StringIO())
             garbage(spine)
-            spine.send([*events[1_000:], *again(events[:400])])
+            spine.send([*events[half:], *again(events[:400])])
             spine.drain()
         keep(spine, *RECONCILES)
         yield spine

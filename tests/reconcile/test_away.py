@@ -1,20 +1,27 @@
 """What cannot be compared is said in one line, and nothing of it is kept; the next run does it."""
 
+import json
 import logging
 import socket
+import subprocess
+import sys
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
 
 from backoffice.kernel import locks
+from backoffice.localstack.layout import PROJECT
+from backoffice.reconcile.checker import Checker
 from backoffice.reconcile.messages import log
+from backoffice.reconcile.messages.log import Chunk
 from backoffice.reconcile.models import Run
 from backoffice.reconcile.tasks import reconcile_newest
 from tests import databases
 from tests.reconcile.conftest import Reconcile, changed
-from tests.spine import Spine
+from tests.spine import Spine, frozen, until
 
 CHECKED = "SELECT sum(next) FROM reconcile_checked"
 
@@ -53,6 +60,52 @@ def test_postgres_is_away(continued: Spine, reconcile: Reconcile, nowhere: str) 
     away = f"postgresql://nobody@{nowhere}/none"
     with databases.default_database(away):
         nothing_new(continued, reconcile, "Postgres is away")
+
+
+@pytest.mark.parametrize("how", ["it was silent", "a person ended it"])
+def test_postgres_took_the_session_back(
+    continued: Spine, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    def frozen(self: Checker, chunk: Chunk) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '50ms'; SELECT pg_backend_pid()")
+            cursor.nextset()
+            (pid,) = cursor.fetchone()
+        if how == "a person ended it":
+            continued.rows("SELECT pg_terminate_backend(%s)", pid)
+        gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = %s"
+        until(lambda: continued.value(gone, pid), "the session is taken back")
+        examine(self, chunk)
+
+    examine = Checker.examine
+    monkeypatch.setattr(Checker, "examine", frozen)
+
+    nothing_new(continued, reconcile, "Postgres is away: ")
+
+    assert "cannot compare" not in caplog.text
+
+
+def test_a_run_that_is_frozen_gives_the_tables_free(continued: Spine, reconcile: Reconcile) -> None:
+    environ = continued.environ | {"DATABASE_SILENT_SECONDS": "2"}
+    words = [sys.executable, "manage.py", "reconcile", "--full"]
+    mine = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pitboss reconcile'"
+    waits, is_silent = f"SELECT count(*) {mine} AND wait_event_type = 'Lock'", f"{mine} AND state LIKE 'idle in tr%%'"
+    with psycopg.connect(continued.database_url) as other:
+        other.execute("LOCK TABLE wallet_balance IN ACCESS EXCLUSIVE MODE")
+        run = subprocess.Popen(
+            words, env=environ, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        until(lambda: continued.value(waits), "it waits in a transaction")
+        with frozen(run):
+            other.rollback()
+            until(lambda: continued.value(f"SELECT count(*) {is_silent}"), "it is silent in a transaction")
+            until(lambda: not continued.value(f"SELECT count(*) {mine}"), "Postgres has taken the session back")
+
+    told, _ = run.communicate(timeout=60)
+
+    assert run.returncode == 2
+    assert "Postgres is away: " in json.loads(told)["says"]
+    assert reconcile("--full")[0] == 0
 
 
 def test_another_run_is_under_way(continued: Spine, reconcile: Reconcile) -> None:

@@ -12,12 +12,13 @@ from pytest_django import DjangoDbBlocker
 
 from backoffice.contracts.registry import Registry
 from backoffice.kernel.ids import uuid7
-from backoffice.reconcile.books import STANDING
+from backoffice.reconcile.books import BY_THE_CLOCK
 from backoffice.reconcile.checker import Checker
 from backoffice.reconcile.checks.letters import Twins
 from backoffice.reconcile.differences import Findings
 from backoffice.reconcile.messages.log import Chunk, Log, Slice
 from backoffice.reconcile.messages.reading import Readers
+from backoffice.reconcile.runs.transactions import Pulse
 from backoffice.streams.database import connect
 from backoffice.streams.store.projection import STREAMS
 from tests.reconcile.conftest import RECONCILES
@@ -66,11 +67,11 @@ def compared(store: Store, messages: Messages, end: int, *, start: int = 0, is_n
     findings = Findings()
     with transaction.atomic(), connection.cursor() as cursor:
         place = Slice(STREAMS["trading"], PRICES, 0, start, end, is_new=is_new)
-        readers, twins = Readers(cast(Registry, store.writers)), Twins(Log(settings.KAFKA, ""))
-        checker = Checker(cursor, readers, findings, NOW, STANDING, Counter(), twins, {}, is_new)
+        readers, twins = Readers(cast(Registry, store.writers)), Twins(Log(settings.KAFKA, "", Pulse()))
+        checker = Checker(cursor, readers, findings, NOW, BY_THE_CLOCK, Counter(), twins, {}, is_new)
         part = {offset: message for offset, message in messages.items() if start <= offset < end}
         standings, times = {offset: (0, offset) for offset in part}, dict.fromkeys(part, 0)
-        checker.examine(Chunk(place, start, end, part, standings, set(part), times))
+        checker.examine(Chunk(place, start, end, part, standings, set(part), times, times))
         checker.finish()
     return [f"{difference.check}: {difference.says}" for difference in findings.listed]
 
@@ -122,8 +123,8 @@ def test_a_tombstone_in_a_topic_that_keeps_all_is_a_bad_message(store: Store) ->
     findings = Findings()
     with transaction.atomic(), connection.cursor() as cursor:
         place = Slice(STREAMS["trading"], "bet-events", 0, 0, 1, is_new=True)
-        readers, twins = Readers(cast(Registry, store.writers)), Twins(Log(settings.KAFKA, ""))
-        checker = Checker(cursor, readers, findings, NOW, STANDING, Counter(), twins, {}, is_new=True)
+        readers, twins = Readers(cast(Registry, store.writers)), Twins(Log(settings.KAFKA, "", Pulse()))
+        checker = Checker(cursor, readers, findings, NOW, BY_THE_CLOCK, Counter(), twins, {}, is_new=True)
         checker.examine(Chunk(place, 0, 1, {0: (b"k", None)}))
 
     assert [difference.check for difference in findings.listed] == ["messages"]

@@ -8,9 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from backoffice.reconcile.differences import Difference, Findings, Weight
+from backoffice.reconcile.checks import letters
+from backoffice.reconcile.checks.comparing import shown
+from backoffice.reconcile.checks.unseen import key_of
+from backoffice.reconcile.checks.wants import Want
+from backoffice.reconcile.differences import NOT_JUDGED, Difference, Findings, Unjudged, Weight, beyond
+from backoffice.reconcile.messages.log import Chunk, Slice
 from backoffice.reconcile.models import Finding
 from backoffice.reconcile.telling import tell
+from backoffice.streams.store.projection import STREAMS
 
 # So many are kept of each kind.
 LISTED = 100
@@ -215,3 +221,118 @@ def test_whatever_a_message_says_can_be_kept(said: Any, kept: Any) -> None:
     told = Finding.objects.get(id=finding.fingerprint()).difference
     assert (told["kafka"], told["postgres"]) == ({"name": kept}, kept)
     Finding.objects.all().delete()
+
+
+def may_be(unjudged: Unjudged, **changes: Any) -> bool:
+    return unjudged.may_be(replace(LOST, **changes).as_json())
+
+
+def test_what_was_seen_and_not_judged_may_be_its_own_finding_and_no_other() -> None:
+    seen = Unjudged.of(replace(LOST, says="Otherwise.", weight=Weight.KNOWN, postgres=None), "it may be under way")
+
+    assert may_be(seen)
+    others: list[dict[str, Any]] = [
+        {"check": "altered"}, {"stream": "players"}, {"topic": "odds-feed"}, {"partition": 4}, {"offsets": (10, 11)},
+        {"where": "id=2"},
+    ]  # fmt: skip
+    assert [may_be(seen, **other) for other in others] == [False] * len(others)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_so"),
+    [
+        ({}, True), ({"check": "altered"}, True), ({"offsets": (9, 9)}, True), ({"offsets": (10, 12)}, False),
+        ({"offsets": (5, 7)}, True),
+        ({"offsets": (5, 6)}, False), ({"partition": 4}, False), ({"topic": "odds-feed"}, False),
+        ({"offsets": None}, True), ({"offsets": None, "partition": None}, True),
+        ({"offsets": None, "partition": 4}, False), ({"walk": "lost in trading_bet"}, False),
+        ({"offsets": None, "walk": "lost in trading_bet"}, False),
+    ],
+)  # fmt: skip
+def test_what_may_come_of_messages_is_all_that_stands_there_and_was_found_by_no_walk(
+    changes: dict[str, Any], is_so: bool
+) -> None:
+    place = Unjudged("", "it cannot be compared", "bet-events", 3, (7, 9), stream="trading")
+
+    assert may_be(place, **changes) is is_so
+
+
+def test_of_several_faults_of_a_dead_letter_each_is_a_finding() -> None:
+    at = Chunk(Slice(STREAMS["trading"], "bet-events", 0, 0, 9, is_new=True), 0, 9)
+    no_reason, no_twin = (letters._at_offset(at, fault, 1) for fault in (letters.NO_REASON, letters.NO_TWIN))
+    unsought = Unjudged.of(no_twin, "the topic cannot be read")
+
+    assert no_reason.fingerprint() != no_twin.fingerprint()
+    assert (unsought.may_be(no_twin.as_json()), unsought.may_be(no_reason.as_json())) == (True, False)
+
+
+def test_what_was_found_in_another_log_of_the_name_is_another_finding() -> None:
+    assert len({replace(LOST, log=log).fingerprint() for log in ("", "1/0", "1/1")}) == 3
+
+
+@pytest.mark.parametrize("known", [0, 99, 100, 101])
+def test_a_run_over_which_much_is_known_is_not_clean_where_a_difference_could_not_be_judged(known: int) -> None:
+    findings = Findings()
+    for number in range(known):
+        findings.add(Difference("open_bets", "known", where=str(number), weight=Weight.KNOWN))
+
+    findings.add(Difference(NOT_JUDGED, "It stands open.", postgres={"weight": "difference"}, weight=Weight.KNOWN))
+
+    assert (findings.is_clean, findings.named[-1].check) == (False, NOT_JUDGED)
+
+
+def test_what_could_not_be_judged_is_left_where_it_may_be_one_that_stands_open() -> None:
+    findings = Findings(standing=[found(7).as_json()])
+    for number in range(LISTED + 5):
+        findings.leave(Unjudged.of(found(number), "under way"))
+
+    assert findings.take_unjudged() == [Unjudged.of(found(7), "under way")]
+
+
+@pytest.mark.parametrize("key", [("a", "b"), ("a, b=c", ""), ('"', "x=y"), ("", ""), ("a b: c", "\\")])
+def test_a_finding_names_its_key_so_that_it_can_be_read(key: tuple[str, str]) -> None:
+    want = Want("name", "table", ("one", "two"), ("count",))
+    shown_as = shown("state", "It differs.", want, None, dict(zip(want.key, key, strict=True))).where
+
+    assert key_of(shown_as, want.key) == list(key)
+    assert key_of(shown_as, ("one",)) is None or not key[1]
+    assert key_of(shown_as, ("two", "one")) is None
+
+
+def test_findings_of_before_there_were_names_of_walks_may_be_unjudged() -> None:
+    former = LOST.as_json()
+    del former["walk"]
+
+    assert Unjudged("", "it cannot be compared", "bet-events", 3, (7, 9), stream="trading").may_be(former)
+    assert Difference.from_json(former) == LOST
+
+
+def test_of_more_than_are_listed_nothing_that_the_check_finds_is_judged() -> None:
+    findings = Findings()
+    for number in range(LISTED):
+        findings.leave(Unjudged.of(found(number), "under way"))
+    findings.leave(Unjudged.of(replace(LOST, check="altered"), "under way"))
+    assert len(findings.take_unjudged()) == LISTED + 1
+    assert findings.take_unjudged() == []
+
+    for number in range(LISTED + 5):
+        findings.leave(Unjudged.of(found(number), "under way"))
+
+    (first, *others) = sorted(findings.take_unjudged(), key=lambda one: one.topic)
+    assert first == Unjudged("lost", "under way", stream="trading")
+    assert len(others) < 5
+
+
+@pytest.mark.parametrize(("rows", "is_whole"), [(0, True), (LISTED, True), (LISTED + 1, False)])
+def test_behind_the_rows_that_a_query_gives_nobody_has_looked(rows: int, is_whole: bool) -> None:
+    assert [one.check for one in beyond("lost", range(rows))] == ([] if is_whole else ["lost"])
+
+
+@pytest.mark.parametrize(("weight", "is_clean"), [(Weight.DIFFERENCE, False), (Weight.WARNING, True)])
+def test_a_run_that_could_not_judge_a_difference_is_not_clean(weight: Weight, is_clean: bool) -> None:
+    findings = Findings()
+    assert findings.is_clean
+
+    findings.add(Difference(NOT_JUDGED, "It stands open.", postgres={"weight": str(weight)}, weight=Weight.KNOWN))
+
+    assert (findings.is_clean, findings.is_whole, findings.total) == (is_clean, True, 0)

@@ -17,9 +17,11 @@ _NUMBER = "A number of the table's own, which nothing else names."
 _ACT = "Who closed a letter, when and why is told nowhere else; that somebody did, and gave a reason, is asked."
 _SENT = "What is to be told, not what is stored: what came of it is compared where its topic is read."
 _RELAY = "How far the relay is with a message; its next attempt corrects it."
+_READ = "When a worker read it; no log knows it."
 EXEMPT = {
     "streams_deadletter.id": _NUMBER,
     "trading_statuschange.id": _NUMBER,
+    "trading_statuschange.is_late": "In which order partitions were stored is told by no log.",
     "metrics_rolled.id": "There is one row, which a check of the table holds.",
     "streams_deadletter.record": "A name beside the message, which is compared; shown to people only.",
     "streams_deadletter.alert_id": "Which alert tells of a clash; the alert is compared where its topic is read.",
@@ -27,7 +29,8 @@ EXEMPT = {
     "streams_deadletter.resolved_at": _ACT,
     "streams_deadletter.resolved_by": _ACT,
     "streams_repeat.seen_at": "When a worker met the repeat; no log knows it.",
-    "trading_market.version_taken_at": "When a worker read it; no log knows it, and only a log without times has it.",
+    "trading_market.version_taken_at": _READ,
+    "trading_feedrun.began_taken_at": _READ,
     "trading_bet.source_generation": "Bets older than the column have 0, whichever it was; the ticker alone asks.",
     **{f"streams_outbox.{column}": _SENT for column in ("record", "schema_version")},
     **{

@@ -94,6 +94,13 @@ def test_findings_of_two_rows_are_two_whatever_their_keys() -> None:
     assert found[-1].where == "market_id=a, outcome_id=b"
 
 
+def test_findings_of_two_tables_are_two_where_their_keys_are_one() -> None:
+    wants = [Want(table, f"trading_{table}", ("id",), ()) for table in ("market", "sportevent")]
+    found = [shown("state", "", want, None, {"id": "a"}, topic="odds-feed") for want in wants]
+
+    assert len({difference.fingerprint() for difference in found}) == 2
+
+
 @pytest.fixture
 def upgrading(database: str) -> Iterator[Connection]:
     with connect() as direct:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.known import Gap, covers, is_in_gap
 from backoffice.reconcile.models import Checked
-from backoffice.reconcile.runs.plan import Plan, Position, missing, told_until
+from backoffice.reconcile.positions import Position, told_until
+from backoffice.reconcile.runs.plan import Plan, missing
 from backoffice.streams.store.projection import STREAMS
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -72,25 +73,29 @@ def test_the_books_begin_where_nothing_behind_is_missing(changes: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_inexact", "has_every_key"),
+    ("changes", "is_inexact", "lacks_events", "has_every_key"),
     [
-        ({}, False, True),
-        ({"low": 1}, True, False),
-        ({"high": 99}, True, True),
-        ({"generation": 1}, True, False),
-        ({"gaps": (SKIPPED,)}, False, True),
-        ({"gaps": (SKIPPED, CUT)}, True, False),
-        ({"topic": "market-prices"}, True, True),
-        ({"topic": "market-prices", "low": 5}, True, True),
-        ({"topic": "market-prices", "generation": 1}, True, False),
+        ({}, False, False, True),
+        ({"low": 1}, True, True, False),
+        ({"high": 99}, True, True, True),
+        ({"generation": 1}, True, True, False),
+        # The books lack what was skipped as the tables do; what other topics say of it has no answer.
+        ({"gaps": (SKIPPED,)}, False, True, True),
+        ({"gaps": (SKIPPED, CUT)}, True, True, False),
+        ({"gaps": (Gap(60, 60, "nothing"),)}, False, False, True),
+        ({"topic": "market-prices"}, True, True, True),
+        ({"topic": "market-prices", "low": 5}, True, True, True),
+        ({"topic": "market-prices", "generation": 1}, True, True, False),
+        ({"untold": "it has no leader", "high": 0}, True, True, True),
     ],
 )
 def test_sums_over_what_is_not_all_are_a_lower_bound(
-    changes: dict[str, Any], is_inexact: bool, has_every_key: bool
+    changes: dict[str, Any], is_inexact: bool, lacks_events: bool, has_every_key: bool
 ) -> None:
     position = place(**changes)
 
-    assert (position.is_inexact, position.has_every_key) == (is_inexact, has_every_key)
+    told = (position.is_inexact, position.lacks_events, position.has_every_key)
+    assert told == (is_inexact, lacks_events, has_every_key)
 
 
 def steps(plan: Plan, *read: Position) -> list[tuple[int, int, int]]:
@@ -174,10 +179,13 @@ def test_a_slice_says_whose_it_is_and_where_the_log_had_come_to() -> None:
         ([place(newest_at=None, following=9), place(newest_at=LATER)], None),
         ([place(newest_at=NOON, following=101)], NOON),
         ([place(newest_at=NOON), place(topic="odds-feed", newest_at=None, following=9)], NOON),
+        ([place(newest_at=LATER), place(stream=STREAMS["wallet"], newest_at=NOON, following=9)], LATER),
+        ([place(newest_at=NOON), place(stream=STREAMS["wallet"], newest_at=LATER)], NOON),
+        ([place(newest_at=NOON), place(stream=STREAMS["wallet"], newest_at=None, following=9)], NOON),
     ],
 )
 def test_a_topic_is_told_as_far_as_its_last_partition_is(read: list[Position], until: datetime | None) -> None:
-    assert told_until(read, "bet-events") == until
+    assert told_until(read, "trading", "bet-events") == until
 
 
 def found(position: Position, *, full: bool = False) -> list[tuple[str, tuple[int, int] | None, Weight]]:
@@ -229,7 +237,10 @@ def test_a_gap_is_told_with_its_reason() -> None:
     known: list[Difference] = list(missing(place(gaps=(SKIPPED,)), full=False))
 
     assert [(each.says, each.weight) for each in known] == [
-        ("These offsets were never stored, which is known: the disk was lost", Weight.KNOWN)
+        (
+            "These offsets were never stored, and what is made of them lacks them, which is known: the disk was lost",
+            Weight.KNOWN,
+        )
     ]
 
 

@@ -55,8 +55,8 @@ CHANGES: dict[str, tuple[str, str, str]] = {
         "legs", "were changed after",
     ),
     "a balance is altered": (
-        "UPDATE wallet_balance SET credits = credits + 5 WHERE account_id ="
-        " (SELECT max(account_id::text)::uuid FROM wallet_balance) AND partition = 0",
+        "UPDATE wallet_balance SET credits = credits + 5 WHERE (account_id, partition) ="
+        " (SELECT account_id, partition FROM wallet_balance ORDER BY 1 DESC, 2 LIMIT 1)",
         "balances", "'credits'",
     ),
     "a balance comes from nowhere": (

@@ -1,7 +1,6 @@
 """One run after another: only what is new is read, and what was checked before is carried over."""
 
 import io
-import os
 from functools import partial
 
 import pytest
@@ -12,9 +11,7 @@ from django.test import override_settings
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import SystemClock
-from backoffice.kernel.errors import Retryable
 from backoffice.reconcile.models import Finding, Run
-from backoffice.reconcile.runs.beside import beside
 from backoffice.reconcile.runs.run import reconcile as run_once
 from tests.reconcile.conftest import Reconcile, Tamper, changed
 from tests.spine import Spine
@@ -107,52 +104,6 @@ def test_many_steps_find_what_one_finds(step: int, loaded: Spine, tamper: Tamper
     assert sum(report.checked.values()) == sum(loaded.ends().values())
     assert loaded.value(CHECKED) == sum(loaded.ends().values())
     assert loaded.value(OPEN) == 0
-
-
-@pytest.mark.parametrize("step", [150, 100_000])
-def test_two_processes_find_what_one_finds(step: int, loaded: Spine, tamper: Tamper) -> None:
-    windows = tamper("UPDATE metrics_window SET amount = amount + 1 WHERE metric = 'ggr' AND amount > 0 RETURNING 1")
-    balances = tamper("UPDATE wallet_balance SET debits = debits + 1 WHERE debits % 7 = 0 RETURNING 1")
-
-    report = run_once(full=False, clock=SystemClock(), step=step, alone_up_to=0)
-
-    books = [d for d in report.differences if d["check"] == "books"]
-    # A balance is neither the sum of its events nor that of its transfers.
-    assert (report.total - len(books), books != []) == (len(windows) + 2 * len(balances), True)
-    assert {d["check"] for d in report.differences} <= {"windows", "balances", "ledger", "books"}
-    assert report.checked == _ends_by_topic(loaded)
-    assert loaded.value(CHECKED) == sum(loaded.ends().values())
-    assert loaded.value(OPEN) == 0
-    assert loaded.value("SELECT count(*) FROM reconcile_run") == 1
-
-
-def test_two_processes_are_clean_where_all_is_well(loaded: Spine) -> None:
-    first = run_once(full=False, clock=SystemClock(), alone_up_to=0)
-    second = run_once(full=False, clock=SystemClock(), alone_up_to=-1)
-
-    assert (first.clean, second.clean) == (True, True)
-    assert sum(first.checked.values()) == sum(loaded.ends().values())
-
-
-def test_what_a_process_raises_is_raised_here() -> None:
-    with pytest.raises(Retryable, match="away"), beside(_away) as result:
-        result()
-
-
-def test_a_process_that_dies_is_told() -> None:
-    with pytest.raises(Retryable, match="died"), beside(lambda: os._exit(1)) as result:
-        result()
-
-
-def _away() -> None:
-    raise Retryable("Kafka is away")
-
-
-def _ends_by_topic(spine: Spine) -> dict[str, int]:
-    found = dict.fromkeys(sorted(topic for topic, _ in spine.ends()), 0)
-    for (topic, _), end in spine.ends().items():
-        found[topic] += end
-    return found
 
 
 def test_small_steps_are_clean_from_nothing_and_from_a_run_before(continued: Spine) -> None:

@@ -5,6 +5,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -17,7 +18,9 @@ HERE = str(Path(__file__))
 def test_every_option_of_the_database_reaches_the_driver() -> None:
     url = "postgresql://u:p%40w@a:1,b:2/name?sslmode=require&options=-c%20geqo%3Doff&target_session_attrs=read-write"
 
-    config = servers.database(f"{url}&connect_timeout=3&channel_binding=require&sslcert={HERE}&sslkey={HERE}")
+    config = servers.database(
+        f"{url}&connect_timeout=3&channel_binding=require&sslcert={quote(HERE)}&sslkey={quote(HERE)}"
+    )
 
     assert config == {
         "ENGINE": "django.db.backends.postgresql",
@@ -161,3 +164,28 @@ def test_a_process_with_a_setting_that_is_not_understood_does_not_start() -> Non
     assert done.returncode == 1
     assert 'DATABASE_URL cannot be used. invalid URI query parameter: "sslmod"' in done.stderr
     assert "secret" not in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["manage.py", "reconcile", "--full"], "pitboss reconcile"),
+        (
+            ["/usr/lib/celery/__main__.py", "--quiet", "-A", "backoffice", "worker", "--streams", "all"],
+            "pitboss worker",
+        ),
+        (["/usr/lib/celery/__main__.py", "-A", "backoffice", "beat"], "pitboss beat"),
+        (["/usr/bin/uvicorn", "backoffice.asgi:application", "--port", "8000"], "pitboss web"),
+        (["manage.py"], "pitboss"),
+        (["-c", "streams", "resume", "a secret"], "pitboss"),
+        ([], "pitboss"),
+    ],
+)
+def test_sessions_are_called_by_the_command_and_not_by_its_arguments(words: list[str], name: str) -> None:
+    assert servers.process_name(words) == name
+
+
+def test_the_bound_of_a_silent_transaction_stands_before_what_the_address_says() -> None:
+    assert servers.bounded("", 300.0) == "-c idle_in_transaction_session_timeout=300000"
+    own = "-c idle_in_transaction_session_timeout=7s"
+    assert servers.bounded(own, 0.5) == f"-c idle_in_transaction_session_timeout=500 {own}"

@@ -11,7 +11,8 @@ from backoffice.contracts.codec import decode, encode
 from backoffice.contracts.columns import decode_bodies
 from backoffice.contracts.definitions import schema, schema_text
 from backoffice.contracts.rules import checked
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.kernel.clock import microseconds
+from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -72,7 +72,8 @@ def test_a_builder_names_its_record_and_keys_it_as_the_topic_is_keyed(record: st
 
     made = builder(record)(HEAD, **values)
 
-    assert (made.record, made.key) == (record, f"the {TOPICS[topic_of(record)].key}")
+    key = schema(record).get("message_key", TOPICS[topic_of(record)].key)
+    assert (made.record, made.key) == (record, f"the {key}")
     assert made.body == {**HEAD, **values}
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import encode
-from backoffice.kernel.clock import FixedClock
-from backoffice.simulator.events.envelope import microseconds
+from backoffice.kernel.clock import FixedClock, microseconds
 from backoffice.simulator.generator import generate, next_act
 from backoffice.simulator.timing import SteadyTime
 from backoffice.simulator.world import World

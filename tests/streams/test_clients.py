@@ -1,5 +1,6 @@
 """What a client raises is understood in whatever shape it comes."""
 
+import multiprocessing
 from random import randbytes
 from threading import Event
 from typing import cast
@@ -10,7 +11,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from django.conf import settings
 
 from backoffice.kernel.errors import Rejected
-from backoffice.streams.kafka.clients import whole_errors
+from backoffice.streams.kafka.clients import ASKS, CONSUMER, admin_client, whole_errors
 from backoffice.streams.kafka.sending import Sender
 from backoffice.streams.outbox.relay import Relay
 from tests.spine import Spine
@@ -27,6 +28,24 @@ def test_what_a_client_raises_is_an_exception(raised: Exception) -> None:
         raise raised
 
     assert caught.value.args[0].fatal()
+
+
+def test_questions_are_given_up_soon_and_what_is_fetched_over_a_slow_line_is_not() -> None:
+    """A client throws away an answer that takes longer, and asks for the same again."""
+    assert int(ASKS["socket.timeout.ms"]) <= 10_000
+    assert "socket.timeout.ms" not in CONSUMER
+
+
+def test_a_fork_asks_with_a_client_of_its_own(spine: Spine) -> None:
+    def ask() -> None:
+        assert f"{spine.prefix}game-rounds" in admin_client(settings.KAFKA).list_topics(timeout=10).topics
+
+    ask()
+    fork = multiprocessing.get_context("fork").Process(target=ask, daemon=True)
+    fork.start()
+    fork.join(30)
+
+    assert fork.exitcode == 0
 
 
 def test_a_sender_whose_client_goes_no_further_says_so(spine: Spine) -> None:

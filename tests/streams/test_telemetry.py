@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from django.test import Client, override_settings
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 from prometheus_client.multiprocess import MultiProcessCollector
 
+import backoffice
 from tests.spine import Spine, kill, until
 
 STREAM, TOPIC = "trading", "bet-events"
@@ -49,6 +51,18 @@ def test_what_a_killed_worker_said_is_forgotten_and_what_it_counted_is_not(spine
 
     assert [told(tmp_path, name, 0) for name in GAUGES] == [None, None]
     assert told(tmp_path, "pitboss_stream_dead_letters_total") == dead
+
+
+def test_no_gauge_outlives_the_process_that_set_it() -> None:
+    root = Path(backoffice.__file__).parents[1]
+    for package in ("backoffice", "players", "wallet", "trading", "compliance"):
+        for path in (root / package).rglob("telemetry.py"):
+            import_module(".".join(path.relative_to(root).with_suffix("").parts))
+
+    gauges = {each._name: each._multiprocess_mode for each in REGISTRY._collector_to_names if isinstance(each, Gauge)}
+
+    assert "pitboss_stream_clock_ahead_seconds" in gauges
+    assert {name for name, mode in gauges.items() if name.startswith("pitboss_") and mode[:4] != "live"} == set()
 
 
 def test_nothing_is_said_of_partitions_that_were_given_back(spine: Spine) -> None:

@@ -9,8 +9,9 @@ from django.core.management import call_command
 
 from backoffice.contracts.codec import encode_as, frame
 from backoffice.contracts.definitions import released
+from backoffice.kernel.clock import microseconds
 from backoffice.simulator.bets import dead_heat, leg_return, payout
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.sport.settlement import SettledLeg, returned
 from tests.simulator.dead_heats import DEAD_HEATS
 from tests.spine import Spine

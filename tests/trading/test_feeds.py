@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
+from backoffice.kernel.clock import microseconds
 from backoffice.metrics.silence import Source
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.simulator.events.envelope import Event
 from tests import databases
 from tests.spine import Spine
 from tests.streams.arriving import event_of

@@ -7,7 +7,8 @@ from django.core.management import call_command
 
 from backoffice.contracts.codec import Decoder
 from backoffice.contracts.definitions import schema
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.kernel.clock import microseconds
+from backoffice.simulator.events.envelope import Event
 from backoffice.streams.models import Outgoing
 from backoffice.streams.outbox.emitting import emit_tombstone
 from tests.faults.checks import reconciled

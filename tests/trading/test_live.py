@@ -3,15 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pytest
 
 from backoffice.live.board import Rows
 from tests.streams.arriving import arrived
+from trading.doubts import Doubts, Run
 from trading.live import MOST_UPDATES, announcement, as_shown
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LOGGED = EPOCH + timedelta(minutes=1)
 
 
 def update(market: str, version: int, status: str = "open", **changes: Any) -> dict[str, Any]:
@@ -36,23 +39,27 @@ def shown(doubted_until: datetime, *changes: dict[str, Any], **times: datetime |
     """The statuses that are shown of markets told at these times, while the first one's provider is doubted."""
     events = replaced(arrived("MarketUpdate", *changes), **times)
     groups: Any = announcement({"MarketUpdate": events})
-    judge = partial(as_shown, {events["provider"][0].as_py(): doubted_until})
+    judge = partial(as_shown, Doubts({events["provider"][0].as_py(): doubted_until}))
     return [str(judge(rows)[key]["status"]) for key, rows in groups["prices:match-1"]]
 
 
 def test_what_is_told_of_an_update_from_before_a_silence_is_a_market_that_is_suspended() -> None:
     """A partition that lags behind is stored when the provider is heard again."""
     markets = update("m", 1), update("n", 1, provider="another"), update("o", 1, "closed")
-    logged_at = EPOCH + timedelta(minutes=1)
-    times = {"logged_at": logged_at, "taken_at": None}
+    told_at = EPOCH + timedelta(minutes=1)
+    times = {
+        "logged_at": told_at + timedelta(hours=1),
+        "appended_at": told_at,
+        "taken_at": told_at + timedelta(hours=2),
+    }
 
-    assert shown(logged_at, *markets, **times) == ["suspended", "open", "closed"]
-    assert shown(logged_at - timedelta(microseconds=1), *markets, **times) == ["open", "open", "closed"]
+    assert shown(told_at, *markets, **times) == ["suspended", "open", "closed"]
+    assert shown(told_at - timedelta(microseconds=1), *markets, **times) == ["open", "open", "closed"]
 
 
 def test_where_the_log_does_not_tell_it_is_when_it_was_read_that_counts() -> None:
     taken_at = EPOCH + timedelta(minutes=1, microseconds=7)
-    times = {"logged_at": EPOCH, "taken_at": taken_at}
+    times = {"logged_at": EPOCH, "appended_at": None, "taken_at": taken_at}
 
     assert shown(taken_at, update("m", 1), **times) == ["suspended"]
     assert shown(taken_at - timedelta(microseconds=1), update("m", 1), **times) == ["open"]
@@ -62,16 +69,18 @@ def test_what_decides_whether_a_market_is_believed_is_not_shown() -> None:
     groups: Any = announcement({"MarketUpdate": arrived("MarketUpdate", update("m", 1))})
     ((key, rows),) = groups["prices:match-1"]
 
-    assert rows[key].keys() - as_shown({}, rows)[key].keys() == {"provider", "told"}
+    assert rows[key].keys() - as_shown(Doubts(), rows)[key].keys() == {
+        "provider", "subscription", "run", "told", "dated",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", [{"provider": None}, {"told": None}, {"told": "1"}])
+@pytest.mark.parametrize("changes", [{"provider": None}, {"told": None}, {"told": "1"}, {"dated": None}])
 def test_a_market_of_which_nobody_says_who_told_it_when_is_not_believed(changes: dict[str, Any]) -> None:
     groups: Any = announcement({"MarketUpdate": arrived("MarketUpdate", update("m", 1))})
     ((key, rows),) = groups["prices:match-1"]
 
-    assert as_shown({}, rows)[key]["status"] == "open"
-    assert as_shown({}, rows | {key: rows[key] | changes})[key]["status"] == "suspended"
+    assert as_shown(Doubts(), rows)[key]["status"] == "open"
+    assert as_shown(Doubts(), rows | {key: rows[key] | changes})[key]["status"] == "suspended"
 
 
 def test_a_market_is_as_old_as_the_log_says_where_its_producer_is_ahead() -> None:
@@ -98,6 +107,26 @@ def test_of_two_updates_at_one_place_it_is_left_to_the_tables_which_is_shown() -
     assert [(market, rows[market]["version"]) for market, rows in groups] == [("m", 6), ("n", 1)]
 
 
+@pytest.mark.parametrize(("subscription", "others"), [(None, "cricket"), ("tennis", "cricket")])
+def test_what_is_told_of_an_earlier_run_is_a_market_that_is_suspended(subscription: str | None, others: str) -> None:
+    runs = {"m": str(uuid4()), "n": str(uuid4())}
+    told = ({**update(market, 6), "subscription": subscription, "run": run} for market, run in runs.items())
+    events = replaced(arrived("MarketUpdate", *told), appended_at=LOGGED)
+    groups: Any = announcement({"MarketUpdate": events})
+    provider = events["provider"][0].as_py()
+
+    def seen(of: str) -> list[str]:
+        judge = partial(as_shown, Doubts(begun={(provider, of): Run(UUID(runs["n"]), (LOGGED, 9), LOGGED)}))
+        return [str(judge(rows)[key]["status"]) for key, rows in groups["prices:match-1"]]
+
+    assert seen("") == seen(subscription or "") == ["suspended", "open"]
+    assert seen(others) == ["open", "open"]
+
+
+def test_a_run_that_begins_has_all_prices_read_anew() -> None:
+    assert announcement({"FeedBegan": arrived("FeedBegan")}) == {"prices:*": None}
+
+
 def replaced(events: pa.Table, **values: datetime | int | None) -> pa.Table:
     """The events with other values in these columns, as they are in a batch."""
     for name, value in values.items():
@@ -114,9 +143,14 @@ def test_each_status_that_a_market_had_within_a_batch_is_a_hint() -> None:
         update("m", 5),
     )  # fmt: skip
 
-    hints = [(market, rows[market]["status"]) for market, rows in said(*batch)["statuses:match-1"]]
+    groups = said(*batch)["statuses:match-1"]
+    hints = [(market, rows[market]["version"], rows[market]["status"]) for market, rows in groups]
 
-    assert hints == [("m", "open"), ("m", "suspended"), ("m", "open"), ("n", "open")]
+    assert hints == [
+        ("m", 1, "open"), ("m", 2, "suspended"), ("m", 3, "suspended"), ("m", 4, "open"), ("m", 5, "open"),
+        ("n", 8, "open"),
+    ]  # fmt: skip
+    assert [rows["m"]["offset"] for market, rows in groups if market == "m"] == [0, 1, 3, 4, 5]
     assert told(*batch) == [("m", 5, "open"), ("n", 8, "open")]
 
 

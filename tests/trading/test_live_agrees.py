@@ -158,7 +158,7 @@ class World:
 
 
 def _is_price(rows: Rows) -> bool:
-    return any("version" in row for row in rows.values())
+    return any("provider" in row for row in rows.values())
 
 
 @pytest.fixture

@@ -42,10 +42,12 @@ COLUMNS: list[tuple[Callable[[pa.Table], pa.Table], str, dict[str, str]]] = [
      {"id": "sport_event_id", "name": "event_name"} | same("provider", "sport", "competition", "starts_at")),
     (trading.markets, "MarketUpdate", {"id": "market_id", "type": "market_type", "name": "market_name"} | same(
         "sport_event_id", "provider", "line", "status", "is_in_play", "bet_delay", "winners", "currency",
-        "traded_volume", "version")),
+        "traded_volume", "version", "subscription", "run")),
+    (trading.feed_runs, "FeedBegan", same("provider", "subscription") | {"run": "event_id"}),
     (trading.offers, "MarketPrice",
      same("market_id", "sport_event_id", "status", "is_in_play", "margin_ppm", "method", "version")),
-    (trading.status_changes, "MarketUpdate", same("market_id", "sport_event_id", "version", "status")),
+    (trading.status_changes, "MarketUpdate", same(
+        "market_id", "sport_event_id", "version", "status", "source_generation", "source_partition", "source_offset")),
 ]  # fmt: skip
 # Fields of one kind differ, so that none can stand in another's place.
 TOLD: dict[str, dict[str, Any]] = {
@@ -56,6 +58,7 @@ TOLD: dict[str, dict[str, Any]] = {
     "BetCashedOut": {"stake": 2_500, "payout": 1_900, "settlement_no": 3},
     "MarketUpdate": {"starts_at": MOMENT + timedelta(hours=3), "bet_delay": 5, "winners": 2, "traded_volume": 12_345,
                      "version": 7, "status": "suspended"},
+    "FeedBegan": {"subscription": "cricket"},
     "MarketPrice": {"version": 8, "margin_ppm": 26_315, "status": "suspended"},
 }  # fmt: skip
 
@@ -77,13 +80,16 @@ DECLARED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Effect, tuple[str, 
     **{(record, "trading_settlement"): (("event_id",), FACT)
        for record in ("BetSettled", "BetResettled", "BetVoided", "BetCashedOut")},
     **{(record, "metrics_window"): (("metric", "minute", "key", "currency", "topic", "partition"), OF_WINDOW)
-       for record in ("BetPlaced", "BetSettled", "BetResettled", "BetVoided", "BetCashedOut", "MarketUpdate")},
+       for record in ("BetPlaced", "BetSettled", "BetResettled", "BetVoided", "BetCashedOut", "MarketUpdate",
+                      "FeedBegan")},
     ("MarketUpdate", "trading_sportevent"): (
         ("id",), (Effect.NEWEST, ("seen_logged_at", "seen_offset"), False)),
     ("MarketUpdate", "trading_statuschange"): (
         ("market_id", "version", "version_logged_at", "version_offset"), (Effect.ONCE, (), False)),
     ("MarketUpdate", "trading_market"): (("id",), IN_LOG),
     ("MarketUpdate", "trading_outcome"): (("market_id", "outcome_id"), IN_LOG),
+    ("FeedBegan", "trading_feedrun"): (
+        ("provider", "subscription"), (Effect.NEWEST, ("began_logged_at", "began_offset"), False)),
     ("MarketPrice", "trading_offer"): (("market_id",), IN_LOG),
     ("MarketPrice", "trading_price"): (("market_id", "outcome_id"), IN_LOG),
 }  # fmt: skip
@@ -99,6 +105,7 @@ def test_which_rows_meet_and_which_of_them_stays() -> None:
     windows_of = Counter(p.record for p in trading.trading.projections if p.table == "metrics_window")
     assert windows_of == {
         "BetPlaced": 3, "BetSettled": 2, "BetResettled": 2, "BetVoided": 2, "BetCashedOut": 2, "MarketUpdate": 1,
+        "FeedBegan": 1,
     }  # fmt: skip
 
 
@@ -121,6 +128,7 @@ def test_each_field_stands_in_its_column(
         (trading.markets, "MarketUpdate", "version"),
         (trading.outcomes, "MarketUpdate", "version"),
         (trading.status_changes, "MarketUpdate", "version"),
+        (trading.feed_runs, "FeedBegan", "began"),
         (trading.offers, "MarketPrice", "version"),
         (trading.prices, "MarketPrice", "version"),
     ],
@@ -128,7 +136,8 @@ def test_each_field_stands_in_its_column(
 def test_a_state_says_when_it_was_told_and_where_it_stands_in_the_log(
     function: Callable[[pa.Table], pa.Table], record: str, name: str
 ) -> None:
-    events = arrived(record, {}, {"market_id": "another", "status": "suspended"})
+    another = {"provider": "another"} if record == "FeedBegan" else {"market_id": "another", "status": "suspended"}
+    events = arrived(record, {}, another)
 
     rows = function(events)
 
@@ -306,7 +315,9 @@ STATES = st.lists(
 
 
 @given(STATES)
-def test_of_each_run_of_one_status_the_first_update_is_a_change(states: list[tuple[str, int, str]]) -> None:
+def test_of_each_run_of_one_status_the_first_and_the_last_update_may_be_a_change(
+    states: list[tuple[str, int, str]],
+) -> None:
     """In the order of the versions, whatever order they came in; what came twice is told from the log's place."""
     if not states:
         assert trading.status_changes(arrived("MarketUpdate").slice(0, 0)).num_rows == 0
@@ -318,18 +329,28 @@ def test_of_each_run_of_one_status_the_first_update_is_a_change(states: list[tup
     rows = trading.status_changes(events).to_pylist()
 
     expected = []
-    for (market, status), run in groupby(sorted(states), key=lambda told: (told[0], told[2])):
-        expected.append((market, next(run)[1], status))
+    for _, run in groupby(sorted(states), key=lambda told: (told[0], told[2])):
+        versions = list(run)
+        expected += versions[:1] + versions[1:][-1:]
     assert [(row["market_id"], row["version"], row["status"]) for row in rows] == expected
 
 
-def test_of_one_version_told_twice_the_earlier_in_the_log_counts() -> None:
+def test_of_one_version_told_twice_each_counts_in_the_order_of_the_log() -> None:
     again = {"market_id": "1x2", "version": 5, "status": "open"}
-    events = arrived("MarketUpdate", again, again)
+    events = arrived("MarketUpdate", again, again, again)
 
-    for order in ([0, 1], [1, 0]):
-        (row,) = trading.status_changes(events.take(order)).to_pylist()
-        assert row["version_offset"] == events["logged_offset"][0].as_py()
+    for order in ([0, 1, 2], [2, 1, 0]):
+        rows = trading.status_changes(events.take(order)).to_pylist()
+        assert [row["version_offset"] for row in rows] == [0, 2]
+
+
+def test_of_several_updates_at_one_place_the_one_counts_that_the_market_takes() -> None:
+    """They are of several partitions, and one partition's comes last in the batch."""
+    told = [arrived("MarketUpdate", {"version": 5, "status": status}) for status in ("open", "suspended", "closed")]
+
+    (row,) = trading.status_changes(pa.concat_tables(told)).to_pylist()
+
+    assert row["status"] == "closed"
 
 
 def test_where_bets_stand_in_the_windows() -> None:
@@ -352,7 +373,7 @@ def test_every_event_is_counted_but_those_of_a_log_that_forgets() -> None:
 
     assert counted == dict.fromkeys(
         ("BetPlaced", "BetSettled", "BetResettled", "BetVoided", "BetCashedOut"), "bet-events"
-    ) | {"MarketUpdate": "odds-feed"}
+    ) | dict.fromkeys(("MarketUpdate", "FeedBegan"), "odds-feed")
     assert not [p for p in trading.trading.of("MarketPrice") if p.table == "metrics_window"]
 
 

@@ -24,3 +24,15 @@ def test_old_changes_go_from_the_first_on(database: str) -> None:
     assert purge_changed(NOW - timedelta(days=7)) == 2
 
     assert list(StatusChange.objects.order_by("id").values_list("version", flat=True)) == [3, 4, 5]
+
+
+def test_changes_that_came_too_late_go_when_they_are_old_and_keep_no_others(database: str) -> None:
+    for version, days_ago, status in (
+        (1, 6, "suspended"), (2, 8, "open"), (3, 6, "suspended"), (4, 8, "open"),
+    ):  # fmt: skip
+        changed(version, days_ago, status)
+    StatusChange.objects.filter(version__in=[1, 4]).update(is_late=True)
+
+    assert purge_changed(NOW - timedelta(days=7)) == 2
+
+    assert list(StatusChange.objects.order_by("id").values_list("version", flat=True)) == [1, 3]

@@ -2,24 +2,24 @@
 letter, a tombstone, a gap that a person has accepted, a record that is not the stream's, or a hole in the log."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
+from backoffice.kernel.clock import MICROSECOND, microseconds
 from backoffice.kernel.errors import Poison
 
-from ..differences import Difference
+from ..differences import Difference, Found, Unjudged
 from ..known import Gap, Gaps, is_in_gap
 from ..messages.log import Chunk
 from ..messages.reading import NEVER, Event, Events, Gone, Readers, by_record
 
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-
 UNREADABLE = "The message cannot be read, and no dead letter tells of it"
 UNCOMPARED = "The message cannot be compared ({}); what it made is not known. The log of the run says more."
+WITHHELD = "the message cannot be compared"
 OTHER_KEY = "The message comes under another key than its {}, and no dead letter tells of it."
 NAMELESS = "The message tells that something is gone, but not what: its key is no text; no dead letter tells of it."
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
@@ -30,7 +30,8 @@ NO_REPEAT = "A repeat is noted of a message that is none: {}."
 
 @dataclass(frozen=True)
 class Letter:
-    """``logged`` and ``standing`` tell when its message was logged, and as how old it counts; 0 is not known.
+    """``logged`` and ``standing`` tell when its message was logged, and as how old it counts, ``appended`` when it was
+    told; 0 is not known.
 
     ``number`` is the one by which a message names it that sends it again.
     """
@@ -47,6 +48,7 @@ class Letter:
     note: str
     schema_id: int | None
     logged: int
+    appended: int
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Accounted:
     noted: dict[int, str] = field(default_factory=dict)
     letters: dict[int, Letter] = field(default_factory=dict)
     gone: Gone = field(default_factory=dict)
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[Found] = field(default_factory=list)
 
 
 def account(cursor: CursorWrapper, chunk: Chunk, readers: Readers, gaps: Gaps) -> Accounted:
@@ -75,7 +77,7 @@ def account(cursor: CursorWrapper, chunk: Chunk, readers: Readers, gaps: Gaps) -
         chunk,
         "streams_deadletter",
         '"offset", id, standing_logged, standing_offset, key, value, died_at, reason, state, resolved_at, resolved_by,'
-        " note, schema_id, logged",
+        " note, schema_id, logged, standing_appended",
         f" AND generation = {chunk.place.generation:d}",
     )
     letters = {
@@ -98,9 +100,7 @@ class _Accounting:
     def __post_init__(self) -> None:
         topic = TOPICS[self.chunk.place.topic]
         self._of_topic, self._forgets, self._key = frozenset(topic.records), topic.compacted, topic.key
-        self._ahead = [
-            ((since - _EPOCH) // _MICROSECOND, allowed // _MICROSECOND) for since, allowed in settings.CLOCK_AHEAD
-        ]
+        self._ahead = [(microseconds(since), allowed // MICROSECOND) for since, allowed in settings.CLOCK_AHEAD]
         self._mine = frozenset(self.chunk.place.stream.records())
         self._read: list[tuple[int, str, Event]] = []
         self._repeated: list[tuple[int, str, Event]] = []
@@ -113,6 +113,7 @@ class _Accounting:
                 continue
             if offset in self.chunk.withheld:
                 self._tell("messages", UNCOMPARED.format(self.chunk.withheld[offset]), offset)
+                self._leave(offset)
                 continue
             if value is None and self._forgets:
                 self._forget(offset, key)
@@ -151,7 +152,7 @@ class _Accounting:
         elif offset in self.found.noted:
             self._repeated.append((offset, record, event))
         else:
-            self._read.append((offset, record, _placed(event, *self.chunk.standings[offset])))
+            self._read.append((offset, record, _placed(event, self.chunk, offset)))
 
     def _is_too_early(self, offset: int, event: Event) -> bool:
         """Further ahead of its log than a clock may be; in a log without times that was judged when it came."""
@@ -179,11 +180,20 @@ class _Accounting:
         place = self.chunk.place
         self.found.differences.append(Difference(check, says, place.topic, place.partition, record, (offset, offset)))
 
+    def _leave(self, offset: int) -> None:
+        """Nothing that may come of the message is judged."""
+        place = self.chunk.place
+        unjudged = Unjudged("", WITHHELD, place.topic, place.partition, (offset, offset))
+        self.found.differences.append(unjudged)
 
-def _placed(event: Event, logged: int, offset: int) -> Event:
-    """The event with where it stands in the log, and when it happened at the latest: when it was logged."""
+
+def _placed(event: Event, chunk: Chunk, offset: int) -> Event:
+    """The event with where it stands in the log, when the broker took it itself (None: it does not tell), and when it
+    happened at the latest: when it was logged."""
+    logged, standing = chunk.standings[offset]
     at, logged_at = event["occurred_at"], logged * 1_000
-    event["logged_at"], event["logged_offset"] = logged_at, offset
+    event["logged_at"], event["logged_offset"] = logged_at, standing
+    event["appended_at"] = chunk.told[offset] * 1_000 or None
     event["at"] = min(at, logged_at) if logged else at
     return event
 

@@ -62,6 +62,13 @@ def within(table: str, key: Sequence[str], stretch: Stretch) -> tuple[sql.Compos
     return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"), parameters
 
 
+def is_row(table: str, key: Sequence[str]) -> sql.Composable:
+    """The condition for the one row of a key, whose columns as texts are its parameters."""
+    one = "{} = %s::{}"
+    parts = [sql.SQL(one).format(sql.Identifier(column), sql.SQL(_type(table, column))) for column in key]
+    return sql.SQL(" AND ").join(parts)
+
+
 def key_after(
     cursor: CursorWrapper, table: str, key: Sequence[str], after: tuple[str, ...] | None, rows: int
 ) -> tuple[str, ...] | None:
@@ -105,7 +112,10 @@ def shown(check: str, says: str, want: Want, kafka: Row | None, postgres: Row | 
     where = ", ".join(f"{column}={_quoted(either.get(column))}" for column in want.key)
     told = f"{want.target}: {says}"
     place = either.get("partition")
-    return Difference(check, told, either.get("topic") or topic, place, "", None, where, side(kafka), side(postgres))
+    return Difference(
+        check, told, either.get("topic") or topic, place, "", None, where, side(kafka), side(postgres),
+        table=want.target,
+    )  # fmt: skip
 
 
 def _quoted(value: Any) -> str:

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from backoffice.contracts.catalogue import TOPICS, dead_letter_topic, dead_letters
 from backoffice.streams.deadletters.copies import copy_of
 
-from ..differences import Difference
+from ..differences import Difference, Found, Unjudged
 from ..messages.log import Chunk, Log, Said
 from .accounting import Accounted, Letter
 
@@ -21,15 +21,26 @@ CLOCKS_APART = timedelta(minutes=10)
 # The headers by which a twin names its letter.
 POSITION = ("stream", "topic", "partition", "offset")
 
-NO_MESSAGE = "The dead letter names an offset at which Kafka has no message."
-OTHER_MESSAGE = "The dead letter holds another message than Kafka has at its offset."
-NO_TWIN = "The dead letter has no twin in the outbox or the dead-letter topic."
-NO_REASON = "The dead letter gives no reason."
-OTHER_TWIN = "The dead letter and its twin in the outbox give another key, reason, schema or time."
-OTHER_PLACE = (
-    "The dead letter says that its message was logged at another time, or stood at another place, than it did."
+
+@dataclass(frozen=True)
+class Fault:
+    """One of several that a dead letter may have at once: each is a finding of its own, by the name."""
+
+    name: str
+    says: str
+
+
+NO_MESSAGE = Fault("message", "The dead letter names an offset at which Kafka has no message.")
+OTHER_MESSAGE = Fault("message", "The dead letter holds another message than Kafka has at its offset.")
+NO_TWIN = Fault("twin", "The dead letter has no twin in the outbox or the dead-letter topic.")
+NO_REASON = Fault("reason", "The dead letter gives no reason.")
+OTHER_TWIN = Fault("twin", "The dead letter and its twin in the outbox give another key, reason, schema or time.")
+OTHER_PLACE = Fault(
+    "place", "The dead letter says that its message was logged at another time, or stood at another place, than it did."
 )
-CLOSED_BY_NOBODY = "The dead letter is {state}, but nobody says why, or who it was."
+CLOSED_BY_NOBODY = Fault("closed", "The dead letter is {state}, but nobody says why, or who it was.")
+UNSOUGHT = "what it asks for cannot be looked for in all of the log"
+FROM_THE_MIDDLE = "to which time its log had come there is not known"
 
 
 @dataclass(frozen=True)
@@ -49,59 +60,77 @@ class Twins:
 
     log: Log
 
-    def missing(self, chunk: Chunk, letters: Mapping[int, Letter], now: datetime) -> list[int]:
-        """The offsets of those that the dead-letter topic does not name, as far as it keeps its messages that long."""
+    def missing(self, chunk: Chunk, letters: Mapping[int, Letter], now: datetime) -> tuple[list[int], list[int]]:
+        """The offsets of those that the dead-letter topic does not name; and of those of which that cannot be told: it
+        does not keep its messages that long, or not all of it could be read.
+        """
         place = chunk.place
         name, kept = dead_letter_topic(place.topic), dead_letters(TOPICS[place.topic]).retention_days
-        if kept is not None:
-            letters = {o: letter for o, letter in letters.items() if now - letter.died_at < timedelta(days=kept)}
+        gone = [] if kept is None else [o for o, x in letters.items() if now - x.died_at >= timedelta(days=kept)]
+        letters = {offset: letter for offset, letter in letters.items() if offset not in gone}
         if not letters:
-            return []
+            return [], gone
         names: dict[Said, int] = {
             (place.stream.name, place.topic, str(place.partition), str(offset)): offset for offset in letters
         }
         since = min(letter.died_at for letter in letters.values()) - CLOCKS_APART
-        found = self.log.told(name, place.stream, POSITION, names.keys(), since)
-        return sorted(names[position] for position in names.keys() - found)
+        found, is_read = self.log.told(name, place.stream, POSITION, names.keys(), since)
+        unnamed = sorted(names[position] for position in names.keys() - found)
+        return (unnamed, gone) if is_read else ([], [*gone, *unnamed])
 
 
 def check_letters(
     cursor: CursorWrapper, chunk: Chunk, found: Accounted, now: datetime, twins: Twins
-) -> Iterator[Difference]:
+) -> Iterator[Found]:
     if not found.letters:
         return
-    is_compacted = TOPICS[chunk.place.topic].compacted
     in_outbox = _in_outbox(cursor, chunk, list(found.letters))
     elsewhere: dict[int, Letter] = {}
     for offset, letter in found.letters.items():
-        message = chunk.messages.get(offset)
-        if message is None and not is_compacted:
-            yield _at_offset(chunk, NO_MESSAGE, offset)
-        elif message is not None and message != (letter.key, letter.value):
-            yield _at_offset(chunk, OTHER_MESSAGE, offset)
+        yield from _beside_message(chunk, offset, letter)
         if not letter.reason.strip():
             yield _at_offset(chunk, NO_REASON, offset)
         if letter.state != "open" and not (letter.resolved_by.strip() and letter.note.strip()):
-            yield _at_offset(chunk, CLOSED_BY_NOBODY.format(state=letter.state), offset)
-        if message is not None and not _stands_as_it_says(chunk, offset, letter):
-            yield _at_offset(chunk, OTHER_PLACE, offset)
+            yield _at_offset(chunk, CLOSED_BY_NOBODY, offset, state=letter.state)
         copy = copy_of(letter.key, letter.value)
         twins_here = [twin for twin in in_outbox.get(offset, []) if twin.value == copy.value]
         if not twins_here:
             elsewhere[offset] = letter
         elif Twin(copy.key, copy.value, letter.reason, str(letter.schema_id or ""), letter.died_at) not in twins_here:
             yield _at_offset(chunk, OTHER_TWIN, offset)
-    for offset in twins.missing(chunk, elsewhere, now):
-        yield _at_offset(chunk, NO_TWIN, offset)
+    missing, untold = twins.missing(chunk, elsewhere, now)
+    yield from (_at_offset(chunk, NO_TWIN, offset) for offset in missing)
+    yield from (Unjudged.of(_at_offset(chunk, NO_TWIN, offset), UNSOUGHT) for offset in untold)
 
 
-def _stands_as_it_says(chunk: Chunk, offset: int, letter: Letter) -> bool:
-    """By the log, whose time never goes back; what is read again from its middle on knows only the least it can be."""
+def _beside_message(chunk: Chunk, offset: int, letter: Letter) -> Iterator[Found]:
+    """What is wrong with it beside its message, where compaction has not taken that.
+
+    By the log, whose time never goes back, it stands at the time that it says; what is read again from the middle of a
+    log may know only the least that this can be.
+    """
+    message, elsewhere = chunk.messages.get(offset), _at_offset(chunk, OTHER_PLACE, offset)
+    if message is None and TOPICS[chunk.place.topic].compacted:
+        yield Unjudged.of(_at_offset(chunk, OTHER_MESSAGE, offset), UNSOUGHT)
+        yield Unjudged.of(elsewhere, UNSOUGHT)
+        return
+    if message is None:
+        yield _at_offset(chunk, NO_MESSAGE, offset)
+        return
+    if message != (letter.key, letter.value):
+        yield _at_offset(chunk, OTHER_MESSAGE, offset)
     told = (letter.logged, letter.standing[0])
     read = (chunk.times[offset], chunk.standings[offset][0])
-    is_exact = chunk.place.is_new
-    times = all(said in (0, at) or (said > at and not is_exact) for said, at in zip(told, read, strict=True))
-    return times and letter.standing[1] == chunk.standings[offset][1]
+    other = [said - at for said, at in zip(told, read, strict=True) if said not in (0, at)]
+    is_dated = letter.appended in (0, chunk.told[offset])
+    if (
+        not is_dated
+        or letter.standing[1] != chunk.standings[offset][1]
+        or (other and (chunk.place.is_new or min(other) < 0))
+    ):
+        yield elsewhere
+    elif other:
+        yield Unjudged.of(elsewhere, FROM_THE_MIDDLE)
 
 
 def _in_outbox(cursor: CursorWrapper, chunk: Chunk, offsets: list[int]) -> dict[int, list[Twin]]:
@@ -118,8 +147,10 @@ def _in_outbox(cursor: CursorWrapper, chunk: Chunk, offsets: list[int]) -> dict[
     return found
 
 
-def _at_offset(chunk: Chunk, says: str, offset: int) -> Difference:
-    return Difference("dead_letters", says, chunk.place.topic, chunk.place.partition, "", (offset, offset))
+def _at_offset(chunk: Chunk, fault: Fault, offset: int, **said: str) -> Difference:
+    place = chunk.place
+    says = fault.says.format(**said)
+    return Difference("dead_letters", says, place.topic, place.partition, "", (offset, offset), fault.name)
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from ..declared import Link
-from ..differences import Difference
+from ..differences import LISTED, Difference, Found, beyond
 from ..messages.log import Chunk
 from ..messages.reading import Event, Events
 from .comparing import Stretch, within
@@ -32,15 +32,17 @@ def check_linked(cursor: CursorWrapper, chunk: Chunk, link: Link, events: Mappin
             yield from _narrowed(cursor, chunk, link, record, found)
 
 
-def check_orphans(cursor: CursorWrapper, link: Link, stretch: Stretch) -> Iterator[Difference]:
+def check_orphans(cursor: CursorWrapper, link: Link, stretch: Stretch) -> Iterator[Found]:
     """Child rows that belong to no fact, of a stretch along their key."""
     condition, bounds = within(link.child, (link.child_key,), stretch)
     query = sql.SQL(
         "SELECT DISTINCT c.{child_key}::text FROM (SELECT {child_key} FROM {child} WHERE {condition}) c"
-        " WHERE NOT EXISTS (SELECT 1 FROM {fact} f WHERE f.{key} = c.{child_key}) LIMIT 100"
+        " WHERE NOT EXISTS (SELECT 1 FROM {fact} f WHERE f.{key} = c.{child_key}) LIMIT %s"
     ).format(**_names(link), condition=condition)
-    cursor.execute(query, bounds)
-    for (key,) in cursor.fetchall():
+    cursor.execute(query, [*bounds, LISTED + 1])
+    rows = cursor.fetchall()
+    yield from beyond(link.check, rows)
+    for (key,) in rows:
         says = f"This row of {link.child} belongs to no event."
         yield Difference(link.check, says, link.topic, where=key, postgres={"table": link.child, link.child_key: key})
 

@@ -13,8 +13,8 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.digests import digests
 from backoffice.streams.store.projection import Stream
 
-from ..differences import Difference
-from ..messages.log import LAST, Chunk, Slice
+from ..differences import LISTED, Difference, Found, beyond
+from ..messages.log import Chunk, Slice
 from ..messages.reading import Event, Events
 from .comparing import Stretch, within
 from .facts import NOTHING, Form, Sums, form, table
@@ -23,6 +23,8 @@ LOST = "The event has neither a row nor a dead letter nor a repeat to account fo
 ALTERED = "The row is not what the event says; it was changed after it was stored."
 DOUBLED = "The event stands in more than one row."
 OTHER_DIGEST = "The row does not have the digest of its message, by which a repeat of it would be told from a clash."
+# What is asked of the offsets behind the end of a log.
+OF_BEYOND = ("rows",)
 FROM_NOWHERE = "The row names an offset at which no such event is stored."
 
 
@@ -61,13 +63,9 @@ def check_rows(
                 yield from _narrowed(cursor, chunk, held, found, digested)
 
 
-def check_nothing_beyond(
-    cursor: CursorWrapper, place: Slice, tables: Mapping[str, list[str]], following: int
-) -> Iterator[Difference]:
-    """No row may claim an offset that is not stored yet, but for those of a former topic or a lost end."""
-    beyond = Chunk(place, max(following, place.former_until), LAST)
-    if beyond.start == beyond.end:
-        return
+def check_nothing_beyond(cursor: CursorWrapper, place: Slice, tables: Mapping[str, list[str]]) -> Iterator[Difference]:
+    """No row may claim an offset that is not stored yet."""
+    beyond = Chunk(place, place.start, place.end)
     for name, records in tables.items():
         for record in _stored(cursor, beyond, name, records):
             held = form(place.stream.name, record, name)
@@ -77,7 +75,7 @@ def check_nothing_beyond(
 
 def check_strangers(
     cursor: CursorWrapper, name: str, places: Places, stretch: Stretch, key: tuple[str, ...]
-) -> Iterator[Difference]:
+) -> Iterator[Found]:
     """No row, of a stretch along the key, may name a partition in which none of its record can be stored."""
     facts = table(name)
     condition, bounds = within(name, key, stretch)
@@ -87,13 +85,15 @@ def check_strangers(
     query = sql.SQL(
         "SELECT event_id::text, {record}, source_partition, source_offset FROM {table} WHERE {condition}"
         " AND (source_offset < 0 OR ({stream}, {record}, source_partition) NOT IN"
-        "  (SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]))) LIMIT 100"
+        "  (SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]))) LIMIT %s"
     ).format(
         record=record, table=sql.Identifier(name), condition=condition,
         stream=sql.Identifier("stream") if facts.has_stream else sql.Literal(only_stream),
     )  # fmt: skip
-    cursor.execute(query, [*bounds, *(map(list, known))])
-    for event_id, of, partition, offset in cursor.fetchall():
+    cursor.execute(query, [*bounds, *(map(list, known)), LISTED + 1])
+    found = cursor.fetchall()
+    yield from beyond("rows", found)
+    for event_id, of, partition, offset in found:
         stands = {"table": name, "event_id": event_id}
         yield Difference("rows", FROM_NOWHERE, "", partition, of, (offset, offset), event_id, postgres=stands)
 
@@ -147,8 +147,10 @@ def _narrowed(
     rows: dict[int, list[Row]] = defaultdict(list)
     mine = {offset: event["event_id"].lower() for offset, event in zip(events.offsets, events.bodies, strict=True)}
     for row in _rows(cursor, chunk, held):
-        # What a former log left at these offsets is of other events, and can be compared with nothing any more.
-        if row.offset >= chunk.place.former_until or row.event_id == mine.get(row.offset):
+        # What a former log left at these offsets is of other events, and can be compared with nothing any more; nor can
+        # what a message made that is withheld.
+        is_mine = row.offset >= chunk.place.former_until or row.event_id == mine.get(row.offset)
+        if is_mine and row.offset not in chunk.withheld:
             rows[row.offset].append(row)
     for offset, event, digest in zip(events.offsets, events.bodies, digested, strict=True):
         here = rows.pop(offset, [])

@@ -17,7 +17,7 @@ from backoffice.contracts.definitions import schema
 from ..declared import State
 from ..differences import LISTED, Difference, Findings
 from ..messages.reading import NEVER, Event, Events, Gone
-from .comparing import Differing, Stretch, asked, differing, shown, within
+from .comparing import Differing, Stretch, asked, differing, is_row, shown, within
 from .wants import FOLDED, Want, as_columns, field_of, names
 
 STALE = "the row is not as the newest event says."
@@ -119,7 +119,11 @@ class StateCheck:
             cursor.execute(merge, [self.want.name])
 
     def _still_known(self) -> sql.Composable | None:
-        """Where tombstones delete, what is read may have been deleted by one that comes later."""
+        """Where tombstones delete, what is read may have been deleted by one that comes later; where rows are kept for
+        a while, what stands in the log for longer may be purged."""
+        if self.state.kept is not None:
+            logged_at, kept = sql.Identifier("w", self.want.by[-2]), sql.Literal(self.state.kept())
+            return sql.SQL("{} > clock_timestamp() - {}").format(logged_at, kept)
         if not self.state.forgets:
             return None
         query = sql.SQL("EXISTS (SELECT 1 FROM {} k WHERE k.state = {} AND {})")
@@ -170,6 +174,23 @@ class StateCheck:
             own=names((*self.want.by, *self.want.values) or self.want.key, "t"),
         )  # fmt: skip
         yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)
+
+    def known(self, cursor: CursorWrapper, key: list[str]) -> tuple[list[Any] | None, bool, bool]:
+        """Of one row the version that the books have of it; whether it stands, with a version; and a newer one."""
+        first, *rest = key
+        query = sql.SQL(
+            "SELECT k.version, t.has_version, coalesce({version} > k.version, false)"
+            " FROM (SELECT %s::text COLLATE \"C\" AS key, %s::text[] AS rest) n"
+            " LEFT JOIN {tally} k ON k.state = %s AND k.key = n.key AND k.rest = n.rest"
+            " LEFT JOIN (SELECT *, {by} IS NOT NULL AS has_version FROM {target} WHERE {is_row}) t ON true"
+        ).format(
+            version=self._told_version(), tally=self._tally, by=sql.Identifier((*self.want.by, *self.want.key)[0]),
+            target=sql.Identifier(self.want.target), is_row=is_row(self.want.target, self.want.key),
+        )  # fmt: skip
+        cursor.execute(query, [first, rest, self.want.name, *key])
+        version, is_there, is_newer = cursor.fetchone()
+        # Django leaves jsonb as text.
+        return json.loads(version) if version else None, bool(is_there), bool(is_newer)
 
     def _told(self, rows: Differing, says: str, findings: Findings) -> Iterator[Difference]:
         listed, total = 0, 0

@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from ..differences import LISTED
-from .comparing import Differing, Stretch, as_object, asked, same_key, within
+from .comparing import Differing, Stretch, as_object, asked, is_row, same_key, within
 from .wants import Want, names
 
 
@@ -109,6 +109,22 @@ class Tally:
             same=same_key(want.key), differ=_sums_differ(want, _place(want, "t")),
         )  # fmt: skip
         yield from asked(cursor, query, [list(self.all_names), *bounds, *bounds, list(inexact), LISTED])
+
+    def sides(self, cursor: CursorWrapper, key: Sequence[str]) -> tuple[str | None, str | None]:
+        """What the tallies and the table have of one row, as texts to be compared; a sum that is open is not told."""
+        want = self.want
+        query = sql.SQL(
+            "SELECT (SELECT CASE WHEN bool_or(o.is_open) THEN 'open' ELSE ROW({sums})::text END FROM {tally} o"
+            "  WHERE o.{column} = ANY(%s) AND {is_row} HAVING count(*) > 0),"
+            " (SELECT ROW({values})::text FROM {target} t WHERE {is_row})"
+        ).format(
+            sums=sql.SQL(", ").join(sql.SQL("sum({})::bigint").format(sql.Identifier("o", c)) for c in want.values),
+            tally=sql.Identifier(self.table), column=sql.Identifier(self.column),
+            is_row=is_row(want.target, want.key), values=names(want.values, "t"), target=sql.Identifier(want.target),
+        )  # fmt: skip
+        cursor.execute(query, [list(self.all_names), *key, *key])
+        told, stored = cursor.fetchone()
+        return told, stored
 
 
 def _sums(want: Want, table: str) -> sql.Composable:

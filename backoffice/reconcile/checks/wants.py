@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -11,10 +11,11 @@ from django.db import models
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from backoffice.kernel.clock import EPOCH, at_microseconds
+
 from ..messages.reading import NEVER, Gone
 
 FOLDED = 50_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Key = tuple[Any, ...]
 Values = tuple[Any, ...]
@@ -127,9 +128,9 @@ def field_of(table: str, column: str) -> "models.Field[Any, Any]":
 def converter(table: str, column: str) -> Any:
     kind = type(field_of(table, column))
     if kind is models.DateTimeField:
-        return lambda micros: _EPOCH + timedelta(microseconds=micros)
+        return at_microseconds
     if kind is models.DateField:
-        return lambda days: (_EPOCH + timedelta(days=days)).date()
+        return lambda days: (EPOCH + timedelta(days=days)).date()
     return None
 
 
@@ -139,4 +140,4 @@ def names(columns: Sequence[str], table: str = "") -> sql.Composable:
 
 def as_columns(gone: Gone) -> list[list[Any]]:
     """Keys, times and offsets of what is gone, as parameters."""
-    return [list(gone), [_EPOCH + timedelta(microseconds=at) for at, _ in gone.values()], [o for _, o in gone.values()]]
+    return [list(gone), [at_microseconds(at) for at, _ in gone.values()], [o for _, o in gone.values()]]

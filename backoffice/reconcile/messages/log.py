@@ -1,24 +1,28 @@
 """Kafka's side: the messages of a range of offsets, read with a consumer that belongs to no group."""
 
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from backoffice.kernel.errors import Retryable
-from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED
+from backoffice.streams.kafka import offsets
+from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED, admin_client
 from backoffice.streams.kafka.headers import headers_of
-from backoffice.streams.standing import standing_of
+from backoffice.streams.kafka.offsets import Answers
+from backoffice.streams.standing import appended_of, standing_of
 from backoffice.streams.store.projection import Stream
 
 CHUNK = 20_000
 # Of all offsets.
 LAST = 2**63 - 1
 PATIENCE_SECONDS = 30.0
-ANSWER_SECONDS = 10.0
+# An answer takes some three times this at most; a transaction of ours is silent meanwhile.
+ANSWER_SECONDS = 5.0
 # Where offsets are missing at the end, the client waits this long for messages that never come.
 _POLL_SECONDS = 0.05
 
@@ -47,7 +51,8 @@ class Slice:
     """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet.
 
     ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known. Below
-    ``former_until`` rows of a former topic of the name, or of an end that the log has lost, may stand as well.
+    ``former_until`` rows of a former topic of the name, or of an end that the log has lost, may stand as well; below
+    ``cut_until`` such of an end that this very log has lost. ``cuts`` are from where to where it was cut off.
     """
 
     stream: Stream
@@ -59,6 +64,13 @@ class Slice:
     logged: int = 0
     generation: int = 0
     former_until: int = 0
+    cut_until: int = 0
+    cuts: tuple[tuple[int, int], ...] = ()
+
+    def log_at(self, offset: int) -> str:
+        """Which log of the topic's name has it: the first, one made anew, or what came where it was cut off."""
+        times = sum(start <= offset < stored_until for start, stored_until in self.cuts)
+        return f"{self.generation}/{times}" if self.generation or times else ""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -71,8 +83,12 @@ class Chunk:
 
     ``standings`` have for each when it was logged (milliseconds, never less than the one before) and at which offset; a
     dead letter that was sent again stands where it stood at first. ``times`` are their own, ``logged`` is that of the
-    last message. ``undated`` are the offsets of those that stand at a time which is not the broker's for them: it keeps
-    none, or not any more. ``withheld`` are the offsets of those that cannot be compared, each with the kind of error.
+    last message. ``told`` is when the broker took the message itself; one that was sent again when it took it at first,
+    as its headers say, unless it took it again before that: then, as where nobody tells, it is 0. ``undated`` are the
+    offsets of those that stand at a time which is not the broker's for them: it keeps none, or not any more.
+    ``withheld`` are those of what cannot be compared, each with the kind of error. ``marks`` are the offsets from which
+    on the broker's own times lie before the one to which the log had come, with that time, as far as it came there
+    within the slice.
     """
 
     place: Slice
@@ -82,18 +98,28 @@ class Chunk:
     standings: dict[int, tuple[int, int]] = field(default_factory=dict)
     undated: set[int] = field(default_factory=set)
     times: dict[int, int] = field(default_factory=dict)
+    told: dict[int, int] = field(default_factory=dict)
     withheld: dict[int, str] = field(default_factory=dict)
     logged: int = 0
+    marks: dict[int, int] = field(default_factory=dict)
 
 
 class Log:
-    """Raises (every method): Retryable when Kafka is away."""
+    """``alive`` is called again and again while messages are waited for and read.
 
-    def __init__(self, kafka: Mapping[str, str], prefix: str) -> None:
-        self._prefix = prefix
+    ``unread`` are partitions in which something was looked for in vain because Kafka did not tell of them, with the
+    reasons.
+
+    Raises (every method): Retryable when Kafka is away.
+    """
+
+    def __init__(self, kafka: Mapping[str, str], prefix: str, alive: Callable[[], None]) -> None:
+        self._prefix, self._alive = prefix, alive
+        self._admin = admin_client(dict(kafka))
         # Its log would repeat every failed connection; whoever asks tells of it.
         self._consumer = Consumer(_SETTINGS | dict(kafka) | {"log_level": "0"})
         self._reading: object = None
+        self.unread: dict[tuple[str, int], str] = {}
 
     def __enter__(self) -> "Log":
         return self
@@ -103,42 +129,55 @@ class Log:
     ) -> None:
         self._consumer.close()
 
-    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """The first offset that is still there, and the end."""
-        place = TopicPartition(f"{self._prefix}{topic}", partition)
-        try:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
-        except KafkaException as error:
-            raise Retryable(f"Kafka does not say what {topic}[{partition}] holds: {error.args[0].str()}") from error
-        return int(low), int(high)
+    def bounds(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int] | str]:
+        """Of each topic and partition the first offset that is still there, and the end; or why Kafka does not tell."""
+        found = self._asked({topic for topic, _ in places})
+        told: dict[tuple[str, int], tuple[int, int] | str] = {}
+        for topic, partition in places:
+            name = f"{self._prefix}{topic}"
+            untold = found.missing(name, [partition]).get(partition)
+            match found.told.get(name, {}).get(partition):
+                case (low, high):
+                    told[topic, partition] = low, high
+                case _:
+                    told[topic, partition] = untold or f"Kafka has no partition {partition} of {name}"
+        return told
 
-    def told(self, topic: str, stream: Stream, names: Said, wanted: Set[Said], since: datetime) -> set[Said]:
-        """Those of the ``wanted`` that the headers of these names say in messages of the topic, from ``since`` on."""
+    def _asked(self, topics: Collection[str], *more: OffsetSpec) -> Answers:
+        """Where their partitions begin and end, and what else is asked of them."""
+        questions = OffsetSpec.earliest(), OffsetSpec.latest(), *more  # type: ignore[no-untyped-call]
+        self._alive()
+        try:
+            return offsets.ask(self._admin, [f"{self._prefix}{topic}" for topic in topics], questions, ANSWER_SECONDS)
+        except KafkaException as error:
+            raise Retryable(f"Kafka does not say what it holds: {error.args[0].str()}") from error
+
+    def told(
+        self, topic: str, stream: Stream, names: Said, wanted: Set[Said], since: datetime
+    ) -> tuple[set[Said], bool]:
+        """Those of the ``wanted`` that the headers of these names say in messages of the topic, from ``since`` on; and
+        whether the others are not there. Where a partition cannot be read (``unread``) nobody can say that.
+        """
+        name, at = f"{self._prefix}{topic}", OffsetSpec.for_timestamp(int(since.timestamp() * 1000))
+        asked = self._asked([topic], at)
         found: set[Said] = set()
-        for start in self._starts(topic, since):
-            found |= self._told_of(topic, stream, start, names, wanted - found)
-        return found
+        for partition, (low, high, start) in sorted(asked.told.get(name, {}).items()):
+            part = Slice(stream, topic, partition, high if start < 0 else max(low, start), high, is_new=False)
+            found |= self._told_of(part, names, wanted - found)
+        untold = asked.missing(name, [0])
+        if not untold or wanted <= found:
+            return found, True
+        self.unread |= {(topic, partition): why for partition, why in untold.items()}
+        return found, False
 
-    def _starts(self, topic: str, since: datetime) -> list[TopicPartition]:
-        name, at = f"{self._prefix}{topic}", int(since.timestamp() * 1000)
-        try:
-            partitions = self._consumer.list_topics(name, timeout=ANSWER_SECONDS).topics[name].partitions
-            return self._consumer.offsets_for_times(
-                [TopicPartition(name, partition, at) for partition in partitions], timeout=ANSWER_SECONDS
-            )
-        except KafkaException as error:
-            raise Retryable(f"Kafka does not say what {topic} holds: {error.args[0].str()}") from error
-
-    def _told_of(self, topic: str, stream: Stream, start: TopicPartition, names: Said, wanted: Set[Said]) -> set[Said]:
+    def _told_of(self, part: Slice, names: Said, wanted: Set[Said]) -> set[Said]:
         """Of one partition; it is read until all of them were told."""
         found: set[Said] = set()
         if not wanted:
             return found
         # As bytes: whoever may write to the topic can put any headers there.
-        sought = {tuple(part.encode() for part in said): said for said in wanted}
-        low, high = self.bounds(topic, start.partition)
-        first = high if start.offset < 0 else max(low, start.offset)
-        for _, message in self._messages(Slice(stream, topic, start.partition, first, high, is_new=False)):
+        sought = {tuple(said_part.encode() for said_part in said): said for said in wanted}
+        for _, message in self._messages(part):
             headers = dict(headers_of([message])[0])
             said = tuple(headers.get(name) or b"" for name in names)
             if said in sought:
@@ -149,7 +188,7 @@ class Log:
 
     def chunks(self, place: Slice) -> Iterator[Chunk]:
         """The slice in parts of at most ``CHUNK`` offsets; gaps (compaction, transactions) are part of them."""
-        at, logged = place.start, place.logged
+        at, logged, marked = place.start, place.logged, 0
         messages = self._messages(place)
         following = next(messages, None)
         while at < place.end:
@@ -158,10 +197,15 @@ class Log:
                 offset, message = following
                 chunk.messages[offset] = (message.key(), message.value())
                 appended = _logged(message)
+                if marked < logged > appended:
+                    chunk.marks[offset] = marked = logged
                 logged = max(logged, appended)
                 own, chunk.times[offset] = (logged, offset), logged
-                first = standing_of(headers_of([message])[0], own)
+                (headers,) = headers_of([message])
+                first = standing_of(headers, own)
                 chunk.standings[offset] = first or own
+                told = appended_of(headers, first) if first else appended
+                chunk.told[offset] = told if told <= appended else 0
                 if not (first[0] if first else appended):
                     chunk.undated.add(offset)
                 following = next(messages, None)
@@ -181,6 +225,7 @@ class Log:
             if self._reading is not mine:
                 self._consumer.assign([TopicPartition(name, place.partition, following)])
                 self._reading, deadline = mine, time.monotonic() + PATIENCE_SECONDS
+            self._alive()
             for message in self._consumer.consume(min(10_000, place.end - following), _POLL_SECONDS):
                 if (message.topic(), message.partition()) != (name, place.partition):
                     continue

@@ -7,7 +7,7 @@ ahead of its log is asked where messages are accounted for (accounting.py).
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from ipaddress import ip_address
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from backoffice.contracts import bounds
 from backoffice.contracts.avro import DATE, TIME, value_type
 from backoffice.contracts.definitions import schema
+from backoffice.kernel.clock import microseconds
 from backoffice.kernel.money import CURRENCIES
 
 Event = dict[str, Any]
@@ -89,7 +90,7 @@ def _of(fields: list[dict[str, Any]]) -> Rules:
             rules.numbers.append((name, *bounds.number_bounds(field)))
         elif avro == TIME:
             first = _OLDEST_EVENT if field.get("rule") == "event_time" else bounds.EARLIEST
-            rules.numbers.append((name, _micros(first), _micros(bounds.LATEST)))
+            rules.numbers.append((name, microseconds(first), microseconds(bounds.LATEST)))
         elif avro == DATE:
             rules.numbers.append((name, _days(bounds.FIRST_DAY), _days(bounds.LAST_DAY)))
         elif avro != "boolean":
@@ -109,10 +110,6 @@ def _add_text(rules: Rules, field: dict[str, Any]) -> None:
     # A text without values or a form has a length: the conventions of the contracts ask for one of the three.
     if "max_length" in field:
         rules.texts.append((name, field["max_length"]))
-
-
-def _micros(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _days(day: date) -> int:

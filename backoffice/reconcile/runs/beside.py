@@ -1,11 +1,15 @@
 """Work in a process beside this one, for what one processor alone would take too long over."""
 
 import multiprocessing
+import os
+import pickle
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
+import django
 from django.db import connection
 
 from backoffice.kernel.errors import Retryable
@@ -17,13 +21,13 @@ T = TypeVar("T")
 def beside(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     """Start the work; what is yielded waits for its result, or raises what the work raised.
 
-    The process is a fork, so that it has the settings of this one. It connects to Postgres anew and must use nothing
-    else that was connected before: neither does it know the other end's threads. Left early, it is ended, and what it
-    did in its open transaction is undone.
+    The process begins from nothing and reads its settings from the environment: a fork of this one could wait for ever
+    for a lock that one of Kafka's threads had at that moment. So the work is something that can be pickled. Left early,
+    the process is killed, and what it did in its open transaction is undone; it ends too when this one dies.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_carry_out, args=(work, there), daemon=True)
+    process = context.Process(target=_carry_out, args=(pickle.dumps(work), there), daemon=True)
     process.start()
     there.close()
 
@@ -40,18 +44,25 @@ def beside(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     try:
         yield result
     finally:
-        process.terminate()
+        # Asked to end it might not: whoever waits in a library hears no signal.
+        process.kill()
         process.join()
         here.close()
 
 
-def _carry_out(work: Callable[[], T], there: Connection) -> None:
-    # Not closed: that would say goodbye in the name of the process to which it belongs.
-    inherited, connection.connection = connection.connection, None
+def _carry_out(pickled: bytes, there: Connection) -> None:
+    threading.Thread(target=_end_with_the_first, name="end-with-the-first", daemon=True).start()
+    # Before the work is read, which may name models.
+    django.setup()
     try:
-        there.send((True, work()))
+        with closing(connection):
+            there.send((True, pickle.loads(pickled)()))  # noqa: S301 - made by the process that began this one
     except Exception as error:  # noqa: BLE001 - whoever waits for the result raises it
         there.send((False, error))
-    finally:
-        connection.close()
-        del inherited
+
+
+def _end_with_the_first() -> None:
+    first = multiprocessing.parent_process()
+    assert first is not None
+    first.join()
+    os._exit(1)

@@ -15,7 +15,7 @@ from ..differences import Difference, Weight
 from ..known import Place
 from ..messages.log import Slice
 from ..models import CheckedPlace
-from .plan import Position
+from ..positions import Position
 
 # Partitions are read again in parts of at least so many messages: to begin at an offset has its cost.
 PART = 2_000
@@ -120,19 +120,7 @@ def again(rounds: list[Round], budget: int) -> list[Slice]:
             break
         end = min(one.end, one.at + max(PART, budget))
         budget -= end - one.at
-        position = one.position
-        slices.append(
-            Slice(
-                position.stream,
-                position.topic,
-                position.partition,
-                one.at,
-                end,
-                is_new=False,
-                generation=position.generation,
-                former_until=position.former_until,
-            )
-        )
+        slices.append(one.position.slice(one.at, end, is_new=False, logged=one.position.reached(one.at)))
     return slices
 
 
@@ -140,13 +128,10 @@ def at_offsets(position: Position, places: Iterable[tuple[str, str, int, int, in
     """Slices of those of the places (stream, topic, partition, first, last offset) that were checked and are there."""
     checked = position.checked.next if position.checked else 0
     return [
-        Slice(
-            position.stream, position.topic, position.partition, first, last + 1, is_new=False,
-            generation=position.generation, former_until=position.former_until,
-        )
+        position.slice(first, last + 1, is_new=False, logged=position.reached(first))
         for *place, first, last in sorted(places)
         if tuple(place) == position.key and position.low <= first and last < min(checked, position.stored)
-    ]  # fmt: skip
+    ]
 
 
 def move_on(rounds: list[Round], slices: list[Slice], now: datetime) -> None:

@@ -16,24 +16,27 @@ from backoffice.kernel.clock import Clock
 from backoffice.streams.clocks import furthest
 
 from ..books import OF_EVERYTHING
-from ..checks.walks import Walker, go_once
 from ..checks.windows import roll_again
-from ..differences import Difference, Findings
+from ..differences import NOT_CHECKED, Difference, Findings
 from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
+from ..positions import positions
 from .circle import of_rows
-from .plan import Plan, positions
+from .plan import Plan
 from .running import Running, Say
+from .transactions import Pulse
+from .walks import Walker, go_once
 
 
 def in_full(clock: Clock, step: int, *, anew: bool, say: Say) -> Run:
     run = _begun(clock, anew=anew, say=say)
-    with Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX) as log:
+    with Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, Pulse()) as log:
         running = Running(log, clock, run, OF_EVERYTHING, say=say)
         findings = Findings()
         listed, named = ([Difference.from_json(told) for told in kept] for kept in (run.differences, run.named))
-        findings.restore(listed, named, run.total)
+        # What could not be read then is looked at once more.
+        findings.restore(listed, [told for told in named if told.check != NOT_CHECKED], run.total)
         running.restore(findings, run.checked)
         progress = _Progress(log, say, sum(run.checked.values()))
         _read(running, Plan(step), progress)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from confluent_kafka import KafkaException
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import connection, transaction
 
 from backoffice.kernel.errors import Retryable
+from backoffice.streams.database import passes
 
 from ..messages.log import Chunk
 
@@ -21,8 +22,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# What is the fault of no message: it is waited for.
-AWAY = (Retryable, KafkaException, OperationalError, InterfaceError)
 # Where more than these cannot be compared, that is a fault of ours and not of the messages.
 MOST = 100
 
@@ -32,6 +31,15 @@ Attempt = Callable[[Chunk], object]
 AttemptAll = Callable[[list[Chunk]], object]
 # A chunk, by its number, and an offset in it.
 _Place = tuple[int, int]
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it is the fault of no message and passes: then it is waited for.
+
+    Of a session that is gone everything fails, whatever the error says.
+    """
+    is_gone = connection.connection is not None and connection.connection.closed
+    return is_gone or isinstance(error, (Retryable, KafkaException)) or passes(error)
 
 
 def culprits(chunk: Chunk, attempt: Attempt) -> dict[int, str]:
@@ -46,9 +54,9 @@ def culprits(chunk: Chunk, attempt: Attempt) -> dict[int, str]:
         try:
             with _undone():
                 attempt(replace(chunk, messages={offset: chunk.messages[offset] for offset in offsets}))
-        except AWAY:
-            raise
         except Exception as error:
+            if is_away(error):
+                raise
             if len(offsets) > 1:
                 middle = len(offsets) // 2
                 waiting += [offsets[middle:], offsets[:middle]]
@@ -76,9 +84,9 @@ def culprits_together(chunks: Sequence[Chunk], attempt: AttemptAll) -> list[dict
         try:
             with _undone():
                 attempt(parts)
-        except AWAY:
-            raise
         except Exception as error:
+            if is_away(error):
+                raise
             log.debug("reconcile: %s messages fail together", len(places), exc_info=True)
             failed[0] = type(error).__name__
             return True

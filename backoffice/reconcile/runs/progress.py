@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
-from ..books import STANDING
+from ..books import BY_THE_CLOCK
 from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
+from ..positions import Position, positions
 from . import circle
-from .plan import Position, positions
+from .transactions import Pulse
 
 
 def status(now: datetime) -> Iterator[str]:
@@ -20,8 +21,8 @@ def status(now: datetime) -> Iterator[str]:
     Raises:
         Retryable: Kafka is away.
     """
-    with Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX) as log, connection.cursor() as cursor:
-        read = positions(cursor, log, STANDING, known_gaps(cursor))
+    with Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, Pulse()) as log, connection.cursor() as cursor:
+        read = positions(cursor, log, BY_THE_CLOCK, known_gaps(cursor))
     for full, name in ((False, "by the clock"), (True, "over everything")):
         run = Run.objects.filter(full=full).order_by("-started_at").first()
         yield f"last run {name}: {_of_run(run, now)}"
@@ -32,7 +33,7 @@ def status(now: datetime) -> Iterator[str]:
             f"{place.stream} {place.topic}[{place.partition}]: {part:.0%} of {one.length:,} messages read again,"
             f" {place.rounds} rounds done{_since(place.round_began_at, now)}"
         )
-    for walk in STANDING.walks._default_manager.order_by("name"):
+    for walk in BY_THE_CLOCK.walks._default_manager.order_by("name"):
         yield f"{walk.name}: {walk.rounds} rounds done{_since(walk.round_began_at, now)}"
 
 
@@ -41,7 +42,7 @@ def _of_run(run: Run | None, now: datetime) -> str:
         return "none"
     if run.finished_at is None:
         return f"began {_ago(run.started_at, now)} and was not finished; `--full` goes on with it"
-    found = "clean" if run.is_clean else f"{run.total} differences"
+    found = "clean" if run.is_clean else f"{run.total} differences" if run.total else "not all was checked"
     return f"{_ago(run.finished_at, now)}, {sum(run.checked.values()):,} messages, {found}"
 
 

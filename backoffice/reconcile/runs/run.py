@@ -13,26 +13,29 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import connection
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel import locks
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
+from backoffice.streams.database import passes
 
-from ..books import STANDING
-from ..checks.walks import go_on
+from ..books import BY_THE_CLOCK
 from ..checks.windows import roll_again
 from ..declared import descriptions
 from ..differences import Findings
 from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
+from ..positions import positions
 from .beside import beside
 from .circle import of_messages
 from .full import in_full
-from .plan import STEP, Plan, positions
+from .plan import STEP, Plan
 from .running import Running, Say, silent
+from .transactions import Pulse
+from .walks import go_on
 
 
 class Busy(Exception):  # noqa: N818 - not an error: another run does the work
@@ -41,9 +44,13 @@ class Busy(Exception):  # noqa: N818 - not an error: another run does the work
 
 @dataclass(frozen=True)
 class Report:
-    """``named`` are findings that are no differences: what somebody ought to see, and what is known already."""
+    """``named`` are findings that are no differences: what somebody ought to see, and what is known already.
 
-    clean: bool
+    ``clean`` is None where nothing differs and something could not be read, or a difference that stands open could not
+    be judged: nobody can tell then.
+    """
+
+    clean: bool | None
     full: bool
     checked: dict[str, int]
     seconds: float
@@ -58,7 +65,7 @@ class Report:
             "checked": self.checked,
             "seconds": self.seconds,
         }
-        if not self.clean:
+        if self.clean is False:
             told |= {"total": self.total, "differences": self.differences}
         if self.named:
             told["named"] = self.named
@@ -87,13 +94,14 @@ def reconcile(
         else:
             run = _by_the_clock(clock, step)
     seconds = round(time.monotonic() - began, 3)
-    return Report(run.is_clean, run.full, run.checked, seconds, run.total, run.differences, run.named)
+    clean = False if run.total else run.is_clean or None
+    return Report(clean, run.full, run.checked, seconds, run.total, run.differences, run.named)
 
 
 def _by_the_clock(clock: Clock, step: int) -> Run:
     run, since_last = _begun(clock)
     with _log() as log:
-        running = Running(log, clock, run, STANDING)
+        running = Running(log, clock, run, BY_THE_CLOCK)
         _through(running, since_last, step, clock)
         running.end()
     return run
@@ -116,7 +124,7 @@ def _since_last(now: datetime) -> timedelta:
 def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -> None:
     plan = Plan(step)
     while not plan.is_done:
-        running.read_new(plan, partial(go_on, books=STANDING, now=clock.now(), since_last=since_last))
+        running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now(), since_last=since_last))
         roll_again()
     running.read_again(since_last, step)
     running.read_open_again()
@@ -125,7 +133,7 @@ def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -
 def _news() -> int:
     """How many messages no run has checked yet."""
     with _log() as log, connection.cursor() as cursor:
-        read = positions(cursor, log, STANDING, known_gaps(cursor))
+        read = positions(cursor, log, BY_THE_CLOCK, known_gaps(cursor))
         return sum(position.end - position.start for position in read)
 
 
@@ -134,22 +142,25 @@ def _in_two(clock: Clock, step: int) -> Run:
     run, since_last = _begun(clock)
     ledger = frozenset(book.topic for said in descriptions() for book in said.books if book.target)
 
-    def of_ledger() -> tuple[Findings, Counter[str]]:
-        with _in_words(), _log() as log:
-            share = Running(log, clock, run, STANDING, topics=ledger, is_beside=True, keeps_run=False)
-            _through(share, since_last, step, clock)
-            return share.findings, share.checked
-
-    with beside(of_ledger) as result, _log() as log:
-        running = Running(log, clock, run, STANDING, topics=frozenset(TOPICS) - ledger, is_beside=True)
+    with beside(partial(_share, clock, run, ledger, since_last, step)) as result, _log() as log:
+        running = Running(log, clock, run, BY_THE_CLOCK, topics=frozenset(TOPICS) - ledger, is_beside=True)
         _through(running, since_last, step, clock)
         running.take_in(*result())
         running.end()
     return run
 
 
+def _share(
+    clock: Clock, run: Run, topics: frozenset[str], since_last: timedelta, step: int
+) -> tuple[Findings, Counter[str]]:
+    with _in_words(), _log() as log:
+        share = Running(log, clock, run, BY_THE_CLOCK, topics=topics, is_beside=True, keeps_run=False)
+        _through(share, since_last, step, clock)
+        return share.findings, share.checked
+
+
 def _log() -> Log:
-    return Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX)
+    return Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, Pulse())
 
 
 @contextmanager
@@ -172,11 +183,13 @@ def _alone(number: int) -> Iterator[None]:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise Retryable(f"Postgres is away: {_first_line(error)}") from error
     except KafkaException as error:
         raise Retryable(f"Kafka is away: {error.args[0].str()}") from error
+    except Exception as error:
+        if not passes(error):
+            raise
+        raise Retryable(f"Postgres is away: {_first_line(error)}") from error
 
 
-def _first_line(error: DatabaseError | InterfaceError) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,6 +4,7 @@ found."""
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -17,17 +18,30 @@ from backoffice.streams.schemas import our_registry
 from ..books import Books
 from ..checker import Checker
 from ..checks.letters import Twins
-from ..checks.walks import Walker, walked_in
 from ..differences import Findings
 from ..known import Gaps, Place, known_gaps
 from ..messages.log import Chunk, Log, Slice
 from ..messages.reading import Readers
 from ..models import Run
-from ..telling import end_all, end_gone_round, end_read_again, keep_open, name_of, open_findings, stands_at, tell
+from ..positions import Position, positions
+from ..telling import (
+    all_standing,
+    end_all,
+    end_gone_round,
+    end_read_again,
+    keep_open,
+    leave_open,
+    leave_unread,
+    name_of,
+    open_findings,
+    stands_at,
+    tell,
+)
 from . import circle
-from .isolating import AWAY, MOST, culprits, culprits_together
-from .plan import Plan, Position, missing, positions
-from .transactions import advance, forget_unchecked, snapshot
+from .isolating import MOST, culprits, culprits_together, is_away
+from .plan import Plan, missing, not_checked
+from .transactions import advance, forget_unchecked, keep_marks, snapshot
+from .walks import Walker, walked_in
 
 # A checker for the step that has read nothing yet.
 Fresh = Callable[[], Checker]
@@ -40,6 +54,18 @@ def silent(_line: str) -> None:
     """For runs that nobody watches."""
 
 
+@dataclass(frozen=True)
+class _Done:
+    """What a step has read: the time to which the log of each slice has come at its end, at which offsets the times of
+    a log stand still (``marks``), and behind which ends was looked.
+    """
+
+    checker: Checker
+    logged: dict[Place, int] = field(default_factory=dict)
+    marks: defaultdict[Place, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    beyond: list[Slice] = field(default_factory=list)
+
+
 class Running:
     """``topics`` are those that this process reads; ``is_beside`` says that another one of the same run has others."""
 
@@ -49,7 +75,7 @@ class Running:
     ) -> None:  # fmt: skip
         self._log, self._clock, self._run, self._books = log, clock, run, books
         self._topics, self._is_beside, self._keeps_run, self._say = topics, is_beside, keeps_run, say
-        self.findings = Findings()
+        self.findings = Findings(standing=all_standing())
         self.checked: Counter[str] = Counter()
         self._readers = Readers(our_registry())
         self._told = 0, 0
@@ -65,18 +91,21 @@ class Running:
             mine = [position for position in read if position.topic in self._topics]
             if self._before is None:
                 self._before = {p.key: p.checked.next for p in mine if p.checked}
-            slices = plan.next(mine)
+            for position in mine:
+                if position.untold:
+                    self.findings.add(not_checked(*position.key[1:], position.untold, position.stream.name))
+            slices = plan.next([position for position in mine if not position.untold])
             ends = {part.key: part.end for part in slices}
             forget_unchecked(cursor, self._books, [position for position in mine if position.key in ends])
             behind = [position.key for position in read if self._is_behind(position, ends)]
             fresh = partial(self._checker, cursor, gaps, read, is_new=True, behind=behind)
-            checker, logged = self._compared(fresh, mine, slices)
+            done = self._compared(fresh, mine, slices)
             if plan.is_level:
-                also(Walker(checker, read))
+                also(Walker(done.checker, read))
             now = self._clock.now()
-            advance(self._books, mine, ends, logged, now)
+            advance(self._books, mine, ends, done.logged, now)
             self.keep()
-            self._end_unmet(slices)
+            self._end_unmet([*slices, *done.beyond])
 
     def read_again(self, since_last: timedelta, step: int) -> None:
         """A part of what was checked before, so that all of it has its turn in time."""
@@ -84,7 +113,7 @@ class Running:
         while budget:
             with snapshot(is_beside=self._is_beside) as cursor:
                 gaps = known_gaps(cursor)
-                read = [p for p in positions(cursor, self._log, self._books, gaps) if p.topic in self._topics]
+                read = self._readable(cursor, gaps)
                 rounds = circle.rounds(read, self._before)
                 if budget < 0:
                     total = circle.history(rounds)
@@ -105,24 +134,33 @@ class Running:
             return
         with snapshot(is_beside=self._is_beside) as cursor:
             gaps = known_gaps(cursor)
-            read = [p for p in positions(cursor, self._log, self._books, gaps) if p.topic in self._topics]
+            read = self._readable(cursor, gaps)
             slices = [part for position in read for part in circle.at_offsets(position, at)]
             self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
             self.keep()
             self._end_unmet(slices)
 
+    def _readable(self, cursor: CursorWrapper, gaps: Gaps) -> list[Position]:
+        """Of what this process reads, as far as Kafka tells of it."""
+        read = positions(cursor, self._log, self._books, gaps)
+        return [position for position in read if position.topic in self._topics and not position.untold]
+
     def _end_unmet(self, slices: list[Slice]) -> None:
         end_read_again(slices, self._run.started_at, self._clock.now(), self.findings.cut)
 
     def end(self) -> None:
-        """Of all that was looked for: findings that were not met again end."""
+        """Of all that was looked for: findings that were not met again end; those that were not looked at are named."""
         now, since = self._clock.now(), self._run.started_at
         with snapshot() as cursor:
             keep_open(now, self.findings.cut)
-            if self._run.full:
-                end_all(since, now)
-            else:
+            if self._run.full and self.findings.is_whole:
+                walks = self._books.walks._default_manager.filter(rounds__gt=0)
+                end_all(since, now, set(walks.values_list("name", flat=True)))
+            elif not self._run.full:
                 end_gone_round(since, now, self._moving(cursor))
+            for left in leave_unread(since, now, full=self._run.full):
+                self.findings.add(left)
+            self.keep()
 
     def _moving(self, cursor: CursorWrapper) -> set[str]:
         """The partitions and the walks along tables that come to the end of a round, as log and streams are now."""
@@ -140,21 +178,29 @@ class Running:
 
     def restore(self, findings: Findings, checked: Mapping[str, int]) -> None:
         """What an earlier part of the same run found and read."""
-        self.findings, self.checked = findings, Counter(checked)
+        self.findings, self.checked = replace(findings, standing=self.findings.standing), Counter(checked)
         self._told = len(findings.listed), len(findings.named)
 
     def keep(self) -> None:
-        """The run as it stands, and what this step added to what was found before it; it is told at once."""
+        """The run as it stands, and what this step added to what was found before it; it is told at once.
+
+        What it could not judge is held against the findings that stand open, and these stay so.
+        """
         now, found, run = self._clock.now(), self.findings, self._run
+        for (topic, partition), why in self._log.unread.items():
+            found.add(not_checked(topic, partition, why))
         new = [*found.listed[self._told[0] :], *found.named[self._told[1] :]]
         tell(new, now)
+        for left in leave_open(found.take_unjudged(), run.started_at, now):
+            found.add(left)
+            new.append(left)
         self._told = len(found.listed), len(found.named)
         for difference in new:
             self._say(difference.line())
         if not self._keeps_run:
             return
         run.finished_at = None if run.full else now
-        run.is_clean, run.total = not found.total, found.total
+        run.is_clean, run.total = found.is_clean, found.total
         run.checked = dict(sorted(self.checked.items()))
         run.differences, run.named = (
             [difference.as_json() for difference in kept] for kept in (found.listed, found.named)
@@ -165,9 +211,11 @@ class Running:
         """Whether more of it is stored than is read with this step, or another process is reading it."""
         if position.topic not in self._topics:
             return True
+        if position.untold and position.start < position.following:
+            return True
         return ends.get(position.key, position.checked.next if position.checked else 0) < position.end
 
-    def _compared(self, fresh: Fresh, read: list[Position], slices: list[Slice]) -> tuple[Checker, dict[Place, int]]:
+    def _compared(self, fresh: Fresh, read: list[Position], slices: list[Slice]) -> "_Done":
         """The slices examined; again without the messages over which that comes to nothing, which are told of."""
         withheld = 0
         while True:
@@ -175,18 +223,19 @@ class Running:
             try:
                 with transaction.atomic():
                     checker = fresh()
-                    logged = self._examine(checker, read, slices)
+                    done = self._examine(checker, read, slices)
                     checker.finish()
-            except AWAY:
-                raise
-            except Exception:
+            except Exception as error:
+                if is_away(error):
+                    raise
                 self.findings, self.checked = before
                 found = self._withhold(fresh, slices) or self._withhold_together(fresh, slices)
                 withheld += found
                 if not found or withheld >= MOST:
                     raise
             else:
-                return checker, logged
+                keep_marks(read, done.marks)
+                return done
 
     def _withhold(self, fresh: Fresh, slices: list[Slice]) -> int:
         """How many messages cannot be compared even alone; ``MOST`` where there are more."""
@@ -222,21 +271,24 @@ class Running:
             gaps, is_new, [position.key for position in read if position.is_inexact], behind, read,
         )  # fmt: skip
 
-    def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> dict[Place, int]:
-        """The time to which the log of each slice has come at its end."""
-        at, logged = {position.key: position for position in read}, {part.key: part.logged for part in slices}
+    def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> "_Done":
+        at, done = {position.key: position for position in read}, _Done(checker)
         for position in read:
             self.checked[position.topic] += 0
         for part in slices:
+            done.logged[part.key] = part.logged
             position = at[part.key]
             for gap in missing(position, full=self._run.full) if part.is_new else ():
                 self.findings.add(gap)
             for chunk in self._chunks(part):
                 checker.examine(chunk)
-                logged[part.key] = chunk.logged
-            if part.is_new and not (self._run.full and part.start == part.end):
-                checker.check_beyond(part, position.following)
-        return logged
+                done.logged[part.key] = chunk.logged
+                done.marks[part.key] |= chunk.marks
+            # A run over everything has many steps; where nothing has come it need not look again.
+            if part.is_new and not (self._run.full and position.checked and part.start == part.end):
+                checker.check_beyond(position.beyond)
+                done.beyond.append(position.beyond)
+        return done
 
 
 def _attempt(fresh: Fresh, chunks: list[Chunk]) -> None:

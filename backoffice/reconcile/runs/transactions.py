@@ -1,20 +1,29 @@
 """The transaction of one step: what it sees, and how far it has checked when it ends."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from backoffice.kernel.locks import RECONCILE_STEP
+from backoffice.streams.database import patient
 from backoffice.streams.store.projection import STREAMS
 
 from ..books import Books
 from ..declared import described
 from ..known import Place
-from .plan import Position
+from ..models import HighWater
+from ..positions import Position
+
+# Shorter than what Postgres lets a transaction be silent for: two seconds at least (`DATABASE_SILENT_SECONDS`).
+PULSE_SECONDS = 0.5
+# For a turn is waited as long as so many steps may be silent.
+_STEPS = 5
 
 
 @contextmanager
@@ -36,11 +45,26 @@ def snapshot(*, is_beside: bool = False) -> Iterator[CursorWrapper]:
         yield cursor
 
 
+class Pulse:
+    """Lets Postgres hear of a transaction that is silent for long because it reads Kafka's log, and is not frozen."""
+
+    def __init__(self) -> None:
+        self._heard_at = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if connection.in_atomic_block and now - self._heard_at >= PULSE_SECONDS:
+            self._heard_at = now
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT")
+
+
 @contextmanager
 def _in_turn(is_beside: bool) -> Iterator[None]:
     """Held outside the transaction: its snapshot must follow the commit of the step before."""
     shared = "_shared" if is_beside else ""
-    with connection.cursor() as cursor:
+    # Whoever is frozen in a step has lost it by then.
+    with connection.cursor() as cursor, patient(cursor, _STEPS * settings.DATABASE_SILENT):
         cursor.execute(f"SELECT pg_advisory_lock{shared}(%s)", [RECONCILE_STEP])
     try:
         yield
@@ -66,6 +90,22 @@ def forget_unchecked(cursor: CursorWrapper, books: Books, read: list[Position]) 
             if book.topic == position.topic:
                 query = sql.SQL("DELETE FROM {} WHERE book = %s AND partition = %s")
                 cursor.execute(query.format(sql.Identifier(books.balances)), [book.name, position.partition])
+
+
+def keep_marks(read: list[Position], marks: Mapping[Place, Mapping[int, int]]) -> None:
+    """Note where the times of logs stand still, as far as that is not known: who begins to read there must know it."""
+    HighWater.objects.bulk_create(
+        [
+            HighWater(
+                stream=position.stream.name, topic=position.topic, partition=position.partition,
+                generation=position.generation, offset=offset, reached=reached,
+            )
+            for position in read
+            for offset, reached in marks.get(position.key, {}).items()
+            if position.reached(offset) < reached
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
 
 
 def advance(

@@ -148,10 +148,12 @@ def _emit_update(world: World, market: Market) -> None:
     is_exchange = fixture.provider == _EXCHANGE
     if is_exchange:
         market.traded += world.rng.randrange(1_000, 500_000)
+    run = _run_of(world, fixture.provider)
     world.emit(
         markets.market_update(
             world.head(*HOUSE),
             provider=fixture.provider,
+            run=run,
             sport_event_id=fixture.id,
             sport=fixture.sport,
             competition=fixture.competition,
@@ -171,6 +173,15 @@ def _emit_update(world: World, market: Market) -> None:
             outcomes=[_feed_outcome(world, outcome, is_exchange=is_exchange) for outcome in market.outcomes],
         )
     )
+
+
+def _run_of(world: World, provider: str) -> str:
+    """The run in which a provider's feed tells of its markets; it begins before the first of them."""
+    if provider not in world.feed_runs:
+        began = markets.feed_began(world.head(*HOUSE), provider=provider, subscription="")
+        world.emit(began)
+        world.feed_runs[provider] = began.body["event_id"]
+    return world.feed_runs[provider]
 
 
 def _feed_outcome(world: World, outcome: Outcome, *, is_exchange: bool) -> markets.MarketOutcome:

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.simulator.accounts import Account, Exclusion, Limit
 from backoffice.simulator.acts.sessions import end_session
 from backoffice.simulator.brands import STAFF
 from backoffice.simulator.durations import DAY
 from backoffice.simulator.events import players
-from backoffice.simulator.events.envelope import moment
 from backoffice.simulator.world import Document, World
 
 _MOST_EXCLUDED = 0.1
@@ -184,7 +184,7 @@ def _emit_exclusion(world: World, account: Account, exclusion: Exclusion, status
 
 def _emit_document(world: World, document: Document, status: str) -> None:
     is_identity = document.kind in ("passport", "identity card")
-    expiry = moment(world.now).date() + timedelta(days=900) if is_identity and status == "accepted" else None
+    expiry = at_microseconds(world.now).date() + timedelta(days=900) if is_identity and status == "accepted" else None
     world.emit(
         players.document_submitted(
             world.head_of(document.account),

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.simulator.accounts import Account, Instrument
 from backoffice.simulator.acts.bonuses import expire
 from backoffice.simulator.acts.payments import move_out, start_deposit
@@ -20,7 +21,6 @@ from backoffice.simulator.brands import (
     STREETS,
 )
 from backoffice.simulator.events import players
-from backoffice.simulator.events.envelope import moment
 from backoffice.simulator.world import World
 
 # Above this multiple of the wanted number of players, as many leave as come; nobody comes above the second.
@@ -133,4 +133,4 @@ def _emit_registration(world: World, account: Account) -> None:
 def _birth_date(world: World) -> date:
     """Of age, by a leap day's margin."""
     age = world.rng.choice(_AGES)
-    return moment(world.now).date() - timedelta(days=age * 366 + world.rng.randrange(366))
+    return at_microseconds(world.now).date() - timedelta(days=age * 366 + world.rng.randrange(366))

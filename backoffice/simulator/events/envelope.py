@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Head(TypedDict):
@@ -29,12 +25,3 @@ class Event:
 
 def event(record: str, key: str, head: Head, values: Mapping[str, object]) -> Event:
     return Event(record, key, {**head, **values})
-
-
-def microseconds(moment: datetime) -> int:
-    """Since 1970, exactly."""
-    return (moment - EPOCH) // _MICROSECOND
-
-
-def moment(since_epoch: int) -> datetime:
-    return EPOCH + timedelta(microseconds=since_epoch)

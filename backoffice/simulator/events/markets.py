@@ -16,8 +16,15 @@ class MarketOutcome(TypedDict):
     last_odds: NotRequired[int | None]
 
 
+class FeedBegan(TypedDict):
+    provider: str
+    subscription: str
+
+
 class MarketUpdate(TypedDict):
     provider: str
+    subscription: NotRequired[str | None]
+    run: NotRequired[str | None]
     sport_event_id: str
     sport: str
     competition: str
@@ -52,6 +59,10 @@ class MarketPrice(TypedDict):
     margin_ppm: int
     method: str
     prices: list[OutcomePrice]
+
+
+def feed_began(head: Head, **values: Unpack[FeedBegan]) -> Event:
+    return event("FeedBegan", values["provider"], head, values)
 
 
 def market_update(head: Head, **values: Unpack[MarketUpdate]) -> Event:

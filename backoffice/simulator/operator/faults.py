@@ -5,8 +5,8 @@ from datetime import datetime
 
 import numpy as np
 
+from backoffice.kernel.clock import microseconds
 from backoffice.simulator.durations import duration
-from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator.arrays import Flags, Floats, Ints
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.simulator.durations import MINUTE, SECOND
-from backoffice.simulator.events.envelope import moment
 from backoffice.simulator.garbage import KINDS, Garbage, bad_message
 from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.arrays import Ints, Rows
@@ -51,7 +51,7 @@ def bad_messages(world: World, span: Slice, schema_ids: Mapping[str, int]) -> It
         if fault.name == "garbage_producer":
             for at in _moments(fault, span, GARBAGE_A_SECOND):
                 rng = random.Random(f"{world.seed} garbage {at}")
-                yield bad_message(rng.choice(KINDS), rng, schema_ids, at=moment(at))
+                yield bad_message(rng.choice(KINDS), rng, schema_ids, at=at_microseconds(at))
 
 
 def _stuff_credentials(world: World, fault: Fault) -> None:

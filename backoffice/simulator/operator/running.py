@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Signal
 
-from backoffice.kernel.clock import Clock
+from backoffice.kernel.clock import Clock, microseconds
 from backoffice.simulator.durations import DAY, HOUR, MINUTE, SECOND
-from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.engine import advance, skip
 from backoffice.simulator.operator.incidents import bad_messages

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
+from backoffice.kernel.clock import at_microseconds
 from backoffice.simulator.durations import DAY, HOUR
-from backoffice.simulator.events.envelope import moment
 from backoffice.simulator.operator import rates
 from backoffice.simulator.operator.arrays import Floats, Ints
 from backoffice.simulator.operator.people import COUNTRY_NAMES
@@ -29,7 +29,7 @@ def is_pay_day(at: int) -> bool:
 
 @cache
 def _day_of_month(day: int) -> int:
-    return moment(day * DAY).day
+    return at_microseconds(day * DAY).day
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 
 from backoffice.kernel.text import storable
 
-from ..standing import Standing
+from ..standing import Headers, Standing, appended_of, standing_of
 
 Span = tuple[int, int]
 
@@ -41,9 +41,11 @@ class Batch:
     ``passed`` those of records that the stream does not take. ``logged`` says for each message when its partition's log
     had come to it (milliseconds since 1970): the broker's time, and never less than that of the message before; 0 where
     the log has none of the broker's.
-    ``undated`` are those of which the log does not tell when it took them, though it did so before: their ``logged`` is
-    that of an earlier one. ``behind`` is what our own clock lacks, where it is known to be wrong.
-    ``replayed`` has for a dead letter that was sent again, by partition and offset, where it stood at first.
+    ``appended`` says of those whose ``logged`` is that of an earlier one when the broker took them themselves; 0 where
+    it does not tell that any more. ``read_at`` is when they were read, by Postgres' clock; None where that is long ago.
+    ``behind`` is what our own clock lacks, where it is known to be wrong.
+    ``replayed`` has for a dead letter that was sent again, by partition and offset, where it stood at first, and
+    ``first_appended`` when the broker took it there, where that is known.
     ``newest`` says for each partition when the latest of the events that make rows happened, ``ahead`` how many of them
     happened after they were logged, and by how much (milliseconds) at the most: their producer's clock is wrong.
     Spans reach over offsets without a message too (compacted ones, transaction markers, what a person has given up).
@@ -57,8 +59,10 @@ class Batch:
     offsets: list[int] = field(default_factory=list)
     logged: list[int] = field(default_factory=list)
     replayed: dict[Span, Standing] = field(default_factory=dict)
+    first_appended: dict[Span, int] = field(default_factory=dict)
     spans: dict[int, Span] = field(default_factory=dict)
-    undated: frozenset[Span] = frozenset()
+    appended: dict[Span, int] = field(default_factory=dict)
+    read_at: datetime | None = None
     behind: timedelta = timedelta()
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     repeats: dict[int, str] = field(default_factory=dict)
@@ -80,6 +84,17 @@ class Batch:
         self.offsets.append(offset)
         self.logged.append(logged)
         self.spans[partition] = (self.spans.get(partition, (start, 0))[0], offset + 1)
+
+    def note_replayed(self, row: int, headers: Headers) -> bool:
+        """Whether the headers of a message say, and can be believed, that it is a dead letter that was sent again."""
+        place, own = (self.partitions[row], self.offsets[row]), (self.logged[row], self.offsets[row])
+        standing = standing_of(headers, own)
+        if standing is None:
+            return False
+        self.replayed[place] = standing
+        if appended := appended_of(headers, standing):
+            self.first_appended[place] = appended
+        return True
 
     def halves(self) -> "tuple[Batch, Batch]":
         """The first and the second half of the messages, their spans end to end."""
@@ -123,6 +138,23 @@ class Batch:
         own = self.logged[row], self.offsets[row]
         return self.replayed.get((self.partitions[row], self.offsets[row]), own)
 
+    def told(self) -> list[int]:
+        """For each message when it was told (milliseconds since 1970): when the broker took it; 0 where nobody knows.
+
+        A replayed one was told when the broker took it at first, unless by a clock that was ahead: then that was later
+        than the broker says that it took it again.
+        """
+        if not (self.appended or self.replayed):
+            return self.logged
+        return [self.appended_at_first(row) for row in range(len(self))]
+
+    def appended_at_first(self, row: int) -> int:
+        """The same for one message."""
+        place = self.partitions[row], self.offsets[row]
+        own = self.appended.get(place, self.logged[row])
+        first = self.first_appended.get(place, 0) if place in self.replayed else own
+        return first if first <= own else 0
+
     def newest_logged(self) -> dict[int, int]:
         """When the log of each partition had come to the last of its messages."""
         found: dict[int, int] = {}
@@ -138,7 +170,10 @@ class Batch:
 
     def _told_of_places(self) -> dict[str, Any]:
         """What holds for a part as for the whole."""
-        return {"replayed": self.replayed, "undated": self.undated, "behind": self.behind}
+        return {
+            "replayed": self.replayed, "first_appended": self.first_appended, "appended": self.appended,
+            "read_at": self.read_at, "behind": self.behind,
+        }  # fmt: skip
 
     def _part(self, first: int, last: int, starts: dict[int, int]) -> "Batch":
         part = Batch(

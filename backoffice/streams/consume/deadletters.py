@@ -1,18 +1,18 @@
 """Dead letters into their table, and a copy of each to its dead-letter topic through the outbox: for any sink."""
 
-import json
 from datetime import datetime
 
 from backoffice.contracts.catalogue import dead_letter_topic
 
 from ..database import Connection
 from ..deadletters.copies import copy_of
+from ..outbox.emitting import emit_bytes
 from .batch import Batch, DeadLetter
 
 _LETTER = (
     'INSERT INTO streams_deadletter (stream, topic, generation, partition, "offset", record, schema_id, reason,'
-    " key, value, logged, standing_logged, standing_offset, died_at, state)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
+    " key, value, logged, standing_appended, standing_logged, standing_offset, died_at, state)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')"
     ' ON CONFLICT (stream, topic, generation, partition, "offset") DO NOTHING'
 )
 _THE_SAME = (
@@ -45,8 +45,9 @@ def store_dead(connection: Connection, stream: str, batch: Batch, now: datetime)
 def _is_new(connection: Connection, stream: str, batch: Batch, row: int, dead: DeadLetter, now: datetime) -> bool:
     place = [stream, batch.topic, batch.generation, batch.partitions[row], batch.offsets[row]]
     key, value = batch.keys[row], batch.values[row]
-    told = [dead.record, dead.schema_id, dead.reason, key, value, batch.logged[row], *batch.standing(row), now]
-    if connection.execute(_LETTER, [*place, *told]).rowcount:
+    told = [dead.record, dead.schema_id, dead.reason, key, value]
+    times = [batch.logged[row], batch.appended_at_first(row), *batch.standing(row), now]
+    if connection.execute(_LETTER, [*place, *told, *times]).rowcount:
         return True
     if not connection.execute(_THE_SAME, [*place, value]).fetchall():
         raise Taken(
@@ -61,7 +62,5 @@ def _send_copy(connection: Connection, stream: str, batch: Batch, row: int, dead
     headers = dict(zip(("topic", "partition", "offset"), position, strict=True))
     headers |= {"stream": stream, "reason": dead.reason, "schema_id": str(dead.schema_id or "")}
     copy = copy_of(batch.keys[row], batch.values[row])
-    connection.execute(
-        "INSERT INTO streams_outbox (topic, key, value, headers, created_at) VALUES (%s, %s, %s, %s, %s)",
-        [dead_letter_topic(batch.topic), copy.key, copy.value, json.dumps(headers | copy.headers), now],
-    )
+    topic, told = dead_letter_topic(batch.topic), headers | copy.headers
+    emit_bytes(topic, key=copy.key, value=copy.value, headers=told, now=now, over=connection)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from backoffice.contracts.codec import unframe
 from backoffice.contracts.columns import FRAME
 from backoffice.contracts.reading import Piece, held, read
 from backoffice.contracts.writers import Writer, Writers
+from backoffice.kernel.clock import MICROSECOND, at_microseconds, microseconds
 from backoffice.kernel.errors import Poison
 
 from .batch import Batch, DeadLetter
@@ -29,8 +30,6 @@ OTHER_KEY = (
     "The key of the message is not its {field}, by which its topic is compacted; produce it under that key, or replay"
     " it with its event ({record}.{field})."
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NEVER, _ALWAYS = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -39,8 +38,9 @@ class Decoded:
     """For each record type its events in order of arrival, with ``source_partition``, ``source_offset`` and ``row``.
 
     ``logged_at`` and ``logged_offset`` order states of one key; a dead letter sent again keeps those that it had.
-    ``taken_at`` is when it was read, by our own clock, where the log does not tell when it took it. It orders nothing;
-    null where the log tells, for a dead letter sent again, and where ``decode`` is given no ``now``.
+    ``appended_at`` is when the broker took the message itself, which orders nothing: null where the log does not tell.
+    ``taken_at`` is when it was read (`Batch.read_at`), and so told at the latest: null where nobody knows that, and for
+    a dead letter sent again of which the log does not tell when it was told at first.
 
     ``passed`` are messages of other records of the topic, which other streams take.
     """
@@ -60,7 +60,7 @@ class Decoded:
                 np.maximum.at(found, partitions, table["occurred_at"].cast(pa.int64()).to_numpy())
                 for partition in np.flatnonzero(found > _NEVER).tolist():
                     latest[partition] = max(latest.get(partition, _NEVER), int(found[partition]))
-        return {partition: _EPOCH + timedelta(microseconds=at) for partition, at in latest.items()}
+        return {partition: at_microseconds(at) for partition, at in latest.items()}
 
     def ahead(self, tolerance: timedelta) -> dict[int, tuple[int, int]]:
         """For each partition how many events happened after they were logged, and by how many ms at the most."""
@@ -68,7 +68,7 @@ class Decoded:
         for table in self.tables.values():
             logged = table["logged_at"].cast(pa.int64()).to_numpy()
             leads = table["occurred_at"].cast(pa.int64()).to_numpy() - logged
-            wrong = (leads > tolerance // _MICROSECOND) & (logged > 0)
+            wrong = (leads > tolerance // MICROSECOND) & (logged > 0)
             if wrong.any():
                 partitions, by = table["source_partition"].to_numpy()[wrong], leads[wrong] // 1_000
                 for partition in np.unique(partitions).tolist():
@@ -105,11 +105,10 @@ def decode(batch: Batch, *, records: Collection[str], writers: Writers, now: dat
             continue
         decoded.dead |= {row: DeadLetter(told, schema_id, record) for row, told in faults.items()}
         pieces[record] += found
-    origins, untold = _origins(batch), _untold(batch)
+    origins = _origins(batch)
     latest: datetime | Places = bounds.LATEST
     if now is not None:
-        latest = _latest(origins["logged_at"].astype(np.int64), untold, now + batch.behind)
-    origins["taken_at"] = _taken(batch, untold, now and now + batch.behind)
+        latest = _latest(origins["logged_at"].astype(np.int64), _untold(batch), now + batch.behind)
     for record, parts in pieces.items():
         kept = held(parts, record, latest)
         for row, told in kept.faults.items():
@@ -141,38 +140,48 @@ def _under_their_keys(events: pa.Table, batch: Batch, record: str, dead: dict[in
 def _origins(batch: Batch) -> dict[str, npt.NDArray[np.generic]]:
     """Of each message of the batch where it came from, and where it stands in the log."""
     logged, standing = batch.standings()
+    appended = _appended(batch)
     return {
         "source_partition": np.array(batch.partitions, np.int16),
         "source_offset": np.array(batch.offsets, np.int64),
         "source_generation": np.full(len(batch), batch.generation, np.int16),
         "logged_at": np.array(logged, "datetime64[ms]").astype("datetime64[us]"),
         "logged_offset": np.array(standing, np.int64),
+        "appended_at": appended,
+        "taken_at": _taken(batch, np.isnat(appended)),
     }
 
 
 def _untold(batch: Batch) -> Mask:
     """Of which messages the log does not tell when it took them, nor where they stood at first."""
     untold: Mask = np.array(batch.standings()[0], np.int64) == 0
-    if batch.undated:
-        places = zip(batch.partitions, batch.offsets, strict=True)
-        untold |= [place in batch.undated and place not in batch.replayed for place in places]
+    undated = {place for place, at in batch.appended.items() if not at} - batch.replayed.keys()
+    if undated:
+        untold |= [place in undated for place in zip(batch.partitions, batch.offsets, strict=True)]
     return untold
 
 
-def _taken(batch: Batch, untold: Mask, now: datetime | None) -> npt.NDArray[np.generic]:
-    taken = np.full(len(batch), "NaT", "datetime64[us]")
-    if now is not None and untold.any():
-        taken[untold] = np.datetime64((now - _EPOCH) // _MICROSECOND, "us")
-        if batch.replayed:
-            places = zip(batch.partitions, batch.offsets, strict=True)
-            taken[[place in batch.replayed for place in places]] = np.datetime64("NaT")
+def _appended(batch: Batch) -> npt.NDArray[np.datetime64]:
+    told = np.array(batch.told(), np.int64)
+    appended = told.astype("datetime64[ms]").astype("datetime64[us]")
+    appended[told == 0] = np.datetime64("NaT")
+    return appended
+
+
+def _taken(batch: Batch, is_untold: Mask) -> npt.NDArray[np.datetime64]:
+    if batch.read_at is None:
+        return np.full(len(batch), "NaT", "datetime64[us]")
+    taken = np.full(len(batch), microseconds(batch.read_at), "datetime64[us]")
+    if batch.replayed:
+        places = zip(batch.partitions, batch.offsets, strict=True)
+        taken[[place in batch.replayed for place in places] & is_untold] = np.datetime64("NaT")
     return taken
 
 
 def _latest(logged: Places, untold: Mask, now: datetime) -> Places:
     """Of each message the time (microseconds since 1970) after which its event cannot have happened."""
-    at = np.where(untold, (now - _EPOCH) // _MICROSECOND, logged)
-    since, allowed = np.array([((s - _EPOCH) // _MICROSECOND, a // _MICROSECOND) for s, a in settings.CLOCK_AHEAD]).T
+    at = np.where(untold, microseconds(now), logged)
+    since, allowed = np.array([(microseconds(s), a // MICROSECOND) for s, a in settings.CLOCK_AHEAD]).T
     ahead = allowed[np.searchsorted(since, at, side="right") - 1]
     found: Places = np.minimum(at, _ALWAYS - ahead) + ahead
     return found

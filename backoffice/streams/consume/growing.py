@@ -22,7 +22,7 @@ def note_partitions(connection: Connection, stream: str, topic: str, count: int,
         ).fetchone()
         if row is None:
             return
-        topic_id, before, told = str(row[0]), int(str(row[1])), row[2]
+        topic_id, before, told = str(row[0]), row[1], row[2]
         if count > before and told is None:
             told = derived_id(ALERT, stream, topic, topic_id)
             summary = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import telemetry
 from ..kafka.headers import headers_of
-from ..standing import Standing, claims_standing, standing_of
+from ..standing import claims_standing
 from .batch import Batch, Span
 from .gaps import Gaps
 from .logtimes import LogTimes, appended
@@ -87,23 +87,19 @@ class Intake:
                 times[partitions == partition] = self._times.of(partition, told[partitions == partition])
             values, keys = list(map(Message.value, messages)), list(map(Message.key, messages))
             places = partitions.tolist(), numbers.tolist(), times.tolist()
-            taken.batch = Batch(self._topic, values, keys, *places, self._replayed(messages, places[2]), spans)
-            undated = (told == 0) & (times > 0)
-            taken.batch.undated = frozenset(zip(partitions[undated].tolist(), numbers[undated].tolist(), strict=True))
+            taken.batch = Batch(self._topic, values, keys, *places, spans=spans)
+            self._note_replayed(taken.batch, messages)
+            still = told < times
+            own = zip(partitions[still].tolist(), numbers[still].tolist(), strict=True)
+            taken.batch.appended = dict(zip(own, told[still].tolist(), strict=True))
             taken.appended = int(told.max(initial=0))
         return taken
 
-    def _replayed(self, messages: Sequence[Message], times: Sequence[int]) -> dict[Span, Standing]:
+    def _note_replayed(self, batch: Batch, messages: Sequence[Message]) -> None:
         """Where those stood that were dead letters and are sent again; what cannot be is counted, and not believed."""
-        found = {}
-        for message, headers, logged in zip(messages, headers_of(messages), times, strict=True):
-            if headers:
-                partition, offset = message.partition() or 0, message.offset() or 0
-                if standing := standing_of(headers, (logged, offset)):
-                    found[partition, offset] = standing
-                elif claims_standing(headers):
-                    telemetry.UNBELIEVED.labels(self._topic).inc()
-        return found
+        for row, headers in enumerate(headers_of(messages)):
+            if headers and not batch.note_replayed(row, headers) and claims_standing(headers):
+                telemetry.UNBELIEVED.labels(self._topic).inc()
 
     def _is_next(self, partitions: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         if not len(numbers):

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from backoffice.kernel.errors import Retryable
 
 from .. import telemetry
+from ..clocks import POSTGRES
 from ..kafka import topicids
 from ..patience import back_off
 from .assignment import Assignment
@@ -19,9 +20,10 @@ from .halting.faults import Fault, fault_of
 from .halting.halts import Cause
 from .intake import Intake
 from .lane import Lane
-from .sink import P, Position, Sink
+from .sink import P, Sink
 from .sizing import next_linger, next_size
 from .start import Start, read_start
+from .trouble import Once
 from .watching.state import WAITING, LaneState
 from .writer import Writer
 
@@ -32,7 +34,6 @@ SETTLE_SECONDS = 5.0
 PATIENCE_SECONDS = 0.5
 # Messages taken from the client in one call.
 AT_ONCE = 5_000
-LONGER = 3
 
 
 class Reader(Generic[P]):
@@ -52,13 +53,14 @@ class Reader(Generic[P]):
         self._state = state or LaneState()
         self._state.reads("opens its sink")
         sink.open()
+        self._intake = Intake(lane.topic)
+        self._writer = Writer(lane, sink, self._state)
         self._state.reads("connects to Kafka")
         self._consumer = connect_consumer()
         self._assignment = Assignment(self._consumer, lane.topic_name)
-        self._intake = Intake(lane.topic)
-        self._writer = Writer(lane, sink, self._state)
         self._generation = 0
-        # They wait for a person, or for the sink to be led over what a person has given up.
+        # They wait for a person, for the sink to be led over what a person has given up, or for Kafka to say where they
+        # begin.
         self._halted: set[int] = set()
         self._next_housekeeping = 0.0
         self._came = self._size = 0
@@ -67,11 +69,11 @@ class Reader(Generic[P]):
 
     def run(self) -> None:
         """Until told to stop. Raises Retryable where only a new start helps."""
-        self._consumer.subscribe(
-            [self._lane.topic_name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-        )
-        self._writer.start()
         try:
+            self._writer.start()  # Where that gets no thread, nobody has joined the group yet.
+            self._consumer.subscribe(
+                [self._lane.topic_name], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
             while not self._stopping.is_set():
                 self._turn()
         finally:
@@ -79,7 +81,7 @@ class Reader(Generic[P]):
             self._writer.end()
             self._writer.forget(SETTLE_SECONDS)
             self._consumer.close()
-            self._writer.join(SETTLE_SECONDS)
+            self._writer.join(SETTLE_SECONDS, self._stopping)
             self._state.owned = frozenset()
 
     def _turn(self) -> None:
@@ -126,8 +128,10 @@ class Reader(Generic[P]):
             self._seek(partition, position)
         if taken.batch is not None:
             taken.batch.generation = self._generation
+            now = self._lane.clock.now()
             self._lane.skew.hear(taken.appended)
-            taken.batch.behind = self._lane.skew.behind(self._lane.clock.now())
+            taken.batch.behind = self._lane.skew.behind(now)
+            taken.batch.read_at = POSTGRES.latest() or now
         return taken.batch
 
     def _hear_all(self, told: list[Message], ends: dict[int, int], coming: set[int | None]) -> set[int]:
@@ -203,14 +207,14 @@ class Reader(Generic[P]):
 
     def _prepared(self, batch: Batch, epoch: int) -> P | None:
         self._state.reads("prepares a batch")
+        once = Once(self._lane.group)
         for _ in back_off(self._stopping):
             if self._is_over(epoch):
                 return None
             try:
                 return self._sink.prepare(batch)
             except Retryable as error:
-                log.warning("%s waits: %s", self._lane.group, error)
-                self._state.reads(f"waits: {error}")
+                self._state.reads(once.warn(f"waits: {error}"))
                 self._hold()
         return None
 
@@ -254,6 +258,9 @@ class Reader(Generic[P]):
         self._writer.rewind.clear()
         self._writer.forget(SETTLE_SECONDS)
         start = self._start(self._assignment.owned)
+        if start is not None:
+            owned = self._assignment.owned & start.positions.keys()
+            self._state.begin({partition: start.positions[partition].next for partition in owned})
         for partition in sorted(self._assignment.owned - self._halted):
             if start is not None and self._intake.position(partition) != start.positions[partition].next:
                 self._intake.reach(partition, start.positions[partition].logged)
@@ -291,17 +298,17 @@ class Reader(Generic[P]):
 
     def _start(self, partitions: set[int]) -> Start | None:
         """Where each partition goes on; waits for the sink as long as it takes. None when told to stop meanwhile."""
+        once = Once(self._lane.group)
         for _ in back_off(self._stopping):
             try:
                 return self._read_start(partitions)
             except Retryable as error:
-                self._state.reads(f"waits for its offsets: {error}")
-                log.warning("%s: the stored offsets cannot be read yet: %s", self._lane.group, error)
+                self._state.reads(once.warn(f"waits for its offsets: {error}"))
         return None
 
     def _read_start(self, partitions: set[int]) -> Start:
         self._state.reads("asks for its offsets")
-        start = read_start(self._lane, self._sink, partitions, self._first_offset, self._absence)
+        start = read_start(self._lane, self._sink, partitions, self._absence)
         self._writer.brake.topic_id, self._generation = start.reading.topic_id, start.reading.generation
         if start.other:
             places = {partition: position.next for partition, position in start.positions.items()}
@@ -309,30 +316,26 @@ class Reader(Generic[P]):
         halted = start.positions.keys() if start.other else start.halted
         for partition in partitions:
             telemetry.HALTED.labels(*self._lane.labels, partition).set(partition in halted)
-        self._halted = {*halted, *start.given_up}
+        for partition in start.untold.keys() - self._halted:
+            log.warning("%s: %s; its other partitions go on", self._lane.group, start.untold[partition])
+        self._halted = {*halted, *start.given_up, *start.untold}
         return start
-
-    def _first_offset(self, partition: int) -> int:
-        try:
-            low, _ = self._consumer.get_watermark_offsets(TopicPartition(self._lane.topic_name, partition), timeout=5)
-        except KafkaException as error:
-            raise Retryable(f"Kafka does not say where {self._lane.topic_name}[{partition}] begins: {error}") from error
-        return int(low)
 
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         gained = {place.partition for place in partitions}
         self._writer.forget(SETTLE_SECONDS)
         start = self._start(gained)
-        positions = {partition: start.positions[partition] if start else Position(0) for partition in gained}
-        offsets = {partition: position.next for partition, position in positions.items()}
-        self._assignment.gain(offsets)
-        for partition, position in positions.items():
-            self._intake.move(partition, position.next)
-            self._intake.reach(partition, position.logged)
+        positions = start.positions if start else {}
+        offsets = {partition: position.next for partition, position in positions.items() if partition in gained}
+        # One that has no position is held back before anything is taken of it.
+        self._assignment.gain(dict.fromkeys(gained, 0) | offsets)
+        for partition, offset in offsets.items():
+            self._intake.move(partition, offset)
+            self._intake.reach(partition, positions[partition].logged)
         if start is not None:
             self._writer.brake.begin(start.pasts)
             # Lag is known from now on, and not only once something was stored.
-            self._writer.stored |= offsets
+            self._writer.know(offsets)
         self._start_anew()
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -343,7 +346,7 @@ class Reader(Generic[P]):
         for partition in lost:
             self._intake.forget(partition)
             self._writer.brake.lose(partition)
-            self._writer.stored.pop(partition, None)
+            self._writer.lose(partition)
 
     def _start_anew(self) -> None:
         """After a change of the assignment: the client may have let go of anything that it had fetched."""
@@ -355,7 +358,7 @@ class Reader(Generic[P]):
     def _keep_house(self) -> None:
         """Now and then: Kafka's copy of the offsets, whether the topic is still the same, what a person let go on."""
         self._next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS
-        topic, stored = self._lane.topic_name, dict(self._writer.stored)
+        topic, stored = self._lane.topic_name, self._writer.stored
         copies = [TopicPartition(topic, number, end) for number, end in stored.items()]
         if copies:
             self._consumer.commit(offsets=copies, asynchronous=True)
@@ -391,9 +394,6 @@ class Reader(Generic[P]):
     def _look_for_resumed(self) -> None:
         before = self._halted & self._assignment.owned
         start = self._start(self._assignment.owned)
-        if start is None:
-            return
-        resumed = (before - self._halted) | (before & start.given_up.keys())
-        if resumed:
+        if start is not None and (resumed := (before - self._halted) | (before & start.given_up.keys())):
             self._writer.brake.begin({partition: start.pasts[partition] for partition in resumed})
             self._writer.rewind.set()

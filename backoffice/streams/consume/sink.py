@@ -9,11 +9,17 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from backoffice.kernel.errors import Retryable
+
 from .batch import Batch
 
 
 class Fenced(Exception):  # noqa: N818 - not an error: another worker has these partitions now
     """The offset is not where this worker left it: somebody else stored these messages."""
+
+
+class Refused(Retryable):
+    """The sink stands open and cannot store now: the same batch can be tried again without opening it anew."""
 
 
 class Unstorable(Exception):  # noqa: N818 - named for what is the matter
@@ -75,6 +81,7 @@ class Sink(Protocol[P]):
         A batch without messages moves them too: over what a person has given up, and back where a log was cut off.
 
         Raises:
+            Refused: it cannot store now; nothing was stored of the part that failed.
             Fenced: a partition is not where the batch begins, or that is of another generation; nothing was stored.
             Unstorable: it fails whatever message is left out; nothing was stored of the part that failed.
         """

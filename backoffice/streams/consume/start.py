@@ -9,6 +9,7 @@ from backoffice.kernel.errors import Retryable
 
 from ..database import Connection, connect, retryable
 from ..kafka import topicids
+from ..kafka.logs import read_begins
 from ..kafka.topicids import Absence
 from .batch import Span
 from .growing import note_partitions
@@ -17,6 +18,9 @@ from .halting.faults import Fault
 from .halting.halts import Cause, Past
 from .lane import Lane
 from .sink import P, Position, Sink
+
+# The lane waits meanwhile with all its partitions.
+ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Start:
 
     ``reading`` tells of the topic which the offsets belong to. Where the cluster has another topic of that name now, or
     none any more, nothing may be stored, and ``other`` says what has happened and what can be done. Else ``given_up``
-    says over which offsets the sink has to be led before a partition goes on.
+    says over which offsets the sink has to be led before a partition goes on. ``untold`` are those that are new to the
+    stream and of which Kafka does not say where they begin, each with the reason; they have no position yet.
     """
 
     positions: dict[int, Position]
@@ -42,12 +47,11 @@ class Start:
     pasts: dict[int, Past]
     reading: Reading
     other: Fault | None
+    untold: dict[int, str]
 
 
-def read_start(
-    lane: Lane, sink: Sink[P], partitions: Collection[int], first: Callable[[int], int], absence: Absence
-) -> Start:
-    """Where the partitions go on; of one that is new to the stream, ``first`` says where it begins.
+def read_start(lane: Lane, sink: Sink[P], partitions: Collection[int], absence: Absence) -> Start:
+    """Where the partitions go on; one that is new to the stream does at the beginning of its log.
 
     ``absence`` tells for how long the topic has not been there, and hears of it.
 
@@ -56,21 +60,62 @@ def read_start(
     """
     found = _present(lane, absence)
     present = found and found[0]
+    first: Callable[[int], int] = _Beginnings(lane) if present else _nowhere
     with retryable(), connect(name=lane.session) as connection:
         reading = _reading(connection, lane, present, lane.clock.now())
         if found and TOPICS[lane.topic].compacted and found[0] == reading.topic_id:
             note_partitions(connection, lane.stream, lane.topic, found[1], lane.clock.now())
         halted = frozenset(halts.open_halts(connection, lane.stream, lane.topic))
-        if reading.generation:
+        if reading.generation and present:
             first = _begins(connection, lane, reading.generation)
-    positions = sink.positions(partitions, first if present else _nowhere, reading.generation)
+    positions, untold = _positions(sink, partitions, first, reading.generation)
     other = None if reading.topic_id == present else _other(lane, reading.topic_id, present)
-    wanted = {partition: positions[partition].next for partition in partitions}
+    wanted = {partition: positions[partition].next for partition in set(partitions) - untold.keys()}
     with retryable(), connect(name=lane.session) as connection:
         going = {} if other else {partition: at for partition, at in wanted.items() if partition not in halted}
         given_up = passing.given_up(connection, lane.stream, lane.topic, going)
         pasts = halts.pasts(connection, lane.stream, lane.topic, wanted, lane.limits.dead_letter_window)
-    return Start(positions, halted, given_up, pasts, reading, other)
+    return Start(positions, halted, given_up, pasts, reading, other, untold)
+
+
+class _Untold(Retryable):
+    """Kafka answers, and does not say where this partition begins."""
+
+
+class _Beginnings:
+    """Where the partitions of the topic begin, by the log; Kafka is asked once, and only if somebody wants to know."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._told: dict[int, int | str] = {}
+
+    def __call__(self, partition: int) -> int:
+        self._told = self._told or read_begins(self._lane.kafka, self._lane.topic_name, ANSWER_SECONDS)
+        begin = self._told.get(partition, f"partition {partition} of {self._lane.topic_name} is not told of by Kafka")
+        if isinstance(begin, str):
+            raise _Untold(begin)
+        return begin
+
+
+def _positions(
+    sink: Sink[P], partitions: Collection[int], first: Callable[[int], int], generation: int
+) -> tuple[dict[int, Position], dict[int, str]]:
+    """What the sink says of all partitions but those of which Kafka does not say where they begin, and why not."""
+    untold: dict[int, str] = {}
+
+    def begin(partition: int) -> int:
+        try:
+            return first(partition)
+        except _Untold as reason:
+            untold[partition] = str(reason)
+            raise
+
+    while True:
+        try:
+            return sink.positions(set(partitions) - untold.keys(), begin, generation), untold
+        except _Untold:
+            # Without this one; the next may be another.
+            continue
 
 
 def _present(lane: Lane, absence: Absence) -> tuple[str, int] | None:
@@ -105,7 +150,7 @@ def _reading(connection: Connection, lane: Lane, present: str | None, now: datet
     ).fetchone()
     if row is None:
         raise Retryable(_not_there(lane))
-    return Reading(str(row[0]), int(str(row[1])))
+    return Reading(str(row[0]), row[1])
 
 
 def _begins(connection: Connection, lane: Lane, generation: int) -> Callable[[int], int]:
@@ -118,7 +163,7 @@ def _begins(connection: Connection, lane: Lane, generation: int) -> Callable[[in
         ' AND "end" IS NOT NULL ORDER BY id',
         [lane.stream, lane.topic, generation],
     ).fetchall()
-    begins = {int(str(partition)): int(str(end)) for partition, end in rows}
+    begins: dict[int, int] = dict(rows)
     return lambda partition: begins.get(partition, 0)
 
 

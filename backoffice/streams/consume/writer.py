@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Generic
 
@@ -13,12 +14,12 @@ from backoffice.kernel.errors import Retryable
 from .. import telemetry
 from ..kafka import topicids
 from ..kafka.topicids import Asked
-from ..patience import back_off
 from .batch import Batch, DeadLetter
 from .halting.brake import Brake
 from .halting.halts import Cause
 from .lane import Lane
-from .sink import Fenced, P, Sink
+from .sink import Fenced, P, Refused, Sink
+from .trouble import Trouble
 from .watching.state import LaneState
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 # A fault that is nobody's message may pass; after so many tries in a row it is a person's.
 TRIES = 3
 BETWEEN_TRIES_SECONDS = 2.0
+# How soon whoever waits sees that it has no more to wait for.
+LOOK_SECONDS = 0.05
 
 
 class Writer(Generic[P]):
@@ -48,16 +51,21 @@ class Writer(Generic[P]):
         self._inbox: queue.Queue[tuple[int, P, Asked]] = queue.Queue(maxsize=1)
         self._storing = threading.Lock()
         self._failures = Counter[int]()
+        self._trouble = Trouble(lane.group)
         self._thread = threading.Thread(target=self._run, name=f"write-{lane.group}", daemon=True)
 
     @property
-    def stored(self) -> dict[int, int]:
+    def stored(self) -> Mapping[int, int]:
         """The next offset of each partition that this worker has, as far as it knows."""
         return self._state.stored
 
-    @stored.setter
-    def stored(self, offsets: dict[int, int]) -> None:
-        self._state.stored = offsets
+    def know(self, offsets: Mapping[int, int]) -> None:
+        """So far these partitions are stored."""
+        self._state.know(offsets)
+
+    def lose(self, partition: int) -> None:
+        """It is another worker's."""
+        self._state.lose(partition)
 
     def start(self) -> None:
         self._thread.start()
@@ -90,13 +98,24 @@ class Writer(Generic[P]):
         if self._storing.acquire(timeout=wait):
             self._storing.release()
 
-    def join(self, timeout: float) -> None:
-        self._thread.join(timeout)
+    def join(self, timeout: float, stopping: threading.Event) -> None:
+        """Wait for its end, while the worker stops for at most ``timeout`` seconds.
+
+        Else as long as that takes: a lane that begins anew opens the same sink, and two who write over one connection
+        would each undo parts of what the other one stores.
+        """
+        # Without an id it was never begun.
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.warning("%s: its writer is still at work; it begins anew once that has ended", self._lane.group)
+        while self._thread.is_alive() and not stopping.wait(LOOK_SECONDS):
+            pass
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._state.writes("waits for a batch")
+                self._writes("waits for a batch")
                 self._take()
         except BaseException:
             # Threading tells of no SystemExit; the reader sees that it has nobody who writes.
@@ -115,22 +134,49 @@ class Writer(Generic[P]):
                 self._store(epoch, prepared, asked)
 
     def _store(self, epoch: int, prepared: P, asked: Asked) -> None:
+        """Until it is stored, or has to be read again."""
+        while self._is_refused(epoch, prepared, asked):
+            self._wait(epoch, self._trouble.pause)
+            if self._stopping.is_set() or self.rewind.is_set() or epoch != self.epoch:
+                return
+
+    def _is_refused(self, epoch: int, prepared: P, asked: Asked) -> bool:
+        """Whether the sink stands open and cannot store it now."""
         try:
-            self._state.writes("asks which topic this is")
+            self._writes("asks which topic this is")
             if self._is_of_our_topic(asked):
-                self._state.writes("stores a batch")
+                self._writes("stores a batch")
                 self._store_and_stop(epoch, prepared)
         except Fenced as fenced:
             log.info("%s starts anew: %s", self._lane.group, fenced)
             self.rewind.set()
+        except Refused as refused:
+            self._trouble.note("waits for its sink", refused)
+            self._writes("stores a batch")
+            spans = prepared.batch.spans
+            # What stands behind a part that was stored has to be read again.
+            if any(self.stored.get(partition, start) != start for partition, (start, _) in spans.items()):
+                self.rewind.set()
+            return True
         except Retryable as error:
-            log.warning("%s waits: %s", self._lane.group, error)
-            self._reconnect(str(error))
+            self._trouble.note("waits for its sink", error)
+            self._reopen(epoch)
             self.rewind.set()
         except BaseException as error:
             # A panic of a Rust library is no Exception, and an exit that a library asks for ends no lane.
             log.exception("%s cannot store a batch; nothing of it is skipped", self._lane.group)
-            self._after_failure(prepared.batch, error)
+            self._after_failure(epoch, prepared.batch, error)
+        return False
+
+    def _wait(self, epoch: int, seconds: float) -> None:
+        """Before it is tried again; whoever takes partitions away, or ends the worker, does not wait for that."""
+        until = time.monotonic() + seconds
+        while epoch == self.epoch and time.monotonic() < until and not self._stopping.wait(LOOK_SECONDS):
+            pass
+
+    def _writes(self, what: str) -> None:
+        """While nothing could be stored, the reason stands in place of what is tried at the moment."""
+        self._state.writes(self._trouble.reason or what)
 
     def _is_of_our_topic(self, asked: Asked) -> bool:
         """What was read before the answer is of the topic that it tells, unless that has changed in between."""
@@ -141,7 +187,7 @@ class Writer(Generic[P]):
             self.rewind.set()
         return present == self.brake.topic_id
 
-    def _after_failure(self, batch: Batch, error: BaseException) -> None:
+    def _after_failure(self, epoch: int, batch: Batch, error: BaseException) -> None:
         """Try again for what may pass; then halt, because a fault of ours must not look like an idle topic.
 
         Counted for each partition: that another one goes on does not mend this one.
@@ -150,8 +196,9 @@ class Writer(Generic[P]):
         self.rewind.set()
         failed = [partition for partition in batch.spans if self._failures[partition] >= TRIES]
         if not failed:
-            self._stopping.wait(BETWEEN_TRIES_SECONDS)
-            self._reconnect(str(error))
+            self._trouble.note("cannot store a batch", error)
+            self._wait(epoch, BETWEEN_TRIES_SECONDS)
+            self._reopen(epoch)
             return
         for partition in failed:
             del self._failures[partition]
@@ -187,7 +234,8 @@ class Writer(Generic[P]):
 
     def _committed(self, part: Batch) -> None:
         labels = self._lane.labels
-        self.stored = self.stored | {partition: end for partition, (_, end) in part.spans.items()}
+        self._trouble.end()
+        self.know({partition: end for partition, (_, end) in part.spans.items()})
         telemetry.MESSAGES.labels(*labels).inc(len(part) - len(part.dead) - len(part.repeats) - len(part.passed))
         telemetry.DEAD_LETTERS.labels(*labels).inc(len(part.dead))
         telemetry.REPEATS.labels(*labels).inc(len(part.repeats))
@@ -211,15 +259,16 @@ class Writer(Generic[P]):
                 batch = prepared.batch
         return prepared, stops
 
-    def _reconnect(self, why: str) -> None:
-        """Open the sink anew, however long that takes."""
+    def _reopen(self, epoch: int) -> None:
+        """Open the sink anew, however long that takes, unless its partitions are taken away meanwhile."""
         self.away.set()
-        self._state.writes(f"waits for its sink: {why}")
-        for _ in back_off(self._stopping):
+        while epoch == self.epoch and not self._stopping.is_set():
+            self._writes("opens its sink")
+            self._wait(epoch, self._trouble.pause)
             try:
                 self._sink.open()
             except Retryable as error:
-                log.warning("%s: its sink is away: %s", self._lane.group, error)
+                self._trouble.note("waits for its sink, which is away", error)
             else:
                 break
         self.away.clear()

@@ -12,11 +12,11 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected
 
-from ..chunks import Outcome, in_chunks
+from ..chunks import Handled, in_chunks
 from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.clashes import end_told
 from ..outbox.emitting import outgoing
-from ..standing import REPLAY_OF, standing_headers
+from ..standing import REPLAY_OF, appended_header, standing_headers
 from .copies import LARGEST, fits
 
 _TOO_LARGE = (
@@ -65,7 +65,7 @@ def contents(letter: DeadLetter, registry: Registry) -> dict[str, Any] | str:
 
 def replay(
     query: Q, *, actor: Actor, reason: str, now: datetime, event: Mapping[str, Any] | None = None
-) -> Iterator[Outcome]:
+) -> Iterator[Handled]:
     """Send open dead letters to their topics again, as they are or as the mended ``event`` of the same record.
 
     One that is too large to be sent by the relay, or that a compacted topic may have deleted meanwhile, is passed over.
@@ -75,19 +75,19 @@ def replay(
     """
     _must_say_why(reason)
 
-    def send(letters: list[DeadLetter]) -> Outcome:
+    def send(letters: list[DeadLetter]) -> Handled:
         made = {letter.pk: _again(letter, event, actor, now) for letter in letters}
         fitting = {number: row for number, row in made.items() if isinstance(row, Outgoing)}
         Outgoing.objects.bulk_create(fitting.values())
         _close(list(fitting), DeadLetter.State.REPLAYED, actor, reason, now)
-        return Outcome(
+        return Handled(
             list(fitting), [f"Dead letter {number}: {why}" for number, why in made.items() if isinstance(why, str)]
         )
 
     return in_chunks(_open(query), send)
 
 
-def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Outcome]:
+def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Handled]:
     """Close open dead letters without sending them again; they stay in the table with the reason.
 
     Raises:
@@ -95,10 +95,10 @@ def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[O
     """
     _must_say_why(reason)
 
-    def close(letters: list[DeadLetter]) -> Outcome:
+    def close(letters: list[DeadLetter]) -> Handled:
         numbers = [letter.pk for letter in letters]
         _close(numbers, DeadLetter.State.DISCARDED, actor, reason, now)
-        return Outcome(numbers)
+        return Handled(numbers)
 
     return in_chunks(_open(query).defer("key", "value"), close)
 
@@ -129,8 +129,9 @@ def _again(letter: DeadLetter, event: Mapping[str, Any] | None, actor: Actor, no
         row |= _mended(letter, event, now)
     if not fits(row["key"], row["value"]):
         return _TOO_LARGE
-    who = {REPLAY_OF: str(letter.pk), "replayed_by": actor.id}
-    return Outgoing(**row | {"headers": who | standing_headers(letter.standing_logged, letter.standing_offset)})
+    headers = {REPLAY_OF: str(letter.pk), "replayed_by": actor.id}
+    headers |= standing_headers(letter.standing_logged, letter.standing_offset)
+    return Outgoing(**row | {"headers": headers | appended_header(letter.standing_appended)})
 
 
 def _too_old(letter: DeadLetter, now: datetime) -> str:

@@ -1,5 +1,6 @@
 """Kafka clients as the streams need them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,6 +15,9 @@ CLIENT = {
     "reconnect.backoff.max.ms": "1000",
     "topic.metadata.refresh.interval.ms": "30000",
 }
+# A broker that is frozen holds its connections, and questions go to the one that was asked last: for as long as this
+# all of the cluster seems to be silent. Not for whoever fetches: over a slow line an answer takes its time.
+ASKS = CLIENT | {"socket.timeout.ms": "10000"}
 # Whoever reads checks what is read: a batch that rotted on a disk is an error and not other messages.
 CHECKED = {"check.crcs": "true"}
 # Whoever reads does not see what a transaction took back, nor what it has not committed yet.
@@ -54,13 +58,26 @@ CLASSIC = {
 
 def admin_client(settings: Mapping[str, Any]) -> AdminClient:
     """A client of the cluster for questions; all who ask in this process share it."""
-    return _admin_client(tuple(sorted(settings.items())))
+    return _shared(tuple(sorted(settings.items())))
 
 
-@lru_cache(maxsize=2)
 def _admin_client(settings: tuple[tuple[str, Any], ...]) -> AdminClient:
     # Its log would repeat every failed connection; whoever asks tells of it.
-    return AdminClient({**CLIENT, **dict(settings), "log_level": 0})
+    return AdminClient({**ASKS, **dict(settings), "log_level": 0})
+
+
+_shared = lru_cache(maxsize=2)(_admin_client)
+# In a fork a client has none of its threads: it gets no answer, and whoever ended it would wait for ever.
+_left_alone: list[object] = []
+
+
+def _begin_anew() -> None:
+    global _shared  # noqa: PLW0603 - one for each process
+    _left_alone.append(_shared)
+    _shared = lru_cache(maxsize=2)(_admin_client)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:

@@ -50,6 +50,23 @@ def read_log(settings: dict[str, str], topic_name: str) -> Log:
     return Log(topic_id, begins, ends, found.untold.get(topic_name, {}))
 
 
+def read_begins(settings: dict[str, str], topic_name: str, seconds: float) -> dict[int, int | str]:
+    """The first offset that is there of each partition; of one of which Kafka does not tell now, why not.
+
+    Raises:
+        Retryable: Kafka does not answer, or does not tell of the topic.
+    """
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    try:
+        found = offsets.ask(admin_client(settings), [topic_name], [earliest], seconds)
+    except KafkaException as silence:
+        raise Retryable(f"Kafka does not say where {topic_name} begins: {silence}") from silence
+    if topic_name not in found.told:
+        raise Retryable(found.refused.get(topic_name, f"Kafka has no topic {topic_name} now."))
+    told: dict[int, int | str] = {partition: begin for partition, (begin,) in found.told[topic_name].items()}
+    return told | found.untold.get(topic_name, {})
+
+
 def read_ends(settings: dict[str, str], names: Collection[str]) -> offsets.Answers:
     """The end of each partition of the topics that are there, without what is not committed yet.
 

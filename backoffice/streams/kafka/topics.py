@@ -53,7 +53,7 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Standing:
+class TopicState:
     """A topic of the catalogue beside what is there; ``name`` has the cluster's prefix."""
 
     name: str
@@ -64,13 +64,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class Difference:
-    standing: Standing
+    state: TopicState
     kind: Kind
     told: str
     configs: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.standing.name} {self.told}"
+        return f"{self.state.name} {self.told}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def reach(kafka: Mapping[str, Any], registry: Registry, prefix: str, *, timeout:
     return Cluster(admin, registry, prefix, len(metadata.brokers), tiered is not None and tiered.value == "true", there)
 
 
-def survey(cluster: Cluster) -> list[Standing]:
+def survey(cluster: Cluster) -> list[TopicState]:
     """Every topic of the catalogue beside what the cluster and the registry have.
 
     Raises:
@@ -134,7 +134,7 @@ def survey(cluster: Cluster) -> list[Standing]:
     topics = {cluster.prefix + topic.name: topic for topic in wanted_topics()}
     configs = _configs(cluster, [name for name in topics if name in cluster.partitions])
     return [
-        Standing(
+        TopicState(
             name,
             topic,
             Present(cluster.partitions[name], configs[name]) if name in configs else None,
@@ -144,19 +144,19 @@ def survey(cluster: Cluster) -> list[Standing]:
     ]
 
 
-def differences(standing: Standing, *, tiered: bool) -> Iterator[Difference]:
+def differences(state: TopicState, *, tiered: bool) -> Iterator[Difference]:
     """What of a topic is not as the catalogue says."""
-    wanted, present = standing.wanted, standing.present
+    wanted, present = state.wanted, state.present
     if present is None:
-        yield Difference(standing, Kind.MISSING, "is missing")
+        yield Difference(state, Kind.MISSING, "is missing")
     else:
-        yield from _partitions(standing, present.partitions)
-        yield from _settings(standing, present.configs, wanted_configs(wanted, tiered=tiered))
-    if standing.unregistered:
-        first = ", ".join(standing.unregistered[:3])
-        others = "" if len(standing.unregistered) <= 3 else f" and {len(standing.unregistered) - 3} more"
+        yield from _partitions(state, present.partitions)
+        yield from _settings(state, present.configs, wanted_configs(wanted, tiered=tiered))
+    if state.unregistered:
+        first = ", ".join(state.unregistered[:3])
+        others = "" if len(state.unregistered) <= 3 else f" and {len(state.unregistered) - 3} more"
         told = f"has schemas that are not registered as FULL_TRANSITIVE: {first}{others}"
-        yield Difference(standing, Kind.UNREGISTERED, told)
+        yield Difference(state, Kind.UNREGISTERED, told)
 
 
 def put_right(cluster: Cluster, difference: Difference) -> str:
@@ -166,48 +166,46 @@ def put_right(cluster: Cluster, difference: Difference) -> str:
         Rejected: Kafka or the registry refuses.
         Retryable: one of them went away.
     """
-    standing = difference.standing
-    wanted = standing.wanted
+    state = difference.state
+    wanted = state.wanted
     match difference.kind:
         case Kind.MISSING:
-            if _create(cluster, standing):
-                return f"{standing.name} created with {wanted.partitions} partitions"
-            return f"{standing.name} was made by another process meanwhile"
+            if _create(cluster, state):
+                return f"{state.name} created with {wanted.partitions} partitions"
+            return f"{state.name} was made by another process meanwhile"
         case Kind.FEWER_PARTITIONS:
-            _settle(cluster.admin.create_partitions([NewPartitions(standing.name, wanted.partitions)]))
-            return f"{standing.name} has {wanted.partitions} partitions now"
+            _settle(cluster.admin.create_partitions([NewPartitions(state.name, wanted.partitions)]))
+            return f"{state.name} has {wanted.partitions} partitions now"
         case Kind.SHORT:
-            _settle(cluster.admin.incremental_alter_configs([_alteration(standing.name, difference.configs)]))
-            return f"{standing.name} set to {_listed(difference.configs)}"
+            _settle(cluster.admin.incremental_alter_configs([_alteration(state.name, difference.configs)]))
+            return f"{state.name} set to {_listed(difference.configs)}"
         case Kind.UNREGISTERED:
-            cluster.registry.ensure(standing.unregistered)
-            return f"{standing.name} schemas registered as FULL_TRANSITIVE: {len(standing.unregistered)}"
+            cluster.registry.ensure(state.unregistered)
+            return f"{state.name} schemas registered as FULL_TRANSITIVE: {len(state.unregistered)}"
         case _:
             raise Rejected(f"{difference}; {difference.kind.value}.")
 
 
-def _partitions(standing: Standing, there: int) -> Iterator[Difference]:
-    wanted = standing.wanted.partitions
+def _partitions(state: TopicState, there: int) -> Iterator[Difference]:
+    wanted = state.wanted.partitions
     if there < wanted:
         told = f"has {there} of {wanted} partitions; more of them send a key to another partition than before"
-        yield Difference(
-            standing, Kind.FEWER_OF_COMPACTED if standing.wanted.compacted else Kind.FEWER_PARTITIONS, told
-        )
+        yield Difference(state, Kind.FEWER_OF_COMPACTED if state.wanted.compacted else Kind.FEWER_PARTITIONS, told)
     elif there > wanted:
-        yield Difference(standing, Kind.MORE, f"has {there} partitions, the catalogue says {wanted}")
+        yield Difference(state, Kind.MORE, f"has {there} partitions, the catalogue says {wanted}")
 
 
-def _settings(standing: Standing, there: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Difference]:
+def _settings(state: TopicState, there: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Difference]:
     if there.get("cleanup.policy") != wanted["cleanup.policy"]:
         told = f"has cleanup.policy {there.get('cleanup.policy')}, the catalogue says {wanted['cleanup.policy']}"
-        yield Difference(standing, Kind.OTHER_CLEANUP, told)
+        yield Difference(state, Kind.OTHER_CLEANUP, told)
         return
     short = {name: value for name, value in wanted.items() if _is_short(name, there.get(name), value)}
     if short:
-        yield Difference(standing, Kind.SHORT, f"needs {_listed(short)}", short)
+        yield Difference(state, Kind.SHORT, f"needs {_listed(short)}", short)
     if "retention.ms" in wanted and _is_short("retention.ms", wanted["retention.ms"], there["retention.ms"]):
         told = f"has retention.ms {there['retention.ms']}, the catalogue says {wanted['retention.ms']}"
-        yield Difference(standing, Kind.MORE, told)
+        yield Difference(state, Kind.MORE, told)
 
 
 def _is_short(name: str, there: str | None, wanted: str) -> bool:
@@ -231,11 +229,11 @@ def _configs(cluster: Cluster, names: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _create(cluster: Cluster, standing: Standing) -> bool:
+def _create(cluster: Cluster, state: TopicState) -> bool:
     """False where somebody else was quicker; what they made may be something else."""
     replicas = min(REPLICAS, cluster.brokers)
-    configs = wanted_configs(standing.wanted, tiered=cluster.tiered) | _durability(replicas)
-    topic = NewTopic(standing.name, standing.wanted.partitions, replicas, config=configs)
+    configs = wanted_configs(state.wanted, tiered=cluster.tiered) | _durability(replicas)
+    topic = NewTopic(state.name, state.wanted.partitions, replicas, config=configs)
     try:
         _settle(cluster.admin.create_topics([topic], operation_timeout=TIMEOUT))
     except Rejected as refusal:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from backoffice.kernel.errors import Rejected
 
-from ..chunks import Outcome
+from ..chunks import Handled
 
 # So many reasons are told one by one; the others are counted.
 TOLD_AT_MOST = 20
@@ -75,7 +75,7 @@ def named(options: Mapping[str, Any]) -> list[int]:
 
 
 def carry_out(
-    outcomes: Iterable[Outcome],
+    parts: Iterable[Handled],
     asked: list[int],
     why_not: Callable[[list[int]], list[str]],
     did: str,
@@ -88,10 +88,10 @@ def carry_out(
     """
     numbers: set[int] = set()
     passed_over: list[str] = []
-    for outcome in outcomes:
-        numbers.update(outcome.done)
-        passed_over += outcome.passed_over
-        say("\n".join([*outcome.follows, f"{len(numbers):,} {did}"]))
+    for handled in parts:
+        numbers.update(handled.done)
+        passed_over += handled.passed_over
+        say("\n".join([*handled.follows, f"{len(numbers):,} {did}"]))
     # Asked afterwards: somebody else may have been quicker.
     passed_over = [*why_not([number for number in asked if number not in numbers]), *passed_over]
     done = len(numbers)

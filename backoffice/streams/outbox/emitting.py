@@ -46,8 +46,16 @@ def emit_tombstone(topic: str, *, key: str, seen: Standing, now: datetime, over:
         raise ValueError(f"{topic} keeps every message; nothing is deleted from it.")
     # Rows from before they had a place in the log are older than all that has one.
     headers = standing_headers(*max(seen, (0, 0)))
-    nothing: dict[str, Any] = {"value": None, "record": "", "schema_version": None, "headers": headers}
-    _put({"topic": topic, "key": key.encode(), "created_at": now} | nothing, over)
+    emit_bytes(topic, key=key.encode(), value=None, headers=headers, now=now, over=over)
+
+
+def emit_bytes(
+    topic: str, *, key: bytes | None, value: bytes | None, headers: Mapping[str, str], now: datetime,
+    over: Executes | None = None,
+) -> None:  # fmt: skip
+    """Put a message into the outbox as it is: nobody looks whether it keeps a contract."""
+    row = {"topic": topic, "key": key, "value": value, "headers": headers, "created_at": now}
+    _put(row | {"record": "", "schema_version": None}, over)
 
 
 def _put(row: Mapping[str, Any], over: Executes | None) -> None:

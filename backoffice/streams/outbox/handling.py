@@ -9,7 +9,7 @@ from django.db.models import Case, Q, QuerySet, When
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Rejected
 
-from ..chunks import Outcome, in_chunks
+from ..chunks import Handled, in_chunks
 from ..models import DeadLetter, Outgoing
 from ..standing import REPLAY_OF
 from .clashes import tell_again
@@ -53,18 +53,18 @@ def not_held(numbers: Iterable[int], *, first: bool) -> list[str]:
     return [_why_not(number) for number in numbers if number not in held]
 
 
-def retry(query: Q, *, now: datetime) -> Iterator[Outcome]:
+def retry(query: Q, *, now: datetime) -> Iterator[Handled]:
     """Have held messages tried with the relay's next rounds; those behind one are tried after it."""
 
-    def hurry(rows: list[Outgoing]) -> Outcome:
+    def hurry(rows: list[Outgoing]) -> Handled:
         numbers = [row.pk for row in rows]
         Outgoing.objects.filter(pk__in=numbers).update(next_attempt_at=now)
-        return Outcome(numbers)
+        return Handled(numbers)
 
     return in_chunks(_firsts(query).defer("value"), hurry, lock_order=_ORDER)
 
 
-def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Outcome]:
+def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[Handled]:
     """Never send held messages; they stay in the table with the reason, and their keys go on with the next ones.
 
     A dead letter that was to be sent again by one of them is open again. While the relay tries one it is not known yet
@@ -77,12 +77,12 @@ def discard(query: Q, *, actor: Actor, reason: str, now: datetime) -> Iterator[O
         raise Rejected("Say why; the reason stays with the message.")
     turn = Case(When(next_attempt_at__isnull=False, then=now), default=None)
 
-    def give_up(rows: list[Outgoing]) -> Outcome:
+    def give_up(rows: list[Outgoing]) -> Handled:
         numbers = [row.pk for row in rows]
         Outgoing.objects.filter(pk__in=numbers).update(
             discarded_at=now, discarded_by=actor.id, discard_reason=reason, next_attempt_at=turn
         )
-        return Outcome(numbers, follows=_reopened(rows, now))
+        return Handled(numbers, follows=_reopened(rows, now))
 
     return in_chunks(_HELD.filter(query).defer("value"), give_up, lock_order=_ORDER)
 

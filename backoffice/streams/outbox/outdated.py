@@ -5,15 +5,14 @@ message of a key, and that would be the tombstone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from psycopg import sql
 
-from backoffice.kernel.clock import milliseconds, moment_of
+from backoffice.kernel.clock import at_milliseconds, milliseconds
 
 from ..database import Connection
+from ..deletions import DELETIONS, Deletion
 from ..standing import Standing, standing_of
 from .waiting import Waiting
 
@@ -29,21 +28,6 @@ _DISCARD = (
 WHY = "What its key names was told anew after it was written; that stays."
 
 
-@dataclass(frozen=True)
-class Deletes:
-    """Tombstones of a topic delete the rows of ``table`` whose column ``by`` has their key.
-
-    The columns ``standing`` tell where a row stands in the log.
-    """
-
-    table: str
-    by: str
-    standing: tuple[str, str]
-
-
-DELETIONS: dict[str, list[Deletes]] = {}
-
-
 def current(connection: Connection, rows: list[Waiting], now: datetime) -> list[Waiting]:
     """Those of the messages that are still to be sent; tombstones that are out of date are discarded."""
     if outdated := _outdated(connection, rows):
@@ -54,12 +38,14 @@ def current(connection: Connection, rows: list[Waiting], now: datetime) -> list[
 def told_since(connection: Connection, topic: str, seen: Sequence[tuple[str, Standing]]) -> dict[int, Standing]:
     """Of keys, each with a place that was seen, which (by number) have something newer in the tables, and where."""
     keys, places = [key for key, _ in seen], [place for _, place in seen]
-    given = [keys, [moment_of(at) for at, _ in places], [offset for _, offset in places]]
+    given = [keys, [at_milliseconds(at) for at, _ in places], [offset for _, offset in places]]
     found: dict[int, Standing] = {}
-    for deletes in DELETIONS[topic] if seen else ():
-        for number, at, offset in connection.execute(_newer(deletes), given):
-            place = milliseconds(cast(datetime, at)), cast(int, offset)
-            found[cast(int, number)] = max(place, found.get(cast(int, number), place))
+    for query in (
+        [_newer(deletion, table) for deletion in DELETIONS[topic] for table in deletion.tables] if seen else ()
+    ):
+        for number, at, offset in connection.execute(query, given):
+            place = milliseconds(at), offset
+            found[number] = max(place, found.get(number, place))
     return found
 
 
@@ -75,12 +61,12 @@ def _outdated(connection: Connection, rows: Sequence[Waiting]) -> set[int]:
     return found
 
 
-def _newer(deletes: Deletes) -> sql.Composed:
+def _newer(deletion: Deletion, table: str) -> sql.Composed:
     return sql.SQL(
         "SELECT number - 1, r.{at}, r.{offset} FROM unnest(%s::text[], %s::timestamptz[], %s::bigint[])"
         ' WITH ORDINALITY AS given (key, logged_at, "offset", number)'
         ' JOIN {table} r ON r.{by} = given.key AND (r.{at}, r.{offset}) > (given.logged_at, given."offset")'
     ).format(
-        table=sql.Identifier(deletes.table), by=sql.Identifier(deletes.by),
-        at=sql.Identifier(deletes.standing[0]), offset=sql.Identifier(deletes.standing[1]),
+        table=sql.Identifier(table), by=sql.Identifier(deletion.by),
+        at=sql.Identifier(deletion.standing[0]), offset=sql.Identifier(deletion.standing[1]),
     )  # fmt: skip

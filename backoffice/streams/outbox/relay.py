@@ -19,7 +19,7 @@ from backoffice.kernel.clock import Clock
 from backoffice.kernel.errors import Retryable
 
 from ..clocks import WorkersClock
-from ..database import Connection, connect, retryable
+from ..database import OUTBOX_SESSION, Connection, connect, retryable
 from ..kafka.clients import producer, whole_errors
 from ..kafka.writing import refusals
 from ..patience import back_off
@@ -37,6 +37,9 @@ OUTBOX = "outbox"
 IDLE_SECONDS = 0.2
 TURN_SECONDS = 1.0
 STUCK_EVERY_SECONDS = 10.0
+# A transaction may take so many times as long as a relay may be silent; one in which topic after topic does not
+# acknowledge takes minutes, and ended before its end it would begin anew for ever.
+TOO_LONG, TOO_LONG_FOR_HELD = 3, 45
 
 
 @dataclass(frozen=True)
@@ -116,12 +119,15 @@ def session(limits: Limits) -> Iterator[Connection]:
     """A relay's session, with which its lock ends.
 
     A process that is stopped keeps its connections, and its machine answers for it. So Postgres itself ends the session
-    of a relay that says nothing, within a transaction or not; one that lives says something all the while.
+    of a relay that says nothing, within a transaction or not; one that lives says something all the while. One that was
+    stopped with half of a statement sent is not silent to Postgres: its transaction takes too long.
     """
-    milliseconds = limits.replaced_after // timedelta(milliseconds=1)
-    with connect() as connection:
-        for name in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+    silent = limits.replaced_after // timedelta(milliseconds=1)
+    bounds = {"idle_session_timeout": silent, "idle_in_transaction_session_timeout": silent}
+    with connect(name=OUTBOX_SESSION) as connection:
+        for name, milliseconds in bounds.items():
             connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), milliseconds))
+        _bound_transactions(connection, limits, TOO_LONG)
         try:
             with retryable():
                 yield connection
@@ -150,8 +156,15 @@ def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits:
     return changed + behind + left_out + _send(connection, delivery, rows, clock, limits).known
 
 
+def _bound_transactions(connection: Connection, limits: Limits, times: int) -> None:
+    """Those that begin from now on."""
+    milliseconds = times * limits.replaced_after // timedelta(milliseconds=1)
+    connection.execute(sql.SQL("SET transaction_timeout = {}").format(milliseconds))
+
+
 def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
     """A person who wants to discard such a message waits until it is known what becomes of it."""
+    _bound_transactions(connection, limits, TOO_LONG_FOR_HELD)
     connection.execute("BEGIN")
     try:
         found = waiting.due(connection, clock.now(), limits.longest_retry)
@@ -161,6 +174,7 @@ def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: 
         # What was acknowledged is noted whatever came after.
         if not connection.closed:
             connection.execute("COMMIT")
+            _bound_transactions(connection, limits, TOO_LONG)
     for row in rows:
         # What is wrong with it is no longer, or is not only, its topic.
         if row.holds_topic and row.id in verdicts.failed.keys() - verdicts.holding:

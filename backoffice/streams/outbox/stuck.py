@@ -16,6 +16,9 @@ _STUCK = (
     " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND discarded_at IS NULL"
     " AND (held_since < %s OR held_since > %s) GROUP BY topic"
 )
+_NOT_NOTED = (
+    "SELECT id FROM streams_outbox WHERE id = ANY(%s) AND alert_id IS NULL ORDER BY position, id FOR UPDATE SKIP LOCKED"
+)
 _OVER = (
     "SELECT alert_id, min(topic) FROM streams_outbox WHERE alert_id IS NOT NULL GROUP BY alert_id"
     " HAVING bool_and(sent_at IS NOT NULL OR discarded_at IS NOT NULL)"
@@ -29,6 +32,10 @@ def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> No
         for topic, keys, since, error, numbers, told, is_whole in connection.execute(
             _STUCK, [now - after, furthest(now)]
         ).fetchall():
+            # Whoever has one of them locked holds up no relay: without a row to note it at it is told another time.
+            free = [number for (number,) in connection.execute(_NOT_NOTED, [numbers]).fetchall()]
+            if not told and not free:
+                continue
             held = "all" if is_whole else f"{keys} keys"
             alert_id = told or raise_alert(
                 KIND,
@@ -38,9 +45,7 @@ def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> No
                 now=now,
                 over=connection,
             )
-            connection.execute(
-                "UPDATE streams_outbox SET alert_id = %s WHERE id = ANY(%s) AND alert_id IS NULL", [alert_id, numbers]
-            )
+            connection.execute("UPDATE streams_outbox SET alert_id = %s WHERE id = ANY(%s)", [alert_id, free])
 
 
 def _close(connection: Connection, now: datetime) -> None:

@@ -9,7 +9,7 @@ Only the relay changes this; a person (handling.py) only marks a held message, a
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 from psycopg import sql
 
@@ -50,6 +50,11 @@ _FETCH = sql.SQL(
     "SELECT id, topic, key, value, record, schema_version, headers, key_hash, attempts, held_since IS NOT NULL,"
     " holds_topic"
     " FROM streams_outbox WHERE id = ANY(%s) AND sent_at IS NULL AND discarded_at IS NULL ORDER BY position, id {lock}"
+)
+
+# What is still to be sent and was not fetched is locked by somebody else.
+_KEYS_OF = (
+    "SELECT DISTINCT key_hash FROM streams_outbox WHERE id = ANY(%s) AND sent_at IS NULL AND discarded_at IS NULL"
 )
 
 # The first of a topic that waits for nothing but that: what waits for a time of its own is passed over, with its key.
@@ -93,12 +98,16 @@ class Waiting:
 
 
 def ready(connection: Connection, now: datetime) -> tuple[list[Waiting], int]:
-    """The oldest messages that can be sent, and how many were found behind a held one of their key and are held now."""
+    """The oldest messages that can be sent, and how many were found behind a held one of their key and are held now.
+
+    What somebody else has locked is passed over with its key: sent now, it could not be noted, and all that is sent
+    with it would be sent again and again.
+    """
     oldest = connection.execute(_OLDEST, [BATCH]).fetchall()
-    behind = [cast(int, number) for _, number, _, is_behind in oldest if is_behind]
+    behind = [number for _, number, _, is_behind in oldest if is_behind]
     hold(connection, behind, now)
     free = [tuple(sizes) for *sizes, is_behind in oldest if not is_behind]
-    return _fetched(connection, cast(_Sizes, free)), len(behind)
+    return _fetched(connection, cast(_Sizes, free), lock=True), len(behind)
 
 
 def due(connection: Connection, now: datetime, longest: timedelta) -> list[Waiting]:
@@ -106,6 +115,7 @@ def due(connection: Connection, now: datetime, longest: timedelta) -> list[Waiti
     transaction.
 
     Of a key whose first message failed before it is that alone; of one whose turn it is, the first and many behind it.
+    A key of which somebody else has a message locked has its turn later: nobody else's messages wait for that.
     """
     heads = connection.execute(_HEADS, [now, now + longest, HEADS]).fetchall()
     alone = [tuple(sizes) for *sizes, _, attempts in heads if attempts]
@@ -123,7 +133,7 @@ def release(connection: Connection, now: datetime, longest: timedelta) -> None:
         let_go_on(connection, set(key_hashes), now)
     for number, _, topic, holds_topic in found:
         if holds_topic:
-            hand_on(connection, cast(int, number), str(topic), now)
+            hand_on(connection, number, str(topic), now)
     sent = connection.execute("SELECT id, topic FROM streams_outbox WHERE holds_topic AND sent_at IS NOT NULL")
     for number, topic in sent.fetchall():
         connection.execute(_FREE_TOPIC, [topic])
@@ -199,5 +209,8 @@ def _fetched(connection: Connection, sizes: _Sizes, *, lock: bool = False) -> li
         if numbers and total > BATCH_BYTES:
             break
         numbers.append(number)
-    query = _FETCH.format(lock=sql.SQL("FOR UPDATE" if lock else ""))
-    return [Waiting(*cast("tuple[Any, ...]", row)) for row in connection.execute(query, [numbers]).fetchall()]
+    query = _FETCH.format(lock=sql.SQL("FOR UPDATE SKIP LOCKED" if lock else ""))
+    found = [Waiting(*row) for row in connection.execute(query, [numbers]).fetchall()]
+    missing = set(numbers) - {message.id for message in found}
+    passed_over = connection.execute(_KEYS_OF, [list(missing)]).fetchall() if lock and missing else []
+    return [message for message in found if (message.key_hash,) not in passed_over]

@@ -59,13 +59,26 @@ def announce(events: Events) -> None:
     """Hand the events of a committed transaction to the listeners; never waits and never fails."""
     if not _LISTENERS or not events:
         return
-    with _BEGINNING:
-        teller = _teller()
+    teller = _begun()
+    if teller is None:
+        telemetry.UNANNOUNCED.inc()
+        return
     try:
         teller.batches.put_nowait(events)
     except queue.Full:
         telemetry.UNANNOUNCED.inc()
         teller.has_missed.set()
+
+
+def _begun() -> "Teller | None":
+    """None where no thread can be begun; noted before another lane can ask, for what it begins tells of that."""
+    with _BEGINNING:
+        try:
+            return _teller()
+        except RuntimeError as error:
+            _untold.set()
+            log.error("listeners are not told of a batch: %s; the next one tells them that they missed it", error)
+            return None
 
 
 def finish(seconds: float = FINISH_SECONDS) -> None:
@@ -85,6 +98,9 @@ class Teller(threading.Thread):
         super().__init__(name="announce", daemon=True)
         self.batches: queue.Queue[Events] = queue.Queue(ROOM)
         self.has_missed = threading.Event()
+        if _untold.is_set():
+            self.has_missed.set()
+            _untold.clear()
         self._finishing = threading.Event()
 
     def run(self) -> None:
@@ -118,6 +134,8 @@ class Teller(threading.Thread):
 
 # Lanes that commit their first batches at once begin one teller: of two, each would tell half, in any order.
 _BEGINNING = threading.Lock()
+# Where a batch came while no thread could be begun.
+_untold = threading.Event()
 
 
 @cache

@@ -13,7 +13,7 @@ def newest(rows: pa.Table, key: tuple[str, ...], by: tuple[str, ...]) -> pa.Tabl
     rows = rows.combine_chunks()
     order = pc.sort_indices(rows, [(name, "ascending") for name in (*key, *by)])
     rows = rows.take(order)
-    return rows.filter(pa.array(_last_of_run(rows, key)))
+    return rows.filter(pa.array(last_of_run(rows, key)))
 
 
 def added(rows: pa.Table, key: tuple[str, ...], columns: tuple[str, ...]) -> pa.Table:
@@ -37,14 +37,14 @@ def distinct(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
         return rows
     rows = rows.combine_chunks()
     rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in key]))
-    changed = np.concatenate(([True], _last_of_run(rows, key)[:-1]))
+    changed = np.concatenate(([True], last_of_run(rows, key)[:-1]))
     return rows.filter(pa.array(changed))
 
 
-def _last_of_run(rows: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+def last_of_run(rows: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """Which rows are the last of a run of equal keys, in a table sorted by key; no part of a key is ever null."""
     last = np.zeros(rows.num_rows, bool)
-    last[-1] = True
+    last[-1:] = True
     for name in key:
         column = rows[name].combine_chunks()
         changes = pc.not_equal(column[:-1], column[1:])

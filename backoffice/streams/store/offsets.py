@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import psycopg
 
@@ -27,7 +28,7 @@ def stored(connection: Connection, stream: str, topic: str) -> dict[int, int]:
     rows = connection.execute(
         "SELECT partition, next FROM streams_offset WHERE stream = %s AND topic = %s", [stream, topic]
     ).fetchall()
-    return {int(str(partition)): int(str(following)) for partition, following in rows}
+    return dict(rows)
 
 
 def positions(connection: Connection, stream: str, topic: str) -> dict[int, Position]:
@@ -36,7 +37,7 @@ def positions(connection: Connection, stream: str, topic: str) -> dict[int, Posi
         "SELECT partition, next, coalesce(logged, 0) FROM streams_offset WHERE stream = %s AND topic = %s",
         [stream, topic],
     ).fetchall()
-    return {int(str(partition)): Position(int(str(n)), int(str(logged))) for partition, n, logged in rows}
+    return {partition: Position(n, logged) for partition, n, logged in rows}
 
 
 def generation(connection: Connection, stream: str, topic: str) -> int:
@@ -70,7 +71,7 @@ def advance(connection: Connection, stream: str, batch: Batch, now: datetime) ->
     with connection.pipeline():
         moved = connection.execute(_ADVANCE, _advances(stream, batch, now))
         stands = connection.execute(_GENERATION, [stream, batch.topic])
-    reached = {int(str(partition)) for (partition,) in moved.fetchall()}
+    reached = {partition for (partition,) in moved.fetchall()}
     for partition, (start, _) in wanted:
         if partition not in reached:
             raise Fenced(f"{batch.topic}[{partition}] is no longer at offset {start}; another worker has stored it.")
@@ -95,6 +96,6 @@ def _advances(stream: str, batch: Batch, now: datetime) -> list[object]:
     ]
 
 
-def _only(answer: psycopg.Cursor[tuple[object, ...]]) -> int:
+def _only(answer: psycopg.Cursor[tuple[Any, ...]]) -> int:
     row = answer.fetchone()
-    return int(str(row[0])) if row else 0
+    return row[0] if row else 0

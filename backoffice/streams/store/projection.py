@@ -36,7 +36,7 @@ import pyarrow.compute as pc
 
 from backoffice.contracts.catalogue import TOPICS
 
-from ..outbox.outdated import DELETIONS, Deletes
+from ..deletions import DELETIONS, Deletion
 
 Columns = Callable[[pa.Table], pa.Table]
 
@@ -58,20 +58,6 @@ class Projection:
     key: tuple[str, ...]
     by: tuple[str, ...] = ()
     fact: bool = False
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """Rows of ``tables`` go whose column ``by``, called so in the topic's events too, has the key of a tombstone.
-
-    The columns ``standing`` say where a row stands in the log; what stands after the tombstone stays.
-    """
-
-    stream: str
-    topic: str
-    by: str
-    tables: tuple[str, ...]
-    standing: tuple[str, str]
 
 
 @dataclass
@@ -112,8 +98,9 @@ class Stream:
         """Delete the rows that the key of a tombstone of the topic names, in order with the messages of that key."""
         if not TOPICS[topic].compacted:
             raise ValueError(f"{topic} keeps every message; it has no tombstones.")
-        self.deletions.append(Deletion(self.name, topic, by, tables, standing))
-        DELETIONS.setdefault(topic, []).extend(Deletes(table, by, standing) for table in tables)
+        deletion = Deletion(self.name, topic, by, tables, standing)
+        self.deletions.append(deletion)
+        DELETIONS.setdefault(topic, []).append(deletion)
 
     def deletion_from(self, table: str) -> Deletion | None:
         """What tombstones do to the table, if they do anything."""

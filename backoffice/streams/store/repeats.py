@@ -7,7 +7,6 @@ were digests has no body to compare; what its row says of the event stands for i
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
 
 import pyarrow as pa
 from psycopg import sql
@@ -86,7 +85,7 @@ def _stored_already(connection: Connection, table: str, key: Key, rows: pa.Table
         )
     ).fetchall()
     connection.execute("DROP TABLE probe")
-    return [(cast(int, row), bool(is_event), bool(is_same)) for row, is_event, is_same in found]
+    return [(row, bool(is_event), bool(is_same)) for row, is_event, is_same in found]
 
 
 def _said(columns: Iterable[str]) -> list[str]:

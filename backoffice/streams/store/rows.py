@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from backoffice.contracts.digests import digests
 
 from ..consume.tombstones import Tombstones
+from ..deletions import Deletion
 from .copying import copy_bytes
 from .folding import added, distinct, newest
-from .projection import Deletion, Effect, Projection, Stream, constant
+from .projection import Effect, Projection, Stream, constant
 
 Shapes = Mapping[str, pa.Schema]
 _Names = tuple[str, ...]

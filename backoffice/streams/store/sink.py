@@ -1,6 +1,9 @@
 """The tables as a sink: a batch's rows, its dead letters and its offsets in one transaction."""
 
+import logging
+import math
 import re
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,13 +13,13 @@ from django.conf import settings
 
 from backoffice.contracts.writers import Writers
 from backoffice.kernel.clock import Clock
-from backoffice.kernel.errors import ENDINGS, Retryable
+from backoffice.kernel.errors import ENDINGS, Retryable, origin
 
 from ..consume.batch import Batch, DeadLetter
 from ..consume.deadletters import store_dead
 from ..consume.decoding import Decoded, decode
-from ..consume.sink import Fenced, Position, Unstorable
-from ..database import Connection, connect, retryable, session_name
+from ..consume.sink import Fenced, Position, Refused, Unstorable
+from ..database import Connection, connect, is_refusal, retryable, session_name
 from ..outbox.alerts import raise_alert
 from ..outbox.clashes import Clashes, tell_of
 from . import announcing, offsets
@@ -27,9 +30,14 @@ from .rows import Rows, Shapes, project, with_digests
 from .storing import store
 from .tombstones import outdated
 
+log = logging.getLogger(__name__)
+
 # How long a worker may be silent in a transaction. One that hangs has lost its partitions to others, who wait for its
 # lock on their offsets.
 SILENCE_SECONDS = 10
+# What nobody foresaw may pass by itself, and then was no message's: so long (seconds) after a batch failed first
+# nothing of it dies of that.
+AGAIN_SECONDS = 1.0
 # Values of a message in what a library says of it.
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
@@ -55,6 +63,8 @@ class TableSink:
         self._writers, self._clock = writers, clock
         self._connection: Connection | None = None
         self._shapes: Shapes = {}
+        # When the batch that is being stored failed first; infinitely late while it has not.
+        self._failed_at = math.inf
 
     @property
     def connection(self) -> Connection:
@@ -108,17 +118,32 @@ class TableSink:
         return PreparedRows(batch, decoded, rows)
 
     def commit(self, prepared: PreparedRows) -> Iterator[PreparedRows]:
+        self._failed_at = math.inf
+        try:
+            yield from self._commit(prepared)
+        except Retryable as error:
+            if not is_refusal(error.__cause__) or not self._is_sound:
+                raise
+            raise Refused(str(error)) from error.__cause__
+
+    @property
+    def _is_sound(self) -> bool:
+        """Whether the session can begin another transaction."""
+        return self.connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+
+    def _commit(self, prepared: PreparedRows, *, is_again: bool = False) -> Iterator[PreparedRows]:
         try:
             self._write(prepared)
         except (Retryable, Fenced, *ENDINGS):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a message can cause
             failure = error
+            self._failed_at = min(self._failed_at, time.monotonic())
         else:
             announcing.announce(prepared.decoded.tables)
             yield prepared
             return
-        yield from self._commit_without_the_bad(prepared, failure)
+        yield from self._commit_without_the_bad(prepared, failure, is_again=is_again)
 
     def _write(self, prepared: PreparedRows) -> None:
         now, batch = self._clock.now(), prepared.batch
@@ -133,23 +158,41 @@ class TableSink:
             self._tell_of_clashes(batch, now)
             self._store_repeats(batch, now)
 
-    def _commit_without_the_bad(self, prepared: PreparedRows, error: BaseException) -> Iterator[PreparedRows]:
-        """Leave out repeats if there are any; else halve until the message that causes the error is alone."""
+    def _commit_without_the_bad(
+        self, prepared: PreparedRows, error: BaseException, *, is_again: bool
+    ) -> Iterator[PreparedRows]:
+        """Leave out repeats if there are any; else halve until the message that causes the error is alone.
+
+        What the server says of its row is a verdict on it. Any other error has to come once more, when all is decoded
+        and made anew: threads that meet, a memory that is short, a fault of ours may fail any message once.
+        """
         batch = prepared.batch
         repeats, clashes = (
             self._known(prepared.decoded) if isinstance(error, psycopg.errors.UniqueViolation) else ({}, {})
         )
         if repeats or clashes:
             told = replace(batch, repeats=batch.repeats | repeats, dead=batch.dead | clashes)
-            yield from self.commit(self.prepare(told))
+            yield from self._commit(self.prepare(told))
         elif len(batch) > 1:
             for half in batch.halves():
-                yield from self.commit(self.prepare(half))
-        elif batch.living():
-            letter = DeadLetter(_in_words(error), None, _records(prepared).get(0, ""), late=True)
-            yield from self.commit(self.prepare(replace(batch, dead={0: letter})))
-        else:
+                yield from self._commit(self.prepare(half))
+        elif not batch.living():
             raise Unstorable(f"Not even without its messages can a batch be stored. {_in_words(error)}") from error
+        elif is_again or (isinstance(error, psycopg.Error) and error.sqlstate):
+            letter = DeadLetter(_in_words(error), None, _records(prepared).get(0, ""), late=True)
+            yield from self._commit(self.prepare(replace(batch, dead={0: letter})))
+        else:
+            self._wait_a_while(batch, error)
+            yield from self._commit(self.prepare(batch), is_again=True)
+
+    def _wait_a_while(self, batch: Batch, error: BaseException) -> None:
+        """Once for all messages of a batch: many may die of the same, and its lane has to go on."""
+        rest = self._failed_at + AGAIN_SECONDS - time.monotonic()
+        if rest > 0:
+            place = f"{batch.topic}[{batch.partitions[0]}]@{batch.offsets[0]}"
+            told = "%s: what nobody foresaw keeps %s from being stored: %s"
+            log.warning(told, self._stream.name, place, origin(error))
+            time.sleep(rest)
 
     def _known(self, decoded: Decoded) -> tuple[dict[int, str], dict[int, DeadLetter]]:
         with retryable(), self.connection.transaction(force_rollback=True):

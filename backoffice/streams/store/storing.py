@@ -11,8 +11,9 @@ import pyarrow as pa
 from psycopg import sql
 
 from ..database import Connection
+from ..deletions import Deletion
 from .copying import copy_in, has_lists, parameters_of, type_names
-from .projection import Deletion, Effect
+from .projection import Effect
 from .rows import Rows
 
 # Up to so many rows a stage costs more than the values as parameters.

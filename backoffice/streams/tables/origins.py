@@ -82,7 +82,7 @@ def origins_of(connection: Connection, sources: list[Source], kafka: dict[str, s
     for stream, topic in sorted((source.stream.name, source.topic) for source in sources):
         present = topicids.answer(topicids.ask(kafka, f"{prefix}{topic}"))
         reading = connection.execute(_READING, [stream, topic]).fetchone()
-        origin = Origin(stream, topic, *reading) if reading else Origin(stream, topic, present or "", 0, False)  # type: ignore[arg-type]
+        origin = Origin(stream, topic, *reading) if reading else Origin(stream, topic, present or "", 0, False)
         if present is None or origin.topic_id != present:
             raise Rejected(
                 f"{topic} was deleted or made anew, and {stream} still stands in the former one; `streams status` shows"
@@ -115,8 +115,8 @@ def incomplete(origins: list[Origin], kafka: dict[str, str], prefix: str) -> dic
 def stretches(connection: Connection, place: Place, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The offsets in [start, end) without those that a person had the stream skip."""
     for begin, behind in connection.execute(_GAPS, [*place, start, end]).fetchall():
-        if int(str(begin)) > start:
-            yield start, int(str(begin))
-        start = max(start, int(str(behind)))
+        if begin > start:
+            yield start, begin
+        start = max(start, behind)
     if start < end:
         yield start, end

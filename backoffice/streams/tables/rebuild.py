@@ -8,7 +8,7 @@ runs at a time; what a broken-off one left stands in nobody's way.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -25,7 +25,6 @@ from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
 from ..kafka.clients import CONSUMER
 from ..kafka.headers import headers_of
-from ..standing import standing_of
 from ..store.copying import table_shape
 from ..store.rows import project, with_digests
 from ..store.storing import store
@@ -129,7 +128,7 @@ class Rebuild:
             sql.SQL("FOR UPDATE" if lock else ""),
         )
         rows = self.connection.execute(query).fetchall()
-        return {(str(s), str(t), int(str(p))): int(str(n)) for s, t, p, n in rows}
+        return {(str(s), str(t), p): n for s, t, p, n in rows}
 
     def _behind(self, live: dict[Place, int]) -> int:
         return sum(end - self.done.get(place, 0) for place, end in live.items() if place[1] not in self.kept)
@@ -177,7 +176,7 @@ class Rebuild:
             ' AND partition = %(p)s AND "offset" >= %(a)s AND "offset" < %(b)s',
             {"s": place[0], "t": place[1], "p": place[2], "a": start, "b": end, "g": self._generation(place)},
         ).fetchall()
-        gone = {int(str(offset)) for (offset,) in found}
+        gone = {offset for (offset,) in found}
         return {row: DeadLetter("left out") for row, offset in enumerate(batch.offsets) if offset in gone}
 
     def _generation(self, place: Place) -> int:
@@ -209,7 +208,10 @@ class Rebuild:
 
     def _take(self, message: Message, batch: Batch, place: Place, start: int) -> None:
         offset = int(message.offset() or 0)
-        logged = self.logged[place] = max(self.logged.get(place, 0), int(appended([message])[0]))
+        own = int(appended([message])[0])
+        logged = self.logged[place] = max(self.logged.get(place, 0), own)
+        if own < logged:
+            batch.appended[place[2], offset] = own
         batch.add(
             partition=place[2],
             offset=offset,
@@ -219,8 +221,7 @@ class Rebuild:
             logged=logged,
         )
         (headers,) = headers_of([message])
-        if standing := standing_of(headers, (logged, offset)):
-            batch.replayed[place[2], offset] = standing
+        batch.note_replayed(len(batch) - 1, headers)
 
     def _reached(self, message: Message, place: Place, end: int) -> int:
         """The offset before which nothing is missing, by a message or by what Kafka says in place of one."""
@@ -303,20 +304,18 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
     sources = sources_of(table)
     # Its log would repeat every failed connection; what that means is told once.
     quiet = {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true", "log_level": "0"}
-    consumer = Consumer(CONSUMER | kafka | quiet)
     with retryable():
         connection = connect()
-    try:
-        origins = origins_of(connection, sources, kafka, prefix)
-        gone = incomplete(origins, kafka, prefix)
-        if gone and "topic" not in table_shape(connection, table).names:
-            raise Rejected(
-                f"{'; '.join(f'{topic}: {why}' for topic, why in sorted(gone.items()))}. {table} cannot be made from"
-                " what is left. Restore the topic, or keep the table as it is."
-            )
-        return Rebuild(table, sources, connection, consumer, writers, kafka, prefix, origins, set(gone)).run(progress)
-    except KafkaException as error:
-        raise Retryable(f"Kafka says: {error.args[0].str()}. {table} is as it was.") from error
-    finally:
-        consumer.close()
-        connection.close()
+    with closing(connection), closing(Consumer(CONSUMER | kafka | quiet)) as consumer:
+        try:
+            origins = origins_of(connection, sources, kafka, prefix)
+            gone = incomplete(origins, kafka, prefix)
+            if gone and "topic" not in table_shape(connection, table).names:
+                why = "; ".join(f"{topic}: {reason}" for topic, reason in sorted(gone.items()))
+                raise Rejected(
+                    f"{why}. {table} cannot be made from what is left. Restore the topic, or keep the table as it is."
+                )
+            work = Rebuild(table, sources, connection, consumer, writers, kafka, prefix, origins, set(gone))
+            return work.run(progress)
+        except KafkaException as error:
+            raise Retryable(f"Kafka says: {error.args[0].str()}. {table} is as it was.") from error

@@ -9,8 +9,9 @@ import pyarrow as pa
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
+from backoffice.kernel.clock import microseconds
 from backoffice.simulator.durations import HOUR
-from backoffice.simulator.events.envelope import Event, microseconds
+from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.operator.engine import advance
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.slices import Slice

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from backoffice.kernel.clock import microseconds
 from backoffice.simulator.brands import BRANDS
 from backoffice.simulator.durations import DAY, HOUR
-from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator import games, providers, rates
 from backoffice.simulator.operator.running import play_rate
 from backoffice.simulator.operator.sportsbook import Sportsbook

@@ -32,6 +32,7 @@ class Bets:
 
     def __init__(self, players: Players) -> None:
         self._players = players
+        self._runs: dict[str, str] = {}
         self._markets: dict[str, Market] = {}
         self._bets: dict[str, Bet] = {}
         self._rounds_staked: dict[str, int] = {}
@@ -52,7 +53,11 @@ class Bets:
                 stakes[bet.placed["player_id"]] += bet.placed["stake"]
         return stakes
 
+    def _see_FeedBegan(self, body: Body) -> None:  # noqa: N802
+        self._runs[body["provider"]] = body["event_id"]
+
     def _see_MarketUpdate(self, body: Body) -> None:  # noqa: N802
+        assert body.get("run") == self._runs[body["provider"]]
         known = self._markets.get(body["market_id"])
         before = known.update if known else None
         if before is not None:

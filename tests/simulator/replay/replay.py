@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from backoffice.contracts.catalogue import TOPICS, topic_of
+from backoffice.contracts.definitions import schema
 from backoffice.simulator.events.envelope import Event
 from tests.simulator.replay.bets import Bets
 from tests.simulator.replay.ledger import Ledger
@@ -53,7 +54,7 @@ class Replay:
         assert body["event_id"] not in self._ids
         self._ids.add(body["event_id"])
         assert UUID(body["event_id"]).int >> 80 == body["occurred_at"] // 1_000
-        key = TOPICS[topic_of(event.record)].key
+        key = schema(event.record).get("message_key", TOPICS[topic_of(event.record)].key)
         assert event.key == (body.get(key) or body["brand"])
 
     def _check_bonus_sum(self, record: str, body: dict[str, Any]) -> None:

@@ -12,8 +12,9 @@ from backoffice.contracts.codec import encode
 from backoffice.contracts.columns import decode_bodies
 from backoffice.contracts.definitions import schema, schema_text
 from backoffice.contracts.rules import checked
+from backoffice.kernel.clock import EPOCH
 from backoffice.simulator.durations import DAY, HOUR, MINUTE
-from backoffice.simulator.events.envelope import EPOCH, Event, Head
+from backoffice.simulator.events.envelope import Event, Head
 from backoffice.simulator.events.markets import MarketOutcome, market_price, market_update
 from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.feed import Update

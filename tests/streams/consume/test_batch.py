@@ -89,9 +89,10 @@ def test_until_drops_the_verdicts_with_the_places_they_name() -> None:
 def test_a_batch_knows_its_topic_and_what_was_sent_again_in_every_part() -> None:
     batch = batch_of_four()
     batch.replayed[1, 3] = (7, 2)
+    batch.first_appended[1, 3] = 6
 
     for part in (*batch.halves(), batch.until(0, 2)):
-        assert (part.topic, part.replayed) == ("bet-events", {(1, 3): (7, 2)})
+        assert (part.topic, part.replayed, part.first_appended) == ("bet-events", {(1, 3): (7, 2)}, {(1, 3): 6})
 
 
 def batch_of_four() -> Batch:

@@ -16,6 +16,7 @@ from backoffice.settings.dated import EVER
 from backoffice.streams.consume.batch import Batch, DeadLetter
 from backoffice.streams.consume.decoding import Decoded, decode
 from backoffice.streams.consume.tombstones import Tombstones
+from backoffice.streams.standing import appended_header, standing_headers
 from tests.streams.arriving import KnownWriters, batch_of, decoded, event_of, message
 
 BET = message("BetPlaced", event_of("BetPlaced"))
@@ -148,7 +149,7 @@ def test_what_is_sent_again_is_as_early_as_it_was_at_first() -> None:
     batch = batch_of("bet-events", [BET, BET, BET])
     batch.logged = [logged + hour, logged - hour, logged + hour]
     batch.replayed = {(0, 0): (logged - hour, 7), (0, 1): (logged, 8), (0, 2): ((2**63 - 1) // 1_000, 9)}
-    batch.undated = frozenset({(0, 1)})
+    batch.appended = {(0, 1): 0}
 
     assert sorted(decoded(batch, now=MOMENT - timedelta(hours=1)).dead) == [0]
 
@@ -156,7 +157,7 @@ def test_what_is_sent_again_is_as_early_as_it_was_at_first() -> None:
 def test_a_message_that_the_log_has_ceased_to_date_is_held_against_our_clock_and_what_that_is_known_to_lack() -> None:
     batch = batch_of("bet-events", [BET, BET])
     batch.logged = [int((MOMENT - timedelta(hours=1)).timestamp() * 1_000)] * 2
-    batch.undated = frozenset({(0, 1)})
+    batch.appended = {(0, 1): 0}
     slow = MOMENT - timedelta(minutes=20)
 
     assert sorted(decoded(batch, now=MOMENT).dead) == [0]
@@ -225,20 +226,59 @@ def test_rows_say_when_the_log_had_come_to_them() -> None:
     assert (row["logged_offset"], row["source_offset"]) == (0, 0)
 
 
-def test_where_the_log_does_not_tell_rows_say_when_we_read_them() -> None:
-    batch = batch_of("bet-events", [message("BetPlaced", event_of("BetPlaced"))] * 4)
-    batch.logged = [0, *[int(MOMENT.timestamp() * 1_000)] * 2, 0]
-    batch.undated, batch.replayed = frozenset({(0, 2)}), {(0, 3): (0, 1)}
-    batch.behind = timedelta(minutes=2)
-    now = MOMENT + timedelta(hours=1)
+def told_by(batch: Batch, column: str) -> list[datetime | None]:
+    times = decode(batch, records=("BetPlaced",), writers=KnownWriters(), now=None).tables["BetPlaced"][column]
+    return [at and at.replace(tzinfo=UTC) for at in times.to_pylist()]
 
-    def taken(now: datetime | None) -> list[Any]:
-        result = decode(batch, records=("BetPlaced",), writers=KnownWriters(), now=now)
-        return [at and at.replace(tzinfo=UTC) for at in result.tables["BetPlaced"]["taken_at"].to_pylist()]
 
-    read_at = now + timedelta(minutes=2)
-    assert taken(now) == [read_at, None, read_at, None]
-    assert taken(None) == [None] * 4
+def test_rows_say_when_we_read_them_where_anybody_knows_when_they_were_told() -> None:
+    batch = batch_of("bet-events", [message("BetPlaced", event_of("BetPlaced"))] * 5)
+    logged = int(MOMENT.timestamp() * 1_000)
+    batch.logged = [0, *[logged] * 4]
+    batch.appended, batch.replayed = {(0, 2): 0}, {(0, 3): (0, 1), (0, 4): (logged, 2)}
+    batch.first_appended = {(0, 4): logged}
+    assert told_by(batch, "taken_at") == [None] * 5
+
+    batch.read_at = MOMENT + timedelta(hours=1)
+
+    assert told_by(batch, "taken_at") == [batch.read_at, batch.read_at, batch.read_at, None, batch.read_at]
+    assert told_by(batch.halves()[1], "taken_at") == [batch.read_at, None, batch.read_at]
+
+
+def test_rows_say_when_the_broker_took_them_themselves_however_far_the_log_had_come() -> None:
+    second, hour = timedelta(seconds=1), timedelta(hours=1)
+
+    def at(moment: datetime) -> int:
+        return int(moment.timestamp() * 1_000)
+
+    batch = batch_of("bet-events", [message("BetPlaced", event_of("BetPlaced"))] * 6)
+    batch.logged = [0, *[at(MOMENT + hour)] * 5]
+    batch.appended = {(0, row): at(MOMENT + row * second) for row in range(2, 6)} | {(0, 5): 0}
+    batch.replayed = {(0, 3): (at(MOMENT - hour), 0), (0, 4): (at(MOMENT + hour), 0)}
+    batch.first_appended = {(0, 3): at(MOMENT - 2 * hour), (0, 4): at(MOMENT + hour)}
+
+    assert told_by(batch, "appended_at") == [
+        None, MOMENT + hour, MOMENT + 2 * second, MOMENT - 2 * hour, None, None,
+    ]  # fmt: skip
+    assert told_by(batch, "logged_at")[2] == MOMENT + hour
+    assert told_by(batch.halves()[1], "appended_at") == [MOMENT - 2 * hour, None, None]
+
+
+def test_what_was_sent_again_was_told_when_the_broker_took_it_at_first_and_else_nobody_knows_when() -> None:
+    """However long ago a log has caught up that had come there by a clock an hour ahead."""
+    hour, told = 3_600_000, int(MOMENT.timestamp() * 1_000)
+    headers = standing_headers(told + hour, 0)
+    for later in (hour // 2, 2 * hour):
+        for said, appended_at in ((told, MOMENT), (told + 2 * hour, None), (None, None)):
+            batch = Batch("bet-events")
+            batch.add(partition=0, offset=7, key=b"k", value=BET, start=7, logged=max(told + hour, told + later))
+            batch.appended[0, 7] = told + later
+            assert batch.note_replayed(0, (headers | appended_header(said or 0)).items())
+            batch.read_at = MOMENT + timedelta(hours=3)
+
+            assert told_by(batch, "appended_at") == [appended_at]
+            assert told_by(batch, "logged_at") == [MOMENT + timedelta(hours=1)]
+            assert told_by(batch.until(0, 8), "appended_at") == [appended_at]
 
 
 def test_what_was_sent_again_stands_where_it_stood_at_first() -> None:

@@ -1,5 +1,6 @@
 """What is no Exception, raised while a lane stores, ends no lane: it is tried again, and then waits for a person."""
 
+import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from backoffice.kernel.errors import Retryable
+from tests.faults.groups import assignments
 from tests.faults.test_lost_logs import halt, send, streams
-from tests.spine import Spine, until
+from tests.spine import PATIENCE_SECONDS, Spine, until
 from tests.streams.checkpoints import STREAM, TOPIC, Checkpoints, Counted, reading
 
 
@@ -63,6 +65,28 @@ def test_what_does_not_pass_halts_the_partition_and_says_so(
 
         streams("resume", STREAM, TOPIC, "0")
         until(lambda: sink.counts["BetPlaced"] == 3, "they are counted once it has passed")
+
+
+def test_a_lane_whose_writer_gets_no_thread_leaves_no_member_of_its_group_behind(
+    spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody polls would keep its partitions for half an hour."""
+    for partition in range(2):
+        send(spine, f"in {partition}", 3, partition)
+    start, refused = threading.Thread.start, count()
+
+    def begun(thread: threading.Thread) -> None:
+        if thread.name.startswith("write-") and next(refused) < 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", begun)
+    sink = Failing(tmp_path / "checkpoint.json", spine)
+
+    with reading(spine, sink):
+        until(lambda: sink.counts["BetPlaced"] == 6, "all are counted", PATIENCE_SECONDS / 2)
+        assert next(refused) > 2
+        assert list(assignments(spine, STREAM, TOPIC).values()) == [{0, 1}]
 
 
 def test_a_writer_that_has_died_is_missed_though_no_message_follows(

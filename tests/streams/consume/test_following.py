@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
 from backoffice.streams.consume.batch import Batch
@@ -98,10 +98,7 @@ def test_a_partition_that_is_added_is_followed_as_well(spine: Spine) -> None:
     latest = Latest()
     with followed(spine, latest):
         assert latest.is_told.wait(20)
-        admin = AdminClient({**settings.KAFKA})
-        new = NewPartitions(f"{spine.prefix}{PRICES}", spine.partitions + 1)
-        admin.create_partitions([new])[f"{spine.prefix}{PRICES}"].result(10)
-        until(lambda: spine.partitions + 1 == _partitions(spine), "the partition is there")
+        spine.add_partitions(PRICES, spine.partitions + 1)
         spine.send_bytes(PRICES, [b"9"], key=b"late", partition=spine.partitions)
 
         until(lambda: latest.values == {b"late": b"9"}, "what the new partition says is known")

@@ -3,8 +3,6 @@
 from functools import partial
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewPartitions
-from django.conf import settings
 
 from backoffice.contracts.codec import Decoder
 from backoffice.contracts.definitions import schema
@@ -12,12 +10,6 @@ from backoffice.kernel.clock import SystemClock
 from backoffice.streams.consume.growing import forget_partitions
 from backoffice.streams.models import Offset, Outgoing, Reading
 from tests.spine import Spine, until
-
-
-def add_partitions(spine: Spine, topic: str, count: int) -> None:
-    name = f"{spine.prefix}{topic}"
-    admin = AdminClient({**settings.KAFKA})
-    admin.create_partitions([NewPartitions(name, count)])[name].result(30)
 
 
 def is_stored(topic: str, partition: int, following: int) -> bool:
@@ -36,7 +28,7 @@ def test_partitions_of_a_compacted_topic_are_told_once(spine: Spine, topic: str,
     spine.drain("trading")
     assert told() == []
     before = Reading.objects.get(stream="trading", topic="market-prices").partitions
-    add_partitions(spine, topic, 12)
+    spine.add_partitions(topic, 12)
 
     for number in (1, 2):
         spine.send_bytes(topic, [b"junk"], partition=11)

@@ -1,8 +1,10 @@
 """More than one reader of a topic, each with its own records, place, sink and account of every message."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pyarrow as pa
 import pytest
 
@@ -13,6 +15,7 @@ from tests.spine import Spine, until
 from tests.streams.arriving import event_of
 from tests.streams.checkpoints import Checkpoints, reading
 
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'streams_known_schema'::regclass"
 BETS, WALLET = "bet-events", "wallet-transactions"
 
 
@@ -97,3 +100,18 @@ def test_a_state_in_memory_with_checkpoints_is_a_sink(spine: Spine, tmp_path: Pa
 
     assert second.counts == {"BetPlaced": 37}
     assert spine.value("SELECT count(*) FROM streams_offset WHERE stream = 'counting'") == 0
+
+
+def test_lanes_that_meet_a_schema_at_once_lose_nothing_by_it(spine: Spine, settlers: Stream) -> None:
+    """While what the registry said first is written down, which takes long here, the other lane is there already."""
+    spine.send_bytes(BETS, messages(spine, "BetSettled", 30), partition=0)
+    with psycopg.connect(spine.database_url) as connection:
+        connection.execute("LOCK TABLE streams_known_schema IN ACCESS EXCLUSIVE MODE")
+        with spine.streaming("trading", settlers.name):
+            until(lambda: spine.value(WAITING), "a lane writes down what it was told")
+            time.sleep(1)
+            connection.rollback()
+            spine.wait_drained("trading", settlers.name)
+
+    assert accounts(spine, settlers.name) == {"event": 30, "repeat": 0, "deadletter": 0, "halt": 0, "stored": 30}
+    assert accounts(spine, "trading") == {"event": 0, "repeat": 0, "deadletter": 0, "halt": 0, "stored": 30}

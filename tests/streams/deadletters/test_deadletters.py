@@ -187,8 +187,11 @@ def test_a_dead_letter_that_dies_again_is_still_as_old_as_it_was(spine: Spine, t
     said("replay", str(spine.value("SELECT id FROM streams_deadletter")), "--reason", "perhaps it passes now")
     relay(spine)
     spine.drain("players")
-    first, second = spine.rows('SELECT standing_logged, standing_offset, "offset" FROM streams_deadletter ORDER BY id')
-    assert (first[:2], second[2]) == (second[:2], 2)
+    first, second = spine.rows(
+        'SELECT standing_appended, standing_logged, standing_offset, "offset" FROM streams_deadletter ORDER BY id'
+    )
+    assert (first[:3], second[3]) == (second[:3], 2)
+    assert first[0] == first[1], "when the broker took it is how far its log had come, and is not known of some"
 
     mended = tmp_path / "status.json"
     body = event_of("PlayerStatusChanged", event_id=str(UUID(int=1)), player_id=str(UUID(int=9)), status="active")

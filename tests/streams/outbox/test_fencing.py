@@ -110,7 +110,7 @@ def test_a_relay_that_was_replaced_sends_nothing_of_what_it_had_begun(
 def test_a_relay_that_waits_for_kafka_keeps_its_turn(spine: Spine) -> None:
     """For three times as long as it may be silent."""
     make(spine, "goes")
-    with relaying(spine, patience=3.0, limits=replace(LIMITS, replaced_after=SECOND)) as rounds:
+    with relaying(spine, patience=9.0, limits=replace(LIMITS, replaced_after=3 * SECOND)) as rounds:
         write("s0", topic="goes")
         rounds.until_idle()
         delete(spine, "goes")
@@ -119,6 +119,27 @@ def test_a_relay_that_waits_for_kafka_keeps_its_turn(spine: Spine) -> None:
         rounds.until_idle()
 
     assert states(silent) == ["first"]
+
+
+def test_a_round_in_which_topic_after_topic_is_silent_is_noted_to_its_end(spine: Spine) -> None:
+    topics = ("goes", "goes-too")
+    for topic in topics:
+        make(spine, topic)
+    limits = replace(LIMITS, replaced_after=3 * SECOND)
+    with relaying(spine, patience=5.0, limits=limits, asked=lambda _: {}) as rounds:
+        for topic in topics:
+            write("s0", key=topic, topic=topic)
+        rounds.until_idle()
+        for topic in topics:
+            delete(spine, topic)
+        silent = [number for topic in topics for number in write("s1", key=topic, topic=topic)]
+        rounds.until_idle()
+        assert states(silent) == ["first", "first"]
+        rounds.clock.advance(2 * SECOND)
+
+        rounds.one()
+
+    assert [row.attempts for row in Outgoing.objects.in_bulk(silent).values()] == [2, 2]
 
 
 def all_sent() -> bool:

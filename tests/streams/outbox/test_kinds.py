@@ -1,4 +1,4 @@
-"""Every kind of alert that the code raises is closed by it, unless a person does; docs/streams.md says by what."""
+"""Every kind of alert that the code raises is closed by it, unless a person does; a table of the docs says by what."""
 
 import ast
 import re
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 APPS = ("backoffice", "players", "wallet", "trading", "compliance")
-TABLE = Path("docs/streams.md").read_text("utf-8").partition("## Alerts and what ends them")[2].partition("\n## ")[0]
+DOC = Path("docs/when-something-is-wrong.md").read_text("utf-8")
+TABLE = DOC.partition("## Alerts and what ends them")[2].partition("\n## ")[0]
 
 
 def kinds(function: str, place: int) -> set[str]:

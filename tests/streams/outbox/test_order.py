@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import psycopg
@@ -106,6 +107,17 @@ def test_writers_that_take_turns_at_a_row_have_the_order_of_their_turns(
                 with connection.transaction():
                     write_of_a_turn(connection, rng.choice("ab"))
 
+    with relaying() as read:
+        errors = together([lambda seed=seed: writer(seed) for seed in range(4)])  # type: ignore[misc]
+
+    assert errors == []
+    assert sum(map(len, read.values())) == 160
+    assert all(numbers == sorted(numbers) for numbers in read.values())
+
+
+@contextmanager
+def relaying() -> Iterator[dict[bytes, list[int]]]:
+    """The numbers that a relay finds under each key, in its order, while the block runs and once more after it."""
     read: dict[bytes, list[int]] = {b"a": [], b"b": []}
     done = threading.Event()
 
@@ -119,15 +131,13 @@ def test_writers_that_take_turns_at_a_row_have_the_order_of_their_turns(
                     read[row.key or b""].append(int(row.value or b"0"))
                 waiting.note_sent(connection, [row.id for row in rows], NOW)
 
-    relaying = threading.Thread(target=relay)
-    relaying.start()
-    errors = together([lambda seed=seed: writer(seed) for seed in range(4)])  # type: ignore[misc]
-    done.set()
-    relaying.join(60)
-
-    assert errors == []
-    assert sum(map(len, read.values())) == 160
-    assert all(numbers == sorted(numbers) for numbers in read.values())
+    thread = threading.Thread(target=relay)
+    thread.start()
+    try:
+        yield read
+    finally:
+        done.set()
+        thread.join(60)
 
 
 def together(acts: list[Callable[[], None]]) -> list[BaseException]:

@@ -9,6 +9,7 @@ import pytest
 from backoffice.streams import telemetry
 from backoffice.streams.store import announcing
 from backoffice.streams.store.announcing import Events, after_commit, announce, finish
+from tests.kernel.test_asking import no_threads
 from tests.spine import until
 
 EVENTS = {"BetPlaced": pa.table({"stake": [1, 2]})}
@@ -99,6 +100,48 @@ def test_a_listener_that_failed_is_told_that_it_missed_something() -> None:
     after_commit(fails_once, missed=lambda: said.append("missed"), idle=lambda: None)
     announce(EVENTS)
     until(lambda: said == ["told", "missed"], "also where nothing comes after it")
+
+
+def test_a_batch_for_which_no_thread_could_be_begun_is_missed_and_those_after_it_are_told() -> None:
+    said: list[object] = []
+    after_commit(said.append, missed=lambda: said.append("missed"))
+    before = unannounced()
+
+    with no_threads():
+        announce(EVENTS)
+    announce(EVENTS)
+
+    until(lambda: len(said) == 2, "it is told")
+    assert said == ["missed", EVENTS]
+    assert unannounced() == before + 1
+
+
+def test_it_is_missed_too_where_another_lane_gets_its_thread_before_that_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish()
+    said: list[object] = []
+    after_commit(said.append, missed=lambda: said.append("missed"))
+    start, refused = announcing.Teller.start, threading.Event()
+
+    def starts(teller: announcing.Teller) -> None:
+        if not refused.is_set():
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(teller)
+
+    def counted() -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(announcing, "_LISTENERS", listeners)
+        announce(EVENTS)
+
+    listeners = announcing._LISTENERS
+    monkeypatch.setattr(announcing.Teller, "start", starts)
+    monkeypatch.setattr(telemetry.UNANNOUNCED, "inc", counted)
+    announce(EVENTS)
+
+    until(lambda: len(said) == 2, "it is told")
+    assert said == ["missed", EVENTS]
 
 
 def test_first_batches_that_are_committed_at_once_are_told_by_one_thread() -> None:

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backoffice.contracts.examples import MOMENT
+from backoffice.kernel.clock import microseconds
 from backoffice.kernel.ids import derived_uuid7
 from backoffice.simulator.events import bets, wallet
-from backoffice.simulator.events.envelope import Event, Head, microseconds
+from backoffice.simulator.events.envelope import Event, Head
 from tests.streams.stored import Log, Logged, Store, log_of
 
 DEPOSIT, FREE_MONEY = 10**9, 10**7

@@ -1,6 +1,7 @@
 """Whatever error one message causes, of whatever class and wherever: it alone becomes a dead letter."""
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +12,12 @@ import pyarrow as pa
 import pytest
 
 from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.writers import Writer
 from backoffice.kernel.errors import Retryable
 from backoffice.kernel.ids import uuid7
 from backoffice.streams.consume.sink import Unstorable
 from backoffice.streams.database import retryable
+from backoffice.streams.store import sink as sinks
 from backoffice.streams.store.projection import STREAMS, Projection
 from tests.streams.arriving import NOW, batch_of, event_of, message
 from tests.streams.stored import Store, log_of_values
@@ -52,6 +55,14 @@ def take(store: Store, values: Sequence[bytes | None]) -> None:
 
 def dead(store: Store) -> list[tuple[Any, ...]]:
     return store.connection.execute('SELECT "offset", record, reason FROM streams_deadletter ORDER BY 1').fetchall()
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long (seconds) sinks wait, each time; nobody does."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
 
 
 @pytest.fixture
@@ -96,6 +107,73 @@ def test_an_error_of_any_class_in_a_projection_is_the_message_s_that_causes_it(
     reason = dead(store)[0][2]
     assert kind.__name__ in reason
     assert "somebody" not in reason
+
+
+@pytest.mark.parametrize("kind", [KeyError, MemoryError, pa.ArrowInvalid, psycopg.ProgrammingError, Panic])
+@pytest.mark.parametrize("count", [1, 9])
+def test_what_passes_by_itself_is_no_message_s(
+    store: Store,
+    projecting: Callable[..., None],
+    waits: list[float],
+    caplog: pytest.LogCaptureFixture,
+    kind: type[BaseException],
+    count: int,
+) -> None:
+    said = "of " + "somebody"
+
+    def look(_: pa.Table) -> None:
+        if not waits:
+            raise kind(said)
+
+    projecting(look)
+
+    take(store, bets(count))
+
+    assert store.count("trading_bet") == count
+    assert dead(store) == []
+    assert len(waits) == 1
+    assert 0.5 < waits[0] <= sinks.AGAIN_SECONDS
+    assert f"trading: what nobody foresaw keeps bet-events[0]@0 from being stored: {kind.__name__}" in caplog.text
+    assert "in look" in caplog.text
+    assert said not in caplog.text
+
+
+def test_a_writer_that_is_not_found_for_a_while_kills_nothing(
+    store: Store, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lanes share their registry: what goes wrong where they meet there is no message's."""
+    usual = store.writers.writer
+
+    def writer(schema_id: int) -> Writer:
+        if not waits:
+            raise KeyError(schema_id)
+        return usual(schema_id)
+
+    monkeypatch.setattr(store.writers, "writer", writer)
+
+    take(store, bets(9))
+
+    assert store.count("trading_bet") == 9
+    assert dead(store) == []
+
+
+def test_many_that_die_of_the_same_wait_together(
+    store: Store, projecting: Callable[..., None], waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: began + sum(waits))
+
+    def look(events: pa.Table) -> None:
+        if 777 in events["stake"].to_pylist():
+            raise KeyError("no")
+
+    projecting(look)
+
+    take(store, bets(9, stake={2: 777, 3: 777, 7: 777}))
+
+    assert store.count("trading_bet") == 6
+    assert [offset for offset, *_ in dead(store)] == [2, 3, 7]
+    assert waits == [sinks.AGAIN_SECONDS]
 
 
 def test_what_the_driver_cannot_hold_is_the_message_s_that_has_it(

@@ -13,7 +13,7 @@ from backoffice.contracts.catalogue import topic_of
 from backoffice.contracts.examples import MOMENT
 from backoffice.kernel.ids import derived_id
 from backoffice.streams.consume.logtimes import LogTimes
-from backoffice.streams.standing import Standing, claims_standing, standing_headers, standing_of
+from backoffice.streams.standing import Standing, appended_of, claims_standing, standing_headers, standing_of
 from tests.streams.arriving import event_of, message
 from tests.streams.stored import Logged, Store
 
@@ -231,6 +231,17 @@ def test_a_place_is_believed_where_it_lies_before_that_of_the_message(
     assert claims_standing(headers)
 
 
+@pytest.mark.parametrize(
+    ("said", "believed"), [(NOW_MS, NOW_MS), (1, 1), (NOW_MS + 1, 0), (0, 0), (-1, 0), ("x", 0), ("", 0), (None, 0)]
+)
+def test_when_it_was_told_at_first_is_believed_where_its_log_had_come_as_far(said: Any, believed: int) -> None:
+    headers = [("replay_appended", said if said is None else str(said).encode())]
+
+    assert appended_of(headers, (NOW_MS, 7)) == believed
+    assert appended_of(headers, (0, 7)) == 0
+    assert appended_of(None, (NOW_MS, 7)) == 0
+
+
 def test_a_dead_letter_without_a_time_is_older_than_what_has_one(store: Store, batches: bool) -> None:
     now = Said("PlayerStatusChanged", {"status": "frozen"}, 60)
     replayed = Said("PlayerStatusChanged", {"status": "active"}, 3_600, stood=(0, 0))
@@ -245,6 +256,7 @@ def test_a_dead_letter_keeps_the_place_that_it_came_with(store: Store) -> None:
     store.take({"player-events": [Logged(0, 0, value, logged=5), Logged(0, 1, value, logged=9, stood=(5, 0))]})
 
     found = store.connection.execute(
-        "SELECT logged, standing_logged, standing_offset FROM streams_deadletter WHERE stream = 'players' ORDER BY id"
+        "SELECT logged, standing_logged, standing_offset, standing_appended FROM streams_deadletter"
+        " WHERE stream = 'players' ORDER BY id"
     ).fetchall()
-    assert found == [(5, 5, 0), (9, 5, 0)]
+    assert found == [(5, 5, 0, 5), (9, 5, 0, 0)]

@@ -5,9 +5,6 @@ from io import StringIO
 
 import psycopg
 import pytest
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewPartitions
-from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from backoffice.contracts.codec import encode, frame
@@ -50,17 +47,8 @@ def test_a_partition_that_is_added_during_the_last_stretch_is_not_lost(
 
 def added(spine: Spine) -> None:
     """A partition more, and five bets of it stored."""
-    name, admin = f"{spine.prefix}{TOPIC}", AdminClient({**settings.KAFKA})
-    admin.create_partitions([NewPartitions(name, spine.partitions + 1)])[name].result(30)
-
-    def is_sent() -> bool:
-        try:
-            spine.send_bytes(TOPIC, bets(spine, "added", 5), partition=spine.partitions)
-        except KafkaException:
-            return False
-        return True
-
-    until(is_sent, "the new partition takes messages")
+    spine.add_partitions(TOPIC, spine.partitions + 1)
+    spine.send_bytes(TOPIC, bets(spine, "added", 5), partition=spine.partitions)
     with spine.streaming("trading"):
         until(lambda: len(contents(spine, "trading_bet")) == 10, "the new partition is stored")
 

@@ -1,5 +1,6 @@
 """``manage.py feed`` against real servers: what was recorded is in the trading tables, whatever happens meanwhile."""
 
+import errno
 import gzip
 import json
 import signal
@@ -19,6 +20,7 @@ from django.test import override_settings
 
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
+from backoffice.kernel.errors import Rejected
 from backoffice.localstack.stack import Stack
 from tests.spine import Spine, until
 from tests.trading.feeds.messages import definition, image, mc, mcm, price, runner
@@ -26,7 +28,10 @@ from tests.trading.feeds.recordings import CRICKET, STREAMS, needed, stream
 from trading.feeds import providers
 from trading.feeds.adapter import Update
 from trading.feeds.recording import beside, lines
+from trading.management.commands.feed import _adapter
 
+# What the key of a run that begins is.
+PROVIDER = b"betfair"
 ROOT = Path(__file__).parents[3]
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -122,8 +127,15 @@ def ended(process: "subprocess.Popen[str]", number: signal.Signals = signal.SIGT
 
 
 def sent(spine: Spine) -> list[dict[str, Any]]:
-    """All events of odds-feed; those of one sport event in their order."""
-    return [decode(unframe(value or b"")[1], schema("MarketUpdate")) for _, value, _ in spine.read("odds-feed")]
+    """All updates of odds-feed; those of one sport event in their order."""
+    events = [(key, unframe(value or b"")[1]) for key, value, _ in spine.read("odds-feed")]
+    return [decode(body, schema("MarketUpdate")) for key, body in events if key != PROVIDER]
+
+
+def beginnings(spine: Spine) -> list[dict[str, Any]]:
+    """What was told of runs that began."""
+    events = [(key, unframe(value or b"")[1]) for key, value, _ in spine.read("odds-feed")]
+    return [decode(body, schema("FeedBegan")) for key, body in events if key == PROVIDER]
 
 
 @needed
@@ -185,7 +197,7 @@ def test_every_message_is_an_event_of_now_under_the_key_of_its_sport_event(spine
 
     events = sent(spine)
     assert told["updates"] == len(events) == 5
-    assert {key for key, *_ in spine.read("odds-feed")} == {b"betfair:77"}
+    assert {key for key, *_ in spine.read("odds-feed")} == {b"betfair:77", PROVIDER}
     versions = [event["version"] for event in events]
     assert versions == sorted(set(versions))
     assert all(before <= event["occurred_at"] <= datetime.now(UTC) for event in events)
@@ -209,6 +221,9 @@ def test_it_plays_over_and_over_and_suspends_what_is_open_when_it_is_ended(
     assert told["updates"] == len(events)
     assert [event["status"] for event in events[:8]] == ["open", "open", "open", "settled"] * 2
     assert events[-1]["status"] != "open"
+    (began,) = beginnings(spine)
+    assert began["occurred_at"] <= events[0]["occurred_at"]
+    assert {event["run"] for event in events} == {began["event_id"]}, "a run begins once, however often it plays"
     assert all(one["version"] < other["version"] for one, other in pairwise(events))
     # In step: the second message of each run comes a fifth of a second after the first.
     assert events[1]["occurred_at"] - events[0]["occurred_at"] >= timedelta(milliseconds=190)
@@ -220,7 +235,7 @@ def test_any_signal_to_end_leaves_nothing_open(
 ) -> None:
     file = written(tmp_path / "match", [MATCH[0], mcm(ct="HEARTBEAT", at=3_600_000)])
     process = start(str(file))
-    until(lambda: sum(spine.ends().values()) > 0, "the market is open")
+    until(lambda: sum(spine.ends().values()) > 1, "the market is open")
 
     told = ended(process, number)
 
@@ -307,6 +322,42 @@ def test_an_error_in_the_midst_of_a_file_is_told_after_its_markets_are_suspended
 
     assert [event["status"] for event in sent(spine)] == ["open"] * 4 + ["suspended"]
     assert json.loads(out.getvalue().splitlines()[-1])["updates"] == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Make room"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "Broken pipe. Whoever read what it says has gone"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/ca.pem"), "^/ca.pem cannot be used"),
+    ],
+)
+def test_what_fails_elsewhere_is_not_laid_to_the_recording(
+    spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, told: str
+) -> None:
+    file = written(tmp_path / "match", MATCH)
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("trading.feeds.publishing.Publisher.publish", fails)
+    with pytest.raises(CommandError, match=told) as refused:
+        call_command("feed", "betfair", str(file), "--speed", "max", stdout=StringIO())
+    assert file.name not in str(refused.value)
+
+
+def test_names_that_cannot_be_read_are_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path / "match", MATCH)
+    names = written(tmp_path / "names-match", [])
+
+    def torn(read: Path) -> Iterator[bytes]:
+        if read == names:
+            raise OSError(errno.EIO, "Input/output error")
+        yield from MATCH
+
+    monkeypatch.setattr("trading.management.commands.feed.lines", torn)
+    with pytest.raises(Rejected, match=r"names-match cannot be read \(Input/output error\); put it right, or take it"):
+        _adapter("betfair", file)
 
 
 @pytest.mark.faults

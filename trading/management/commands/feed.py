@@ -5,6 +5,8 @@ import logging
 import math
 import time
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event as Signal
@@ -14,9 +16,11 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from backoffice.commands import OperatorCommand
+from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 from backoffice.kernel.stopping import stopping
+from backoffice.kernel.text import storable
 from backoffice.streams.kafka.sending import Sender, schema_ids
 from backoffice.streams.schemas import our_registry
 from trading.feeds import providers
@@ -24,7 +28,7 @@ from trading.feeds.adapter import Adapter, Malformed
 from trading.feeds.counting import Totals
 from trading.feeds.pacing import Pace
 from trading.feeds.playing import Play
-from trading.feeds.publishing import RECORD, TOPIC, Publisher
+from trading.feeds.publishing import BEGINNING, RECORD, TOPIC, Publisher
 from trading.feeds.recording import beside, lines
 from trading.feeds.stamping import Stamp
 
@@ -49,6 +53,10 @@ class Command(OperatorCommand):
         parser.add_argument("--loop", action="store_true", help="start over at the end")
         parser.add_argument("--from-in-play", action="store_true", help="begin where the first market turns in-play")
         parser.add_argument(
+            "--subscription", type=_subscription, default="", metavar="NAME",
+            help="which markets of the provider these are, where other feeds tell its other markets",
+        )  # fmt: skip
+        parser.add_argument(
             "--demo",
             action="store_true",
             help="play the provider's recording in the folder of recorded data for ever, from in-play on; "
@@ -63,16 +71,14 @@ class Command(OperatorCommand):
         file: Path | None = options["file"]
         if file is None:
             raise CommandError("Which recording? Name a FILE, or give --demo.")
-        try:
+        with _reading(file, "name a recording that can"):
             file.open("rb").close()
-            with stopping() as stop:
-                self._feed(file, options, stop)
-        except OSError as error:
-            raise CommandError(f"{file} cannot be read ({error.strerror}); name a recording that can.") from error
+        with stopping() as stop:
+            self._feed(file, options, stop)
 
     def _feed(self, file: Path, options: dict[str, Any], stop: Signal) -> None:
         sender, totals = Sender(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, stop), Totals(options["provider"])
-        publisher, began = _publisher(sender, stop), time.monotonic()
+        publisher, began = _publisher(sender, options, stop), time.monotonic()
         if publisher is None:
             return
         try:
@@ -88,7 +94,7 @@ class Command(OperatorCommand):
         while not stop.is_set():
             adapter, pace = _adapter(options["provider"], file), Pace(options["speed"])
             play = Play(adapter, publisher, pace, totals, from_in_play=options["from_in_play"])
-            play.run(lines(file), stop)
+            play.run(_messages(file, "name a recording that can"), stop)
             if not (play.is_started or stop.is_set()):
                 raise Rejected(_nothing_in(file, totals))
             if not options["loop"]:
@@ -105,23 +111,46 @@ def _demo(provider: str) -> Path | None:
     return file if file.is_file() else None
 
 
-def _publisher(sender: Sender, stop: Signal) -> Publisher | None:
+def _publisher(sender: Sender, options: dict[str, Any], stop: Signal) -> Publisher | None:
     """None when stopped before the servers answered."""
-    ids = schema_ids(our_registry(), [RECORD], stop)
+    ids = schema_ids(our_registry(), [RECORD, BEGINNING], stop)
     sender.wait_for_topics([TOPIC])
-    return Publisher(sender, ids[RECORD], Stamp(SystemClock(), settings.PLATFORM_JURISDICTION)) if ids else None
+    stamp = Stamp(SystemClock(), settings.PLATFORM_JURISDICTION, options["subscription"])
+    return Publisher(sender, ids, stamp, options["provider"]) if ids else None
 
 
 def _adapter(provider: str, file: Path) -> Adapter:
     """A new one, which knows the names that lie beside the recording."""
     adapter = providers.provider(provider).adapter()
-    for document in beside(file):
+    with _reading(file.parent, "let our user look into it, for names may lie beside the recording"):
+        documents = beside(file)
+    for document in documents:
         try:
-            for line in lines(document):
+            for line in _messages(document, "put it right, or take it away from beside the recording"):
                 adapter.learn(line)
         except Malformed as reason:
             log.warning("%s gives no names: %s", document.name, reason)
     return adapter
+
+
+def _messages(file: Path, step: str) -> Iterator[bytes]:
+    """Only what goes wrong with the file is laid to it: not what becomes of its messages."""
+    with _reading(file, step):
+        messages = lines(file)
+    while True:
+        with _reading(file, step):
+            message = next(messages, None)
+        if message is None:
+            return
+        yield message
+
+
+@contextmanager
+def _reading(file: Path, step: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Rejected(f"{file} cannot be read ({error.strerror}); {step}.") from error
 
 
 def _nothing_in(file: Path, totals: Totals) -> str:
@@ -130,6 +159,13 @@ def _nothing_in(file: Path, totals: Totals) -> str:
     return (
         f"{file} holds no message ({totals.malformed} lines are malformed); name a recording of the provider's stream."
     )
+
+
+def _subscription(text: str) -> str:
+    longest = next(field["max_length"] for field in schema(BEGINNING)["fields"] if field["name"] == "subscription")
+    if storable(text, longest) != text:
+        raise ArgumentTypeError(f"a name has at most {longest} characters, none of them NUL or half a surrogate pair")
+    return text
 
 
 def _speed(text: str) -> float:

@@ -7,14 +7,15 @@ from backoffice.commands import OperatorCommand
 from backoffice.streams.management.operators import acting, add_operator
 from trading import suspending
 from trading.models import ProviderSuspension
+from trading.selectors import newest_runs
 
 
 class Command(OperatorCommand):
-    help = "Look at providers whose markets are suspended, or end that."
+    help = "Look at providers whose markets are suspended or left shut by a run of their feed, or end a suspension."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
-        acts.add_parser("list", help="those that are suspended, and why")
+        acts.add_parser("list", help="those that are suspended and why; the newest run of each feed")
         releasing = acts.add_parser("release", help="end it; each market opens when it is told anew")
         releasing.add_argument("provider")
         releasing.add_argument("--reason", required=True, help="why; it stays with the act")
@@ -32,6 +33,12 @@ class Command(OperatorCommand):
             self.stdout.write(f"{each.provider}  since {each.since:%Y-%m-%d %H:%M:%S}  {each.cause}  {each.reason}")
         if not found:
             self.stdout.write("No provider is suspended.")
+        for run in newest_runs():
+            of = f"its feed {run.subscription}" if run.subscription else "its feed"
+            left = (
+                f"{run.shut:,} open markets are shut until they are told anew" if run.shut else "no market is left shut"
+            )
+            self.stdout.write(f"{run.provider}  {of} began anew at {run.began_at:%Y-%m-%d %H:%M:%S}  {left}")
 
     def _release(self, options: dict[str, Any]) -> None:
         provider = options["provider"]

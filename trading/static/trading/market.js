@@ -98,7 +98,9 @@ class MarketPanel {
   #suspended() {
     const seen = this.#suspensions.filter((row) => row.market === this.#marketId);
     const missed = this.#statuses.missed ? `; ${count(this.#statuses.missed)} changes missed` : "";
-    return seen.length ? `${count(seen.length)}, last ${clock(seen.at(-1).at)}${missed}` : `none seen${missed}`;
+    // One that was stored too late happened before others that were told.
+    const last = Math.max(...seen.map((row) => row.at));
+    return seen.length ? `${count(seen.length)}, last ${clock(last)}${missed}` : `none seen${missed}`;
   }
 
   #quotes(market) {

@@ -16,7 +16,6 @@ from backoffice.metrics.health import answers
 from backoffice.metrics.machine import as_document
 from backoffice.metrics.screen import as_screen
 from backoffice.metrics.status import Status, read_status
-from backoffice.streams.clocks import PostgresClock
 
 _TOP, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -71,7 +70,7 @@ class Command(OperatorCommand):
 def _read() -> Status | str:
     """What Postgres says in place of answering, as long as it does not; the next one asks on a new connection."""
     try:
-        return read_status(PostgresClock().now())
+        return read_status()
     except Error as error:
         connection.close()
         return sentence(error)
@@ -85,7 +84,11 @@ def as_line(status: Status | str, parts: Parts) -> str:
     away = "".join(f"  {name.upper()} {said}" for name, said in parts.items() if said != "ok")
     if isinstance(status, str):
         return f"no numbers without Postgres{away}"
-    figures = "".join(f"  {each.brief(status.figures[name])}" for name, each in FIGURES.items() if each.brief)
+    figures = "".join(
+        f"  {each.brief(status.figures[name])}"
+        for name, each in FIGURES.items()
+        if each.brief and name in status.figures
+    )
     halted = f"  HALTED {', '.join(status.halted)}" if status.halted else ""
     halted += f"  DIVERTED {', '.join(status.diverted)}" if status.diverted else ""
     halted += f"  STALLED {', '.join(status.stalled)}" if status.stalled else ""
@@ -93,10 +96,15 @@ def as_line(status: Status | str, parts: Parts) -> str:
     open_differences = sum(each.count for each in status.differences)
     halted += f"  DIFFERENCES {open_differences:,}" if open_differences else ""
     halted += f"  UNSENT ALERTS {len(status.unsent_alerts):,}" if status.unsent_alerts else ""
+    halted += f"  SKIPPED {', '.join(status.skipped)}" if status.skipped else ""
+    halted += "  METRICS HIDDEN" if status.hidden_metrics else ""
+    halted += f"  UNREAD {', '.join(status.unread)}" if status.unread else ""
     silent = sum(source.silent for source in status.sources)
+    events = "?" if "events_per_second" in status.unread else f"{status.events_per_second:,.0f}"
+    dead_letters = "?" if status.dead_letters is None else f"{status.dead_letters:,}"
     return (
-        f"{status.events_per_second:,.0f} events/s  lag {_lag(status)}"
-        f"  dead letters {status.dead_letters:,}{f'  silent markets {silent:,}' if silent else ''}"
+        f"{events} events/s  lag {_lag(status)}"
+        f"  dead letters {dead_letters}{f'  silent markets {silent:,}' if silent else ''}"
         f"{figures}{halted}{away}"
     )
 

@@ -36,7 +36,7 @@ function tiles(root, rows, quiet) {
   };
   const waiting = section(rows, "lag");
   const lag = waiting.length ? waiting.reduce((sum, [, row]) => sum + row.value, 0) : null;
-  const halted = section(rows, "halted").length;
+  const halted = rows.has("dead_letters") ? section(rows, "halted").length : null;
   tile("rate", rate(value("events_per_second")), value("events_per_second"));
   tile("lag", count(lag), lag);
   tile("dead-letters", count(value("dead_letters")), value("dead_letters"));

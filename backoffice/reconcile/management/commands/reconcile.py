@@ -50,7 +50,7 @@ class Command(OperatorCommand):
             sys.exit(INTERRUPTED)
         self.stdout.write(report.line())
         if not report.clean:
-            sys.exit(1)
+            sys.exit(UNKNOWN if report.clean is None else 1)
 
     def _say(self, line: str) -> None:
         self.stderr.write(line)

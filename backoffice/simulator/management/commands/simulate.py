@@ -13,11 +13,10 @@ from django.core.management.base import CommandError
 from backoffice.commands import OperatorCommand
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.registry import Registry
-from backoffice.kernel.clock import SystemClock
+from backoffice.kernel.clock import SystemClock, microseconds
 from backoffice.kernel.stopping import stopping
 from backoffice.simulator.arguments import count, moment, rate
 from backoffice.simulator.durations import SECOND, duration
-from backoffice.simulator.events.envelope import microseconds
 from backoffice.simulator.operator.beginning import Wanted, begin
 from backoffice.simulator.operator.faults import parsed
 from backoffice.simulator.operator.progress import Progress

@@ -142,12 +142,11 @@ class Brake:
         telemetry.DIVERTED.labels(*lane.labels, partition).set(1)
 
     def _end_diversion(self, known: _Partition, partition: int) -> None:
-        lane, now = self._lane, self._lane.clock.now()
+        lane = self._lane
         with retryable(), connect(name=lane.session) as connection:
             diverting.end(
-                connection, stream=lane.stream, topic=lane.topic, partitions=[partition], by=diverting.AUTOMATIC,
-                now=now + lane.skew.behind(now),
-            )  # fmt: skip
+                connection, stream=lane.stream, topic=lane.topic, partitions=[partition], by=diverting.AUTOMATIC
+            )
         log.info("%s: partition %s has few bad messages again", lane.group, partition)
         known.diverted, known.asked_at = False, 0.0
         telemetry.DIVERTED.labels(*lane.labels, partition).set(0)

@@ -14,6 +14,7 @@ from uuid import UUID
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 
+from ...clocks import ASK
 from ...database import Connection
 from ...outbox.alerts import close_alert, raise_alert
 
@@ -110,25 +111,25 @@ def divert(connection: Connection, bad: Bad, now: datetime) -> list[str]:
         if alert_id is None:
             _tell(connection, stream, topic, reason, sources, now)
     _changed(topic, sources)
-    found: list[str] = row[0] if row else []  # type: ignore[assignment]
+    found: list[str] = row[0] if row else []
     return found
 
 
-def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence[int], by: str, now: datetime) -> int:
+def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence[int], by: str) -> int:
     """The diversions of these partitions are over; senders whom no other one names are believed again. How many.
 
-    What they sent before that moment is not believed, and it is the log that says when they sent it: where the log has
-    come further than ``now``, our own clock is behind, and the moment is the log's.
+    What they sent before that moment is not believed. It is Postgres' clock that says it: by that nothing which was
+    stored was told later, whatever our own clock says, and the brokers'.
     """
     with connection.transaction():
-        now = max(now, _reached(connection, stream, topic, partitions))
+        now = _now(connection)
         ended = connection.execute(
             "UPDATE streams_diversion SET ended_at = %s, ended_by = %s"
             " WHERE stream = %s AND topic = %s AND partition = ANY(%s) AND ended_at IS NULL RETURNING sources,"
             " alert_id",
             [now, by, stream, topic, list(partitions)],
         ).fetchall()
-        named = {name for names, _ in ended for name in names}  # type: ignore[attr-defined]
+        named = {name for names, _ in ended for name in names}
         still = connection.execute(
             "SELECT DISTINCT unnest(sources) FROM streams_diversion WHERE topic = %s AND ended_at IS NULL", [topic]
         ).fetchall()
@@ -136,20 +137,16 @@ def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence
         if over and topic in _SENDERS:
             _SENDERS[topic].release(connection, over, by, now)
         if ended and _open_alert(connection, stream, topic) is None:
-            alert_id: UUID = ended[0][1]  # type: ignore[assignment]
+            alert_id: UUID = ended[0][1]
             close_alert(alert_id, ALERT, f"{stream}: {topic} diverts no more bad messages.", now=now, over=connection)
     _changed(topic, over)
     return len(ended)
 
 
-def _reached(connection: Connection, stream: str, topic: str, partitions: Sequence[int]) -> datetime:
-    """To which moment the logs of the partitions have come; 1970 where they do not tell."""
-    row = connection.execute(
-        "SELECT to_timestamp(coalesce(max(logged), 0) / 1000.0) FROM streams_offset"
-        " WHERE stream = %s AND topic = %s AND partition = ANY(%s)",
-        [stream, topic, list(partitions)],
-    ).fetchone()
-    return row[0]  # type: ignore[index, return-value]
+def _now(connection: Connection) -> datetime:
+    rows = connection.execute(ASK).fetchall()
+    now: datetime = rows[0][0]
+    return now
 
 
 def _changed(topic: str, names: Sequence[str]) -> None:
@@ -179,7 +176,7 @@ def _counted(connection: Connection, bad: Bad) -> Counter[str]:
     with connection.cursor(name="letters") as cursor:
         cursor.execute(_LETTERS, [bad.stream, bad.topic, bad.generation, bad.partition, bad.count])
         while rows := cursor.fetchmany(_AT_A_TIME):
-            letters = [Letter(key, value, schema_id) for key, value, schema_id in rows]  # type: ignore[arg-type]
+            letters = [Letter(key, value, schema_id) for key, value, schema_id in rows]
             counted.update(storable(name, _NAME) for name in _SENDERS[bad.topic].named(connection, letters))
     return counted
 
@@ -189,7 +186,7 @@ def _open_alert(connection: Connection, stream: str, topic: str) -> UUID | None:
         "SELECT alert_id FROM streams_diversion WHERE stream = %s AND topic = %s AND ended_at IS NULL LIMIT 1",
         [stream, topic],
     ).fetchone()
-    return row[0] if row else None  # type: ignore[return-value]
+    return row[0] if row else None
 
 
 def _tell(connection: Connection, stream: str, topic: str, reason: str, sources: Sequence[str], now: datetime) -> None:

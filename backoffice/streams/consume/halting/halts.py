@@ -36,7 +36,7 @@ def open_halts(connection: Connection, stream: str, topic: str) -> set[int]:
     rows = connection.execute(
         "SELECT partition FROM streams_halt WHERE stream = %s AND topic = %s AND resumed_at IS NULL", [stream, topic]
     ).fetchall()
-    return {int(str(partition)) for (partition,) in rows}
+    return {partition for (partition,) in rows}
 
 
 def halt(
@@ -73,7 +73,7 @@ def halt(
              "alerts": list(alerts.values()), "cause": cause.value, "whole": [each.value for each in OF_THE_TOPIC],
              "reason": reason, "now": now},
         ).fetchall()  # fmt: skip
-        halted = sorted(int(str(partition)) for (partition,) in rows)
+        halted = sorted(partition for (partition,) in rows)
         for partition in halted:
             told = f"{stream}: {topic}[{partition}] halted at offset {offsets[partition]}. {reason}"
             raise_alert(ALERT, told, rule=cause.name.lower(), now=now, alert_id=alerts[partition], over=connection)
@@ -134,10 +134,7 @@ def pasts(
         "   AND h.resumed_at IS NOT NULL))) AS start) AS since",
         {"s": stream, "t": topic, "partitions": list(following), "nexts": list(following.values()), "window": window},
     ).fetchall()
-    return {
-        int(str(partition)): Past(int(str(seen)), tuple(bad), int(str(until)), bool(diverted))  # type: ignore[arg-type]
-        for partition, seen, until, diverted, bad in rows
-    }
+    return {partition: Past(seen, tuple(bad), until, bool(diverted)) for partition, seen, until, diverted, bad in rows}
 
 
 def accepted(connection: Connection, stream: str, topic: str, partition: int) -> int:
@@ -146,4 +143,4 @@ def accepted(connection: Connection, stream: str, topic: str, partition: int) ->
         "SELECT max(until) FROM streams_acceptance WHERE stream = %s AND topic = %s AND partition = %s",
         [stream, topic, partition],
     ).fetchone()
-    return int(str(row[0])) if row and row[0] is not None else 0
+    return row[0] if row and row[0] is not None else 0

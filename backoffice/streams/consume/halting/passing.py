@@ -32,4 +32,4 @@ def given_up(connection: Connection, stream: str, topic: str, following: Mapping
     told = {"stream": stream, "topic": topic, "partitions": list(following), "places": list(following.values())}
     connection.execute(_NOTE, told)
     rows = connection.execute(_AHEAD, told).fetchall()
-    return {number: (following[number], end) for number, end in ((int(str(p)), int(str(e))) for p, e in rows)}
+    return {number: (following[number], end) for number, end in rows}

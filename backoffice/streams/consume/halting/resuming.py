@@ -1,6 +1,6 @@
 """Letting halted partitions go on, where the cause of the halt is gone."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -45,9 +45,9 @@ def resume(
         Rejected: nothing waits for a person; the one partition that was asked for cannot go on.
     """
     asked = {} if partition is None else {"partition": partition}
+    diverted = Diversion.objects.filter(stream=stream, topic=topic, ended_at=None, **asked)
     with transaction.atomic():
         halts = Halt.objects.select_for_update().filter(stream=stream, topic=topic, resumed_at=None, **asked)
-        diverted = Diversion.objects.filter(stream=stream, topic=topic, ended_at=None, **asked)
         numbers = sorted(diverted.values_list("partition", flat=True))
         found = _judged(stream, topic, list(halts.order_by("partition")), log, unreadable)
         if not (found.going_on or found.refused or numbers or accepting):
@@ -56,22 +56,19 @@ def resume(
             raise Rejected(found.refused[partition])
         _put_aside(stream, topic, found.going_on)
         if accepting:
-            for number, why in log.untold.items():
-                found.refused.setdefault(number, f"What is bad in {topic}[{number}] is not accepted: {why}.")
-            _accept(
-                stream,
-                topic,
-                log.ends if partition is None else {partition: log.ends[partition]},
-                actor,
-                now,
-                accepting,
-            )
+            found.refused = _not_accepted(topic, log) | found.refused
+            ends = log.ends if partition is None else {partition: log.ends[partition]}
+            _accept(stream, topic, ends, actor, now, accepting)
         end(halts.filter(partition__in=found.going_on), actor=actor, now=now)
     if numbers:
         with retryable(), connect() as connection:
-            diverting.end(connection, stream=stream, topic=topic, partitions=numbers, by=actor.id, now=now)
-    found.going_on = sorted({*found.going_on, *numbers})
-    return found
+            diverting.end(connection, stream=stream, topic=topic, partitions=numbers, by=actor.id)
+    return replace(found, going_on=sorted({*found.going_on, *numbers}))
+
+
+def _not_accepted(topic: str, log: Log) -> dict[int, str]:
+    """The partitions of which Kafka does not tell up to where what is bad would be taken, and why."""
+    return {number: f"What is bad in {topic}[{number}] is not accepted: {why}." for number, why in log.untold.items()}
 
 
 def _put_aside(stream: str, topic: str, partitions: list[int]) -> None:

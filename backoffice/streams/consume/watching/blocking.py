@@ -1,11 +1,16 @@
-"""Who holds what a stream waits for in Postgres, in words for whoever has to end it."""
+"""Who holds what a stream or a job waits for in Postgres, in words for whoever has to end it."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ...database import Connection, session_name
+from backoffice.kernel.errors import Retryable
+
+from ...database import Connection, retryable
+
+log = logging.getLogger(__name__)
 
 # So much of a statement is told, and so many of those who block.
 LENGTH = 80
@@ -66,11 +71,11 @@ class Blocker:
         return f"{self.pid} ({'; '.join(said)})"
 
 
-def blockers(connection: Connection, stream: str, topic: str) -> list[Blocker]:
-    """Those who hold up the sessions in which the stream stores the topic, the first cause first."""
-    rows = connection.execute(_BLOCKERS, {"name": session_name(stream, topic), "many": MANY}).fetchall()
+def blockers(connection: Connection, session: str) -> list[Blocker]:
+    """Those who hold up the sessions that are called so, the first cause first."""
+    rows = connection.execute(_BLOCKERS, {"name": session, "many": MANY}).fetchall()
     return [
-        Blocker(pid, application, state, since, changed_at, without_values(query), waits, relation)  # type: ignore[arg-type]
+        Blocker(pid, application, state, since, changed_at, without_values(query), waits, relation)
         for pid, application, state, since, changed_at, query, waits, relation in rows
     ]
 
@@ -83,8 +88,18 @@ def told(found: Sequence[Blocker]) -> str:
     way = f"end it with `SELECT pg_terminate_backend({first.pid})`" if first.pid else "commit it or roll it back"
     return (
         f" In Postgres it waits for a lock of {', '.join(map(str, found))}. Have the first of these end its"
-        f" transaction, or {way}: its work is undone, and the stream goes on by itself."
+        f" transaction, or {way}: its work is undone, and what waits for it goes on by itself."
     )
+
+
+def why(connection: Connection, session: str) -> str:
+    """What is `told` of those who hold up such sessions; empty also where Postgres does not say it now."""
+    try:
+        with retryable():
+            return told(blockers(connection, session))
+    except Retryable as error:
+        log.info("who holds up %s cannot be told now: %s", session, error)
+        return ""
 
 
 def without_values(query: object) -> str:

@@ -1,9 +1,9 @@
 """An alert for a machine whose clock is wrong, for as long as a worker there sees it."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
+from backoffice.kernel.clock import Clock
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 
@@ -34,8 +34,9 @@ def read(connection: Connection) -> Wrong:
     return Wrong(frozenset(str(host) for host, _ in rows), frozenset(str(host) for host, is_gone in rows if is_gone))
 
 
-def see(connection: Connection, host: str, told: str, now: datetime) -> None:
+def see(host: str, told: str, clock: Clock, connection: Connection) -> None:
     """Note that a clock is wrong, with an alert the first time."""
+    now = clock.now()
     told, alert_id = storable(told, _TOLD), derived_id(ALERT, host, now.isoformat())
     with connection.transaction():
         is_new = connection.execute(
@@ -50,13 +51,14 @@ def see(connection: Connection, host: str, told: str, now: datetime) -> None:
             )
 
 
-def end(connection: Connection, host: str, why: str, now: datetime) -> None:
+def end(host: str, why: str, clock: Clock, connection: Connection) -> None:
     """Close its alert, where one is open."""
+    now = clock.now()
     with connection.transaction():
         ended = connection.execute(
             "UPDATE streams_wrong_clock SET ended_at = %s WHERE host = %s AND ended_at IS NULL RETURNING alert_id",
             [now, host],
         ).fetchone()
         if ended:
-            alert_id: UUID = ended[0]  # type: ignore[assignment]
+            alert_id: UUID = ended[0]
             close_alert(alert_id, ALERT, why, now=now, over=connection)

@@ -1,6 +1,8 @@
 """What a lane is doing, written by its two threads and read by whoever watches them."""
 
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 WAITING = "waits for messages"
@@ -19,13 +21,18 @@ class Doing:
 
 @dataclass
 class LaneState:
-    """Of one lane in this process. ``owned`` are the partitions that Kafka has given it, ``held`` those it pauses."""
+    """Of one lane in this process. ``owned`` are the partitions that Kafka has given it, ``held`` those it pauses.
+
+    How far its partitions are ``stored`` both threads say, of different ones at the same moment too: each changes what
+    the other has left.
+    """
 
     reading: Doing = field(default_factory=Doing)
     writing: Doing = field(default_factory=Doing)
     owned: frozenset[int] = frozenset()
     held: frozenset[int] = frozenset()
-    stored: dict[int, int] = field(default_factory=dict)
+    stored: Mapping[int, int] = field(default_factory=dict)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def is_reading(self) -> bool:
@@ -37,6 +44,19 @@ class LaneState:
 
     def writes(self, what: str) -> None:
         self.writing = _still(self.writing, what)
+
+    def know(self, offsets: Mapping[int, int]) -> None:
+        with self._changing:
+            self.stored = {**self.stored, **offsets}
+
+    def begin(self, offsets: Mapping[int, int]) -> None:
+        """So far they are stored; what was said before, of a former topic or of other partitions, counts no more."""
+        with self._changing:
+            self.stored = dict(offsets)
+
+    def lose(self, partition: int) -> None:
+        with self._changing:
+            self.stored = {each: end for each, end in self.stored.items() if each != partition}
 
     def __str__(self) -> str:
         return (

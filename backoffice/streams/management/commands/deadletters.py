@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from backoffice.commands import OperatorCommand, read_json
 from backoffice.kernel.errors import Rejected
-from backoffice.streams.chunks import Outcome
+from backoffice.streams.chunks import Handled
 from backoffice.streams.deadletters import handling as deadletters
 from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
 from backoffice.streams.management.lanes import must_be_a_stream, must_be_a_topic
@@ -90,13 +90,13 @@ class Command(OperatorCommand):
     def _discard(self, options: dict[str, Any]) -> None:
         self._do("discarded", _query(options), options, deadletters.discard)
 
-    def _do(self, did: str, query: Q, options: dict[str, Any], act: Callable[..., Iterator[Outcome]]) -> None:
+    def _do(self, did: str, query: Q, options: dict[str, Any], act: Callable[..., Iterator[Handled]]) -> None:
         must_choose(query)
         if options["dry_run"]:
             self.stdout.write(f"{deadletters.count(query):,} open dead letters are chosen; nothing was done.")
             return
-        outcomes = act(query, reason=options["reason"], **acting(options))
-        carry_out(outcomes, named(options), deadletters.not_open, did, self.stdout.write)
+        handled = act(query, reason=options["reason"], **acting(options))
+        carry_out(handled, named(options), deadletters.not_open, did, self.stdout.write)
 
 
 def _query(options: dict[str, Any]) -> Q:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from backoffice.commands import OperatorCommand
-from backoffice.streams.chunks import Outcome
+from backoffice.streams.chunks import Handled
 from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.management.choosing import add_choice, add_dry_run, carry_out, chosen, must_choose, named
 from backoffice.streams.management.operators import acting, add_operator
@@ -62,7 +62,7 @@ class Command(OperatorCommand):
         act = partial(handling.discard, reason=options["reason"], **acting(options))
         self._do("discarded", options, act, first=False)
 
-    def _do(self, did: str, options: dict[str, Any], act: Callable[[Q], Iterator[Outcome]], *, first: bool) -> None:
+    def _do(self, did: str, options: dict[str, Any], act: Callable[[Q], Iterator[Handled]], *, first: bool) -> None:
         query = chosen(options, LOOKUPS)
         must_choose(query)
         if options["dry_run"]:

@@ -15,7 +15,7 @@ from backoffice.streams.kafka.topics import (
     Cluster,
     Difference,
     Kind,
-    Standing,
+    TopicState,
     differences,
     put_right,
     reach,
@@ -50,14 +50,14 @@ class Command(OperatorCommand):
     def handle(self, *, apply: bool, allow_more_partitions: bool, forget_schemas: bool, **_: Any) -> None:
         if forget_schemas:
             self.stdout.write(f"forgot {forget()} schemas of this registry")
-        cluster, standings = self._look()
-        self._table(standings, cluster.tiered)
-        found = _found(cluster, standings)
+        cluster, states = self._look()
+        self._table(states, cluster.tiered)
+        found = _found(cluster, states)
         wrong = self._apply(cluster, found, allow_more_partitions) if apply else self._tell(found)
         if wrong:
             raise CommandError(f"{wrong} differences between the catalogue and the cluster.")
 
-    def _look(self) -> tuple[Cluster, list[Standing]]:
+    def _look(self) -> tuple[Cluster, list[TopicState]]:
         cluster = reach(settings.KAFKA, our_registry(), settings.KAFKA_TOPIC_PREFIX)
         return cluster, survey(cluster)
 
@@ -89,35 +89,35 @@ class Command(OperatorCommand):
 
     def _missed(self, left: list[Difference]) -> list[Difference]:
         """What a second look finds beyond what was left, once the brokers have had time to learn of the changes."""
-        known = {(difference.standing.name, difference.kind) for difference in left}
+        known = {(difference.state.name, difference.kind) for difference in left}
         deadline = time.monotonic() + SECONDS_TO_SETTLE
         while True:
-            found = [each for each in _found(*self._look()) if (each.standing.name, each.kind) not in known]
+            found = [each for each in _found(*self._look()) if (each.state.name, each.kind) not in known]
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(0.2)
 
-    def _table(self, standings: list[Standing], tiered: bool) -> None:
-        rows = [HEADINGS, *(_row(standing, tiered) for standing in standings)]
+    def _table(self, states: list[TopicState], tiered: bool) -> None:
+        rows = [HEADINGS, *(_row(state, tiered) for state in states)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
         for row in rows:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _found(cluster: Cluster, standings: list[Standing]) -> list[Difference]:
-    return [difference for standing in standings for difference in differences(standing, tiered=cluster.tiered)]
+def _found(cluster: Cluster, states: list[TopicState]) -> list[Difference]:
+    return [difference for state in states for difference in differences(state, tiered=cluster.tiered)]
 
 
-def _row(standing: Standing, tiered: bool) -> tuple[str, ...]:
-    wanted = wanted_configs(standing.wanted, tiered=tiered)
-    records = len(standing.wanted.records)
-    present = standing.present
+def _row(state: TopicState, tiered: bool) -> tuple[str, ...]:
+    wanted = wanted_configs(state.wanted, tiered=tiered)
+    records = len(state.wanted.records)
+    present = state.present
     return (
-        standing.name,
-        _pair(str(standing.wanted.partitions), str(present.partitions) if present else None),
+        state.name,
+        _pair(str(state.wanted.partitions), str(present.partitions) if present else None),
         _pair(_kept(wanted), _kept(present.configs) if present else None),
         _pair(wanted["cleanup.policy"], present.configs.get("cleanup.policy") if present else None),
-        f"{records - len(standing.unregistered)} of {records}" if records else "-",
+        f"{records - len(state.unregistered)} of {records}" if records else "-",
     )
 
 

@@ -48,8 +48,8 @@ def test_the_first_cause_comes_before_who_waits_for_it_himself(database: str) ->
             waiting(lane, "INSERT INTO b VALUES (1)"),
             waiting(between, "INSERT INTO a VALUES (1)"),
         ):
-            found = blockers(looking, STREAM, TOPIC)
-            elsewhere = blockers(looking, STREAM, "another-topic")
+            found = blockers(looking, session_name(STREAM, TOPIC))
+            elsewhere = blockers(looking, session_name(STREAM, "another-topic"))
             root.execute("ROLLBACK")
             between.execute("ROLLBACK")  # once it has got what it waited for
 
@@ -65,7 +65,7 @@ def test_the_first_cause_comes_before_who_waits_for_it_himself(database: str) ->
 
 def test_where_nobody_blocks_nothing_is_said(database: str) -> None:
     with connect(name=session_name(STREAM, TOPIC)), connect() as looking:
-        assert told(blockers(looking, STREAM, TOPIC)) == ""
+        assert told(blockers(looking, session_name(STREAM, TOPIC))) == ""
 
 
 def test_a_session_is_called_by_its_lane_whatever_the_settings_say(

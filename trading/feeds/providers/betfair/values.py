@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from reprlib import Repr
 from typing import Any, TypeGuard
 
+from backoffice.kernel import clock
 from trading.feeds.adapter import Malformed
 
 # What the contract of MarketUpdate holds of a name.
@@ -16,8 +17,6 @@ LARGEST_PRICE = 1_000_000
 # A value in a message about it, whatever is nested in it.
 _SHOWN = 40
 _EARLIEST_YEAR, _LATEST_YEAR = 2000, 2099
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 # Controls, and what turns the direction of writing around: a screen would show another name than it is.
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -143,7 +142,7 @@ def microseconds(told: Mapping[str, Any], name: str) -> int | None:
         raise Malformed(f"{name} is {shown(value)}; it is an ISO time") from error
     if moment.tzinfo is None or not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
         raise Malformed(f"{name} is {shown(value)}; it is a time of this century, with its time zone")
-    return (moment - _EPOCH) // _MICROSECOND
+    return clock.microseconds(moment)
 
 
 def needed_objects(told: Mapping[str, Any], name: str, most: int) -> list[dict[str, Any]]:

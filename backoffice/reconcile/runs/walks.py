@@ -4,7 +4,7 @@ facts, and what must always hold. A stretch is compared in a step that has read 
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,27 +17,31 @@ from backoffice.streams.store.projection import STREAMS
 
 from ..books import Books
 from ..checker import Checker
-from ..declared import Invariant, Link, Look, described, descriptions
-from ..runs.circle import of_rows
-from ..runs.plan import Position, told_until
-from .comparing import Stretch, key_after, within
-from .linked import check_orphans
-from .rows import Places, check_strangers, fact_tables
-from .states import StateCheck
-from .windows import check_rolled, counted_topics, is_rolled
+from ..checks.comparing import Stretch, key_after, within
+from ..checks.linked import check_orphans
+from ..checks.rows import Places, check_strangers, fact_tables
+from ..checks.states import StateCheck
+from ..checks.traces import check_places
+from ..checks.unseen import unseen_places, unseen_states
+from ..checks.windows import check_rolled, counted_topics, is_rolled
+from ..declared import Invariant, Link, Look, Source, Trace, described, descriptions
+from ..differences import Difference, Found, Unjudged
+from ..positions import Position, told_until
+from .circle import of_rows
 
+LACKS_EVENTS = "some of what it goes by was never stored, or may not have been"
 # How long a step goes on walking before it gives its snapshot back.
 STEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Walk:
-    """``topics`` must be read as far as they are stored before ``look`` compares a stretch of the table."""
+    """``sources`` must be read as far as they are stored before ``look`` compares a stretch of the table."""
 
     name: str
     table: str
     key: tuple[str, ...]
-    topics: frozenset[str]
+    sources: frozenset[Source]
     look: Callable[[Stretch], None]
     is_ready: Callable[[], bool] = lambda: True
 
@@ -56,54 +60,60 @@ class Walker:
             said = described(stream)
             found += self._of_states(stream)
             found += [
-                self._walk(
-                    link.check, link.child, (link.child_key,), {link.topic}, partial(self._orphans, stream, link)
-                )
+                self._walk(link.check, link.child, (link.child_key,), {(stream, link.topic)},
+                           partial(self._orphans, stream, link))
                 for link in said.links
-            ]
+            ]  # fmt: skip
+            found += [
+                self._walk(f"{trace.check} by place", trace.table, (trace.key,), {(stream, trace.topic)},
+                           partial(self._places, stream, trace))
+                for trace in said.traces
+            ]  # fmt: skip
             for book in said.books:
                 if book.target:
                     tally = self.checker.tally_of(book)
                     look = partial(self.checker.sums_within, tally)
-                    found.append(self._walk(book.name, book.target, tally.want.key, {book.topic}, look))
+                    found.append(self._walk(book.name, book.target, tally.want.key, {(stream, book.topic)}, look))
             found += [
-                self._walk(invariant.name, invariant.table, invariant.key, set(invariant.topics),
+                self._walk(invariant.name, invariant.table, invariant.key, set(invariant.sources),
                            partial(self._invariant, stream, invariant))
                 for invariant in said.invariants
             ]  # fmt: skip
         counting = [said for said in descriptions() if counted_topics(said)]
         for said in counting[:1]:
             tally = self.checker.tally_of_windows(said.stream)
-            topics = frozenset[str]().union(*map(counted_topics, counting))
+            sources = {(each.stream, topic) for each in counting for topic in counted_topics(each)}
             look = partial(self.checker.sums_within, tally)
-            walk = self._walk("windows", tally.want.target, tally.want.key, set(topics), look)
+            walk = self._walk("windows", tally.want.target, tally.want.key, sources, look)
             found.append(replace(walk, is_ready=lambda: is_rolled(self.checker.cursor, self.checker.books.windows)))
-            found.append(self._walk("moment", "metrics_rolled", ("id",), set(topics), self._rolled))
+            found.append(self._walk("moment", "metrics_rolled", ("id",), sources, self._rolled))
         return found
 
     @staticmethod
-    def _walk(name: str, table: str, key: tuple[str, ...], topics: set[str], look: Callable[[Stretch], None]) -> Walk:
-        return Walk(f"{name} in {table}", table, key, frozenset(topics), look)
+    def _walk(
+        name: str, table: str, key: tuple[str, ...], sources: set[Source], look: Callable[[Stretch], None]
+    ) -> Walk:
+        return Walk(_name(name, table), table, key, frozenset(sources), look)
 
     def _of_facts(self) -> Iterator[Walk]:
         """Rows that name a place at which none of their record can be stored."""
         places: dict[str, dict[tuple[str, str], set[int]]] = defaultdict(lambda: defaultdict(set))
         keys: dict[str, tuple[str, ...]] = {}
-        topics: dict[str, set[str]] = defaultdict(set)
+        sources: dict[str, set[Source]] = defaultdict(set)
         for position in self.read:
             for table, records in fact_tables(position.stream, TOPICS[position.topic].records).items():
                 for record in records:
                     places[table][position.stream.name, record].add(position.partition)
                     fact = position.stream.fact_of(record)
                     keys[table] = fact.key if fact else ()
-                topics[table].add(position.topic)
+                sources[table].add(position.key[:2])
         for table, known in sorted(places.items()):
             yield self._walk(
-                "facts", table, keys[table], topics[table], partial(self._strangers, table, known, keys[table])
+                "facts", table, keys[table], sources[table], partial(self._strangers, table, known, keys[table])
             )
 
     def _strangers(self, table: str, places: Places, key: tuple[str, ...], stretch: Stretch) -> None:
-        self.checker.note("", check_strangers(self.checker.cursor, table, places, stretch, key))
+        self._note("", "facts", table, check_strangers(self.checker.cursor, table, places, stretch, key))
 
     def _of_states(self, stream: str) -> Iterator[Walk]:
         records = STREAMS[stream].records()
@@ -119,33 +129,66 @@ class Walker:
             # Whoever comes first looks for rows that have no version at all.
             others = tuple(versions.pop(check.want.target, ()))
             look = partial(self._untold, stream, topic, check, others)
-            yield self._walk(check.want.name, check.want.target, check.want.key, {topic}, look)
+            yield self._walk(check.want.name, check.want.target, check.want.key, {(stream, topic)}, look)
 
     def _untold(self, stream: str, topic: str, check: StateCheck, others: tuple[str, ...], stretch: Stretch) -> None:
-        mine = [position for position in self.read if (position.stream.name, position.topic) == (stream, topic)]
+        mine = self._of({(stream, topic)})
         is_whole = all(position.has_every_key for position in mine)
         is_cut = any(position.cuts for position in mine)
         found = check.untold(
             self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole, is_cut=is_cut
         )
         self.checker.note(stream, found)
+        low = max((position.low for position in mine), default=0)
+        standing = [one for one in self.checker.standing if one["stream"] == stream]
+        self.checker.leave(
+            unseen_states(self.checker.cursor, check, standing, is_whole=is_whole, is_cut=is_cut, low=low)
+        )
 
     def _rolled(self, _stretch: Stretch) -> None:
         self.checker.note("", check_rolled(self.checker.cursor))
 
     def _orphans(self, stream: str, link: Link, stretch: Stretch) -> None:
-        self.checker.note(stream, check_orphans(self.checker.cursor, link, stretch))
+        self._note(stream, link.check, link.child, check_orphans(self.checker.cursor, link, stretch))
+
+    def _places(self, stream: str, trace: Trace, stretch: Stretch) -> None:
+        mine = self._of({(stream, trace.topic)})
+        if not mine:
+            return
+        ends = {position.partition: max(position.following, position.cut_until) for position in mine}
+        generation = max(position.generation for position in mine)
+        name, cursor = f"{trace.check} by place", self.checker.cursor
+        self._note(stream, name, trace.table, check_places(cursor, trace, stretch, generation, ends))
+        self.checker.leave(unseen_places(cursor, trace, self.checker.standing, _name(name, trace.table), generation))
 
     def _invariant(self, stream: str, invariant: Invariant, stretch: Stretch) -> None:
-        mine = [position for position in self.read if position.topic in invariant.topics]
-        if invariant.needs_all and any(position.is_inexact for position in mine):
-            return
         condition, bounds = within(invariant.table, invariant.key, stretch)
         look = Look(
             self.checker.cursor, condition, bounds, stretch.last is None, sql.Identifier(self.checker.books.balances),
             partial(told_until, self.read),
         )  # fmt: skip
-        self.checker.note(stream, invariant.look(look))
+        found = invariant.look(look)
+        if invariant.needs_all and any(position.lacks_events for position in self._of(invariant.sources)):
+            found = _undecided(found)
+        self._note(stream, invariant.name, invariant.table, found)
+
+    def _note(self, stream: str, name: str, table: str, found: Iterable[Found]) -> None:
+        """Only the walk finds it again, not whoever reads at its offsets, if it has any."""
+        walk = _name(name, table)
+        self.checker.note(stream, (replace(one, walk=walk) if isinstance(one, Difference) else one for one in found))
+
+    def _of(self, sources: Collection[Source]) -> list[Position]:
+        return [position for position in self.read if position.key[:2] in sources]
+
+
+def _name(name: str, table: str) -> str:
+    return f"{name} in {table}"
+
+
+def _undecided(found: Iterable[Found]) -> Iterator[Unjudged]:
+    """What is found where something was never stored, or may not have been, can be just that."""
+    for one in found:
+        yield one if isinstance(one, Unjudged) else Unjudged.of(one, LACKS_EVENTS)
 
 
 def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) -> None:
@@ -170,15 +213,15 @@ def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int
 
 
 def _ready(walker: Walker) -> Iterator[Walk]:
-    """Those whose topics are read as far as they are stored. What another process reads is left to a later run."""
-    behind = {topic for _, topic, _ in walker.checker.behind}
-    return (walk for walk in walked_in(walker) if not walk.topics & behind)
+    """Those whose sources are read as far as they are stored. What another process reads is left to a later run."""
+    behind = {place[:2] for place in walker.checker.behind}
+    return (walk for walk in walked_in(walker) if not walk.sources & behind)
 
 
 def walked_in(walker: Walker) -> Iterator[Walk]:
-    """The walks that have their turn sooner or later: a stream stores something of their topics."""
-    read = {position.topic for position in walker.read}
-    return (walk for walk in walker.walks() if walk.topics & read)
+    """The walks that have their turn sooner or later: something of their sources is stored."""
+    read = {position.key[:2] for position in walker.read}
+    return (walk for walk in walker.walks() if walk.sources & read)
 
 
 def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:
