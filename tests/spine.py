@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -164,7 +164,10 @@ class Spine:
 
     def wait_drained(self, *names: str, timeout: float = PATIENCE_SECONDS) -> None:
         ends = self.ends()
-        until(lambda: not self.lag(*names, ends=ends), f"{', '.join(names) or 'all streams'} drained", timeout)
+        try:
+            until(lambda: not self.lag(*names, ends=ends), f"{', '.join(names) or 'all streams'} drained", timeout)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; these wait: {self.lag(*names, ends=ends)}") from None
         if self.ends() != ends:
             self.wait_drained(*names, timeout=timeout)
 
@@ -189,16 +192,18 @@ class Spine:
         found: dict[TopicPartition, int] = {}
         patience = itertools.count(0.1, 0.1)
 
-        def told() -> bool:
+        def are_told() -> bool:
             # A topic just made has no leader yet, nor has any just after the broker came back; and a client remembers
             # for a while what it was told, or waits for seconds before it asks again.
             admin = AdminClient({**settings.KAFKA})
             asked = admin.list_offsets(wanted, request_timeout=next(patience))
             with suppress(KafkaException, TimeoutError):
-                found.update({at: future.result(10).offset for at, future in asked.items()})
+                told = {at: future.result(10).offset for at, future in asked.items()}
+                # Of a leader that the client has just lost it says -1001 and no error.
+                found.update({at: end for at, end in told.items() if end != OFFSET_INVALID})
             return len(found) == len(wanted)
 
-        until(told, "Kafka tells where each partition ends")
+        until(are_told, "Kafka tells where each partition ends")
         return {(at.topic.removeprefix(self.prefix), at.partition): end for at, end in found.items()}
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

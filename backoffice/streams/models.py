@@ -12,6 +12,11 @@ from .watched import Stall as Stall  # noqa: PLC0414 - a model of ours
 from .watched import WrongClock as WrongClock  # noqa: PLC0414
 
 
+def _a_place_in_a_log(field: str) -> models.CheckConstraint:
+    """Kafka's client has negative numbers for what is no offset; a stream that took one for its place would lose it."""
+    return models.CheckConstraint(condition=models.Q(**{f"{field}__gte": 0}), name=f"%(class)s_{field}_in_a_log")
+
+
 class Offset(models.Model):
     """The next offset of a topic partition that a stream has not stored yet; moves in the transaction of the rows.
 
@@ -32,6 +37,9 @@ class Offset(models.Model):
     ahead = models.BigIntegerField(default=0, db_default=0)
     ahead_most = models.BigIntegerField(default=0, db_default=0)
     ahead_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [_a_place_in_a_log("next")]
 
 
 class Reading(models.Model):
@@ -193,7 +201,8 @@ class Halt(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["stream", "topic", "partition"], condition=models.Q(resumed_at=None), name="one_open_halt"
-            )
+            ),
+            _a_place_in_a_log("offset"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from backoffice.contracts.catalogue import TOPICS
@@ -50,12 +50,14 @@ def count(kafka: Mapping[str, str], prefix: str) -> int:
     while True:
         try:
             latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            ends = admin.list_offsets(dict.fromkeys(_places(prefix), latest), request_timeout=5)
-            return sum(end.result().offset for end in ends.values())
+            asked = admin.list_offsets(dict.fromkeys(_places(prefix), latest), request_timeout=5)
+            ends = [each.result().offset for each in asked.values()]
+            if OFFSET_INVALID not in ends:
+                return sum(ends)
         except KafkaException:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+        time.sleep(0.05)
 
 
 def murmur2(key: bytes) -> int:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Generic
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from backoffice.kernel.errors import Retryable
 
@@ -180,11 +180,16 @@ class Reader(Generic[P]):
         """Whether the client tells of an offset that it was at before it was moved: the one it is at now is there."""
         if fault.cause is not Cause.LOST_LOG:
             return False
-        place = TopicPartition(self._lane.topic_name, partition)
+        place, unknown = (
+            TopicPartition(self._lane.topic_name, partition),
+            f"Kafka does not say where {partition} begins",
+        )
         try:
             low, high = self._consumer.get_watermark_offsets(place, timeout=SETTLE_SECONDS)
         except KafkaException as silence:
-            raise Retryable(f"Kafka does not say where {partition} begins: {silence}") from silence
+            raise Retryable(f"{unknown}: {silence}") from silence
+        if OFFSET_INVALID in (low, high):
+            raise Retryable(unknown)
         return bool(low <= position <= high)
 
     def _hand_over(self, batch: Batch) -> None:

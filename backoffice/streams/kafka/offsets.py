@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import OFFSET_INVALID, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, PartitionMetadata
 
 # So many reasons are told one by one; the others are counted.
@@ -82,7 +82,11 @@ def _ask_leaders(
     for place, partition in led.items():
         try:
             offsets = tuple(each[place].result(max(0.0, deadline - time.monotonic())).offset for each in asked)
-            found.told[place.topic][place.partition] = offsets
+            if OFFSET_INVALID in offsets:
+                # The client says so of a leader that it has just lost, without an error; it is no place in a log.
+                found.untold.setdefault(place.topic, {})[place.partition] = _silent(place.topic, partition)
+            else:
+                found.told[place.topic][place.partition] = offsets
         except (KafkaException, TimeoutError) as error:
             found.untold.setdefault(place.topic, {})[place.partition] = _why(place.topic, partition, error)
 
@@ -94,8 +98,15 @@ def _why(name: str, partition: PartitionMetadata, error: BaseException) -> str:
     if code in _FORBIDDEN:
         return _forbidden(which)
     if code is None or code in _SILENCE:
-        return f"{which} is led by broker {partition.leader}, which does not answer: see whether that runs"
+        return _silent(name, partition)
     return f"{which} is not told of by Kafka ({_said(error)})"
+
+
+def _silent(name: str, partition: PartitionMetadata) -> str:
+    return (
+        f"partition {partition.id} of {name} is led by broker {partition.leader}, which does not answer: see whether "
+        "that runs"
+    )
 
 
 def _leaderless(name: str, partition: PartitionMetadata) -> str:
