@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Generic
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from backoffice.kernel.errors import Retryable
 
@@ -16,7 +16,7 @@ from ..kafka import topicids
 from ..patience import back_off
 from .assignment import Assignment
 from .batch import Batch, Span
-from .halting.faults import Fault, fault_of
+from .halting.faults import Fault, fault_of, is_of_before
 from .halting.halts import Cause
 from .intake import Intake
 from .lane import Lane
@@ -171,26 +171,11 @@ class Reader(Generic[P]):
             # What stands before it is on its way to the sink; once that is stored, the client will say it again.
             self._writer.rewind.set()
             return
+        place = TopicPartition(self._lane.topic_name, partition, position)
         # In a topic made anew an offset is missing too; reading the start tells of it, and halts all its partitions.
-        if not self._read_start(self._assignment.owned).other and not self._is_of_before(partition, position, fault):
+        if not self._read_start(self._assignment.owned).other and not is_of_before(self._consumer, place, fault):
             self._writer.brake.halt({partition: position}, fault.cause, fault.told)
         self._writer.rewind.set()
-
-    def _is_of_before(self, partition: int, position: int, fault: Fault) -> bool:
-        """Whether the client tells of an offset that it was at before it was moved: the one it is at now is there."""
-        if fault.cause is not Cause.LOST_LOG:
-            return False
-        place, unknown = (
-            TopicPartition(self._lane.topic_name, partition),
-            f"Kafka does not say where {partition} begins",
-        )
-        try:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=SETTLE_SECONDS)
-        except KafkaException as silence:
-            raise Retryable(f"{unknown}: {silence}") from silence
-        if OFFSET_INVALID in (low, high):
-            raise Retryable(unknown)
-        return bool(low <= position <= high)
 
     def _hand_over(self, batch: Batch) -> None:
         """Prepare the batch and give it to the writer; while either has to wait, stay in the group and take no more."""

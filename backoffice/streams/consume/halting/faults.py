@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+
+from backoffice.kernel.errors import Retryable
 
 from .halts import Cause
 
+_ANSWER_SECONDS = 5.0
 # A batch whose checksum, compression or format is wrong; after the first of these the client reads at random.
 _CORRUPT = {
     KafkaError._BAD_MSG,
@@ -36,3 +39,21 @@ def fault_of(error: KafkaError) -> Fault | None:
             "resume it, or give up what cannot be read with `streams skip … --to OFFSET --reason …`.",
         )
     return None
+
+
+def is_of_before(consumer: Consumer, place: TopicPartition, fault: Fault) -> bool:
+    """Whether the client tells of an offset that it was at before it was moved to this place, which is there.
+
+    Raises:
+        Retryable: Kafka does not say where the partition begins and ends.
+    """
+    if fault.cause is not Cause.LOST_LOG:
+        return False
+    silent = f"Kafka does not say where {place.partition} begins"
+    try:
+        low, high = consumer.get_watermark_offsets(place, timeout=_ANSWER_SECONDS)
+    except KafkaException as silence:
+        raise Retryable(f"{silent}: {silence}") from silence
+    if OFFSET_INVALID in (low, high):
+        raise Retryable(silent)
+    return bool(low <= place.offset <= high)
