@@ -17,7 +17,6 @@ from ..patience import back_off
 from .assignment import Assignment
 from .batch import Batch, Span
 from .halting.faults import Fault, fault_of, is_of_before
-from .halting.halts import Cause
 from .intake import Intake
 from .lane import Lane
 from .sink import P, Sink
