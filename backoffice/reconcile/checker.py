@@ -101,14 +101,19 @@ class Checker:
         """Compare what was gathered from all ranges with the tables of state and of sums."""
         for (stream, _), states in self._states.items():
             for state in states:
-                self.note(stream, state.finish(self.cursor, self.findings))
+                self._finish_state(stream, state)
         for name, accounts in self._accounts.items():
-            self.note(name, accounts.finish(self.cursor, self.findings))
+            self._finish_state(name, accounts)
         for said in descriptions():
             for unique in said.unique:
                 self.note(said.stream, check_still_doubled(self.cursor, unique, self.standing))
         if self.is_new:
             self._finish_sums()
+
+    def _finish_state(self, stream: str, state: StateCheck) -> None:
+        self.note(stream, state.finish(self.cursor, self.findings))
+        for found in state.agreeing(self.cursor, self.standing):
+            self.findings.agree(found)
 
     def note(self, stream: str, found: Iterable[Found]) -> None:
         for one in found:

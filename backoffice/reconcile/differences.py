@@ -33,10 +33,10 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """``offsets`` are the first and the last concerned; ``where`` names the thing when an offset does not, in ``table``
-    where it is a row that is named by its key alone. What a ``walk`` along a table has found only that can find again,
-    whatever stands at the offsets. ``log`` says which log of the topic's name has the offsets: whoever reads another
-    one there has not looked at it.
+    """``offsets`` are the first and the last concerned; ``where`` names the thing when an offset does not. A row that
+    is named by its ``key`` alone (the values as texts) is one of ``table``; of state, it is what ``state`` sets of it.
+    What a ``walk`` along a table has found only that can find again, whatever stands at the offsets. ``log`` says which
+    log of the topic's name has the offsets: whoever reads another one there has not looked at it.
     """
 
     check: str
@@ -53,11 +53,13 @@ class Difference:
     table: str = ""
     walk: str = ""
     log: str = ""
+    key: tuple[str, ...] = ()
+    state: str = ""
 
     def fingerprint(self) -> UUID:
         """The same for the same finding in another run, whatever the figures are by then."""
         place = (self.stream, self.topic, str(self.partition), self.record, str(self.offsets), self.where)
-        return derived_id("reconcile", self.check, *place, *filter(None, [self.table, self.log]))
+        return derived_id("reconcile", self.check, *place, *filter(None, [self.table, self.log, self.state]))
 
     def as_json(self) -> dict[str, Any]:
         """As JSON and Postgres can hold it: what a message says may be neither."""
@@ -67,7 +69,8 @@ class Difference:
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "Difference":
         offsets = told.get("offsets")
-        return cls(**told | {"offsets": tuple(offsets) if offsets else None, "weight": Weight(told["weight"])})
+        key, weight = tuple(told.get("key", ())), Weight(told["weight"])
+        return cls(**told | {"offsets": tuple(offsets) if offsets else None, "weight": weight, "key": key})
 
     def line(self) -> str:
         """All of it in one line for a person who watches."""
@@ -93,23 +96,25 @@ class Unjudged:
     offsets: tuple[int, int] | None = None
     where: str = ""
     stream: str = ""
+    state: str = ""
 
     @classmethod
     def of(cls, found: Difference, why: str) -> "Unjudged":
         """What was seen, and may yet turn out to be right."""
-        return cls(found.check, why, found.topic, found.partition, found.offsets, found.where, stream=found.stream)
+        place = (found.topic, found.partition, found.offsets, found.where, found.stream)
+        return cls(found.check, why, *place, state=found.state)
 
     @classmethod
     def of_standing(cls, found: "Standing", why: str) -> "Unjudged":
         """An open finding itself."""
         offsets = tuple(found["offsets"]) if found["offsets"] else None
-        place = (found["topic"], found["partition"], offsets, found["where"])
-        return cls(found["check"], why, *place, stream=found["stream"])
+        place = (found["topic"], found["partition"], offsets, found["where"], found["stream"])
+        return cls(found["check"], why, *place, state=found.get("state", ""))
 
     def may_be(self, found: "Standing") -> bool:
         """Whether it may be the finding; that is a difference as JSON."""
-        names = ("stream", "check", "topic", "where")
-        is_named = all(found[name] == getattr(self, name) for name in names if getattr(self, name))
+        names = ("stream", "check", "topic", "where", "state")
+        is_named = all(found.get(name) == getattr(self, name) for name in names if getattr(self, name))
         return is_named and (self.partition is None or self._is_of_place(found))
 
     def _is_of_place(self, found: "Standing") -> bool:
@@ -168,7 +173,8 @@ class Findings:
     what is known must not take the place of what somebody ought to see, nor that of what could not be judged.
 
     ``standing`` are the findings that stood open when the run began, as JSON: what a check could not judge matters
-    where it may be one of these. None where nobody has asked for them.
+    where it may be one of these. None where nobody has asked for them. ``agreed`` are those of them (fingerprints) for
+    which a message was read since they were last met that says just what their row has.
     """
 
     listed: list[Difference] = field(default_factory=list)
@@ -180,12 +186,14 @@ class Findings:
     # By stream and check.
     unjudged: defaultdict[tuple[str, str], set[Unjudged]] = field(default_factory=lambda: defaultdict(set))
     standing: list[Standing] | None = None
+    agreed: set[UUID] = field(default_factory=set)
     # How many differences stand open that could not be judged.
     left: int = 0
     _known: set[UUID] = field(default_factory=set)
 
     def add(self, difference: Difference) -> None:
         finding = difference.fingerprint()
+        self.agreed.discard(finding)
         if finding in self._known:
             return
         is_difference = difference.weight is Weight.DIFFERENCE
@@ -203,6 +211,15 @@ class Findings:
             return False
         kept.append(difference)
         return True
+
+    def agree(self, found: Standing) -> None:
+        """The row of an open finding is what a message says that was read now; not where this run has met it."""
+        finding = Difference.from_json(dict(found)).fingerprint()
+        if finding not in self._known:
+            self.agreed.add(finding)
+
+    def have_agreed(self, found: Standing) -> bool:
+        return Difference.from_json(dict(found)).fingerprint() in self.agreed
 
     def leave(self, unjudged: Unjudged) -> None:
         """Where that is more than can be listed of a check, it is all of it."""
@@ -232,6 +249,7 @@ class Findings:
         self.named_by_check.update(others.named_by_check)
         self.cut |= others.cut
         self.left += others.left
+        self.agreed |= others.agreed
         for difference in (*others.listed, *others.named):
             self._keep(difference)
         self._known |= others._known

@@ -187,7 +187,8 @@ class Finding(models.Model):
 
     It ends when a run looks where it was and does not find it, or a person accepts it (``accepted_by``, with the
     reason); found once more, it has another alert. ``rounds`` are how many rounds through history each partition and
-    table had behind it when it was last found, or could not be judged.
+    table had behind it when it was last found, or could not be judged; ``agreed_at`` is when a message was read since
+    then that says just what the row has.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -197,6 +198,7 @@ class Finding(models.Model):
     last_seen_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     rounds = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    agreed_at = models.DateTimeField(null=True)
     accepted_by = models.TextField(default="", db_default="")
     accepted_why = models.TextField(default="", db_default="")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Count, Min, Q
 
@@ -44,13 +45,13 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
         is_open = finding is not None and finding.ended_at is None
         if finding is None:
             finding = Finding(id=difference.fingerprint(), first_seen_at=now)
-        if not is_open or "walk" not in finding.difference:
+        if not is_open or finding.difference.keys() != difference.as_json().keys():
             finding.difference = difference.as_json()
         if not is_open:
             finding.alert_id = derived_id("reconcile alert", str(finding.id), now.isoformat())
             finding.ended_at, finding.accepted_by, finding.accepted_why = None, "", ""
             _alert(finding, difference, now)
-        finding.last_seen_at, finding.rounds = now, rounds
+        finding.last_seen_at, finding.rounds, finding.agreed_at = now, rounds, None
         finding.save()
         known[finding.id] = finding
 
@@ -177,7 +178,17 @@ def stands_at(finding: Finding) -> tuple[str, str, int, int, int] | None:
 
 def all_standing() -> list[Standing]:
     """All findings that stand open, as JSON."""
-    return list(Finding.objects.filter(ended_at=None).values_list("difference", flat=True))
+    found = Finding.objects.filter(ended_at=None).values_list("difference", flat=True)
+    return [{"key": [], "state": ""} | difference for difference in found]
+
+
+def agreed() -> set[UUID]:
+    """Those that stand open and are what a message says that was read since they were last met."""
+    return set(Finding.objects.filter(ended_at=None, agreed_at__isnull=False).values_list("id", flat=True))
+
+
+def note_agreed(findings: Collection[UUID], now: datetime) -> None:
+    Finding.objects.filter(pk__in=findings, agreed_at=None).update(agreed_at=now)
 
 
 def standing() -> Differences:

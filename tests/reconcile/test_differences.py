@@ -10,7 +10,7 @@ import pytest
 
 from backoffice.reconcile.checks import letters
 from backoffice.reconcile.checks.comparing import shown
-from backoffice.reconcile.checks.unseen import key_of
+from backoffice.reconcile.checks.unseen import UNNAMED, unnamed
 from backoffice.reconcile.checks.wants import Want
 from backoffice.reconcile.differences import NOT_JUDGED, Difference, Findings, Unjudged, Weight, beyond
 from backoffice.reconcile.messages.log import Chunk, Slice
@@ -292,11 +292,34 @@ def test_what_could_not_be_judged_is_left_where_it_may_be_one_that_stands_open()
 @pytest.mark.parametrize("key", [("a", "b"), ("a, b=c", ""), ('"', "x=y"), ("", ""), ("a b: c", "\\")])
 def test_a_finding_names_its_key_so_that_it_can_be_read(key: tuple[str, str]) -> None:
     want = Want("name", "table", ("one", "two"), ("count",))
-    shown_as = shown("state", "It differs.", want, None, dict(zip(want.key, key, strict=True))).where
+    found = shown("state", "It differs.", want, None, dict(zip(want.key, key, strict=True)))
 
-    assert key_of(shown_as, want.key) == list(key)
-    assert key_of(shown_as, ("one",)) is None or not key[1]
-    assert key_of(shown_as, ("two", "one")) is None
+    assert found.key == key
+    assert Difference.from_json(found.as_json()) == found
+
+
+def test_no_two_keys_read_alike() -> None:
+    want = Want("name", "table", ("one", "two"), ("count",))
+    keys = [("a", "b, two=c"), ("a, two=b", "c"), ("a", "b"), ('"a"', "b")]
+    found = [shown("state", "It differs.", want, None, dict(zip(want.key, key, strict=True))) for key in keys]
+
+    assert len({one.fingerprint() for one in found}) == len(keys)
+
+
+def test_what_two_states_of_one_row_are_found_to_be_are_two_findings() -> None:
+    one = Difference("state", "It differs.", "player-events", where="id=1", table="players_player", key=("1",))
+
+    assert len({replace(one, state=state).fingerprint() for state in ("", "status", "whose")}) == 3
+
+
+def test_a_row_that_was_noted_without_its_key_is_left_unjudged() -> None:
+    of_old: dict[str, Any] = {
+        "check": "state", "table": "players_player", "topic": "player-events", "partition": None, "offsets": None,
+        "where": "id=1", "stream": "players", "key": [],
+    }  # fmt: skip
+    others = [of_old | {"key": ["1"]}, of_old | {"check": "rows"}, of_old | {"check": "windows", "table": ""}]
+
+    assert [one.why for one in unnamed([of_old, *others])] == [UNNAMED]
 
 
 def test_findings_of_before_there_were_names_of_walks_may_be_unjudged() -> None:

@@ -109,18 +109,18 @@ def shown(check: str, says: str, want: Want, kafka: Row | None, postgres: Row | 
             return None
         return {c: "personal, not shown" if c in hidden else row.get(c) for c in columns}
 
-    where = ", ".join(f"{column}={_quoted(either.get(column))}" for column in want.key)
+    key = tuple(str(either.get(column)) for column in want.key)
+    where = ", ".join(f"{column}={_quoted(value)}" for column, value in zip(want.key, key, strict=True))
     told = f"{want.target}: {says}"
     place = either.get("partition")
     return Difference(
         check, told, either.get("topic") or topic, place, "", None, where, side(kafka), side(postgres),
-        table=want.target,
+        table=want.target, key=key,
     )  # fmt: skip
 
 
-def _quoted(value: Any) -> str:
-    """As it is, and as JSON where its letters could be taken for the next column of the key: findings go by it."""
-    text = str(value)
+def _quoted(text: str) -> str:
+    """As it is, and as JSON where its letters could be taken for the next column: no two keys read alike."""
     return json.dumps(text, ensure_ascii=False) if any(letter in text for letter in ',="') else text
 
 

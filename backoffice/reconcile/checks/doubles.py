@@ -9,7 +9,6 @@ from ..declared import Unique
 from ..differences import LISTED, Difference, Found, Standing, beyond
 from ..messages.log import Chunk
 from .comparing import is_row
-from .unseen import key_of
 
 
 def check_doubled(cursor: CursorWrapper, chunk: Chunk, unique: Unique) -> Iterator[Found]:
@@ -28,16 +27,16 @@ def check_doubled(cursor: CursorWrapper, chunk: Chunk, unique: Unique) -> Iterat
     yield from beyond(unique.check, rows)
     for values in rows:
         where = ", ".join(f"{column}={value}" for column, value in zip(unique.columns, values, strict=True))
-        yield Difference(unique.check, unique.says, chunk.place.topic, chunk.place.partition, where=where)
+        place = chunk.place.topic, chunk.place.partition
+        yield Difference(unique.check, unique.says, *place, where=where, key=tuple(values))
 
 
 def check_still_doubled(cursor: CursorWrapper, unique: Unique, standing: Iterable[Standing]) -> Iterator[Difference]:
     """What stands open and is so still: its log may not be read any more, but the rows tell by themselves."""
     for found in standing:
-        key = key_of(found["where"], unique.columns) if found["check"] == unique.check else None
-        if key is None:
+        if found["check"] != unique.check or not found.get("key"):
             continue
         query = sql.SQL("SELECT 1 FROM {} WHERE {} HAVING count(DISTINCT event_id) > 1")
-        cursor.execute(query.format(sql.Identifier(unique.table), is_row(unique.table, unique.columns)), key)
+        cursor.execute(query.format(sql.Identifier(unique.table), is_row(unique.table, unique.columns)), found["key"])
         if cursor.fetchone():
             yield Difference.from_json(dict(found))

@@ -5,7 +5,8 @@ or that claims a version which no event has, is found as well.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import models
@@ -15,7 +16,7 @@ from psycopg import sql
 from backoffice.contracts.definitions import schema
 
 from ..declared import State
-from ..differences import LISTED, Difference, Findings
+from ..differences import LISTED, Difference, Findings, Standing
 from ..messages.reading import NEVER, Event, Events, Gone
 from .comparing import Differing, Stretch, asked, differing, is_row, shown, within
 from .wants import FOLDED, Want, as_columns, field_of, names
@@ -175,7 +176,31 @@ class StateCheck:
         )  # fmt: skip
         yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)
 
-    def known(self, cursor: CursorWrapper, key: list[str]) -> tuple[list[Any] | None, bool, bool]:
+    def about(self, standing: Iterable[Standing]) -> Iterator[Standing]:
+        """Those of the open findings that are about what this state sets of a row."""
+        for found in standing:
+            if found.get("state") == self.want.name:
+                yield found
+
+    def agreeing(self, cursor: CursorWrapper, standing: Iterable[Standing]) -> Iterator[Standing]:
+        """Those whose row is, version and values, what the newest message says that was folded; after `finish`."""
+        if not self.want.is_made:
+            return
+        want = self.want
+        row = is_row(want.target, want.key)
+        query = sql.SQL(
+            "SELECT 1 FROM (SELECT * FROM {want} WHERE {row}) w, (SELECT * FROM {target} WHERE {row}) t"
+            " WHERE ROW({w}) IS NOT DISTINCT FROM ROW({t})"
+        ).format(
+            want=sql.Identifier(want.temporary), target=sql.Identifier(want.target), row=row,
+            w=names(want.columns, "w"), t=names(want.columns, "t"),
+        )  # fmt: skip
+        for found in self.about(standing):
+            cursor.execute(query, [*found["key"], *found["key"]])
+            if cursor.fetchone():
+                yield found
+
+    def known(self, cursor: CursorWrapper, key: Sequence[str]) -> tuple[list[Any] | None, bool, bool]:
         """Of one row the version that the books have of it; whether it stands, with a version; and a newer one."""
         first, *rest = key
         query = sql.SQL(
@@ -198,7 +223,8 @@ class StateCheck:
         hidden = frozenset(personal)
         for kafka, postgres, total in rows:  # noqa: B007 - the last one is used
             listed += 1
-            yield shown("state", says, self.want, kafka, postgres, hidden, self.topic)
+            found = shown("state", says, self.want, kafka, postgres, hidden, self.topic)
+            yield replace(found, state=self.want.name)
         findings.more("state", total - listed)
 
     def _key(self, table: str = "t") -> tuple[sql.Composable, sql.Composable]:

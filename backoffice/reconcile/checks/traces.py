@@ -64,7 +64,7 @@ def check_places(
     for key, of, partition, offset in rows:
         where, stands = f"{trace.table} {trace.key}={key}", {"generation": of}
         yield Difference(trace.check, FROM_NOWHERE, trace.topic, partition, "", (offset, offset), where,
-                         postgres=stands)  # fmt: skip
+                         postgres=stands, key=(key,))  # fmt: skip
 
 
 def _is_of(trace: Trace, event: Event | None, row: Texts) -> bool:

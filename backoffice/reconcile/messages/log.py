@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -119,6 +120,7 @@ class Log:
         # Its log would repeat every failed connection; whoever asks tells of it.
         self._consumer = Consumer(_SETTINGS | dict(kafka) | {"log_level": "0"})
         self._reading: object = None
+        self._known: set[str] = set()
         self.unread: dict[tuple[str, int], str] = {}
 
     def __enter__(self) -> "Log":
@@ -223,6 +225,7 @@ class Log:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while following < place.end:
             if self._reading is not mine:
+                self._know(name)
                 self._consumer.assign([TopicPartition(name, place.partition, following)])
                 self._reading, deadline = mine, time.monotonic() + PATIENCE_SECONDS
             self._alive()
@@ -245,6 +248,13 @@ class Log:
                 raise Retryable(
                     f"Kafka gives no message of {place.topic}[{place.partition}] from offset {following} on."
                 )
+
+    def _know(self, name: str) -> None:
+        """Have the client ask who leads the topic: by itself it looks for that once a second."""
+        if name not in self._known:
+            self._known.add(name)
+            with suppress(KafkaException):
+                self._consumer.list_topics(name, timeout=ANSWER_SECONDS)
 
 
 def _logged(message: Message) -> int:

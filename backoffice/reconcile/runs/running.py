@@ -18,6 +18,7 @@ from backoffice.streams.schemas import our_registry
 from ..books import Books
 from ..checker import Checker
 from ..checks.letters import Twins
+from ..checks.unseen import unnamed
 from ..differences import Findings
 from ..known import Gaps, Place, known_gaps
 from ..messages.log import Chunk, Log, Slice
@@ -25,6 +26,7 @@ from ..messages.reading import Readers
 from ..models import Run
 from ..positions import Position, positions
 from ..telling import (
+    agreed,
     all_standing,
     end_all,
     end_gone_round,
@@ -33,6 +35,7 @@ from ..telling import (
     leave_open,
     leave_unread,
     name_of,
+    note_agreed,
     open_findings,
     stands_at,
     tell,
@@ -75,7 +78,9 @@ class Running:
     ) -> None:  # fmt: skip
         self._log, self._clock, self._run, self._books = log, clock, run, books
         self._topics, self._is_beside, self._keeps_run, self._say = topics, is_beside, keeps_run, say
-        self.findings = Findings(standing=all_standing())
+        self.findings = Findings(standing=all_standing(), agreed=agreed())
+        for one in unnamed(self.findings.standing or ()):
+            self.findings.leave(one)
         self.checked: Counter[str] = Counter()
         self._readers = Readers(our_registry())
         self._told = 0, 0
@@ -178,7 +183,9 @@ class Running:
 
     def restore(self, findings: Findings, checked: Mapping[str, int]) -> None:
         """What an earlier part of the same run found and read."""
-        self.findings, self.checked = replace(findings, standing=self.findings.standing), Counter(checked)
+        mine = self.findings
+        self.findings = replace(findings, standing=mine.standing, agreed=mine.agreed)
+        self.checked = Counter(checked)
         self._told = len(findings.listed), len(findings.named)
 
     def keep(self) -> None:
@@ -190,6 +197,7 @@ class Running:
         for (topic, partition), why in self._log.unread.items():
             found.add(not_checked(topic, partition, why))
         new = [*found.listed[self._told[0] :], *found.named[self._told[1] :]]
+        note_agreed(found.agreed, now)
         tell(new, now)
         for left in leave_open(found.take_unjudged(), run.started_at, now):
             found.add(left)

@@ -139,10 +139,8 @@ class Walker:
             self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole, is_cut=is_cut
         )
         self.checker.note(stream, found)
-        low = max((position.low for position in mine), default=0)
-        standing = [one for one in self.checker.standing if one["stream"] == stream]
         self.checker.leave(
-            unseen_states(self.checker.cursor, check, standing, is_whole=is_whole, is_cut=is_cut, low=low)
+            unseen_states(self.checker.cursor, check, self.checker.findings, is_whole=is_whole, is_cut=is_cut)
         )
 
     def _rolled(self, _stretch: Stretch) -> None:
