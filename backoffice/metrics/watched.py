@@ -1,21 +1,19 @@
 """The addresses of whoever watches the platform, answered ahead of Django, which gives each request a thread."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from io import BytesIO
 from typing import Any
 
-from csp.middleware import CSPMiddleware
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.security import SecurityMiddleware
 from django.views.decorators.cache import never_cache
+
+from backoffice.web.ahead import Ahead, Application
 
 from .exporting import metrics
 from .health import facts, live, ready
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 View = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 # What was true a moment ago must not be told by a cache in between.
 WATCHED: dict[str, View] = {
@@ -27,8 +25,6 @@ WATCHED: dict[str, View] = {
         "/metrics": metrics,
     }.items()
 }
-# Those of the settings' middleware that only add headers: a browser can be led to these addresses too.
-HEADERS = (SecurityMiddleware, CSPMiddleware, XFrameOptionsMiddleware)
 
 
 class Watched:
@@ -36,7 +32,7 @@ class Watched:
 
     def __init__(self, pages: Application) -> None:
         self._pages = pages
-        self._headers = [add(_no_response) for add in HEADERS]
+        self._ahead = Ahead()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         view = WATCHED.get(scope["path"])
@@ -49,20 +45,4 @@ class Watched:
         except DisallowedHost:
             await self._pages(scope, receive, send)
             return
-        response = await view(request)
-        for each in self._headers:
-            each.process_response(request, response)
-        await _send(response, scope["method"], send)
-
-
-def _no_response(_: HttpRequest) -> HttpResponse:
-    """Stands where a middleware wants to know who answers; here that is never asked."""
-    raise NotImplementedError
-
-
-async def _send(response: HttpResponse, method: str, send: Any) -> None:
-    body = response.content
-    response.headers["Content-Length"] = str(len(body))
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": body if method == "GET" else b""})
+        await self._ahead.send(request, await view(request), send)
