@@ -11,13 +11,15 @@ pages = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
+from django.conf import settings  # noqa: E402
 
 from backoffice.metrics.watched import Watched  # noqa: E402
 from backoffice.routing import websocket_urlpatterns  # noqa: E402
+from backoffice.web.admission import Admission  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": Watched(pages),
+        "http": Watched(Admission(pages, settings.WEB["sessions"], settings.WEB["lock"])),
         "websocket": AllowedHostsOriginValidator(CookieMiddleware(URLRouter(websocket_urlpatterns))),
     }
 )

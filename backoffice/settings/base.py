@@ -67,10 +67,12 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "backoffice.web.unavailable.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Ahead of all others that ask Postgres anything.
+    "backoffice.web.unavailable.Unavailable",
     "auditlog.middleware.AuditlogMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -133,9 +135,18 @@ DATABASES["default"]["OPTIONS"] = {
 # A request does nothing but ask Postgres; commands and jobs also read Kafka, the registry and files in between.
 DATABASE_SILENT = given.number("DATABASE_SILENT_SECONDS", 120.0, least=2, most=86_400)
 _WEB_SILENT = given.number("DATABASE_WEB_SILENT_SECONDS", 30.0, least=2, most=86_400)
-DATABASES["default"]["OPTIONS"]["options"] = servers.bounded(
-    DATABASES["default"]["OPTIONS"].get("options", ""),
-    _WEB_SILENT if servers.process_name(sys.argv) == servers.WEB else DATABASE_SILENT,
+# A request waits so many seconds for a lock (and as long for its turn), and for a statement. So many requests of a
+# process have a session at a time: a table that somebody holds costs who needs it, and no worker its place in Postgres.
+WEB: dict[str, Any] = {
+    "lock": given.number("DATABASE_WEB_LOCK_SECONDS", 2.0, least=0.1, most=60),
+    "statement": given.number("DATABASE_WEB_STATEMENT_SECONDS", 15.0, least=0.1, most=600),
+    "sessions": given.whole("DATABASE_WEB_SESSIONS", 20, least=1, most=1_000),
+}
+_GIVEN_OPTIONS = DATABASES["default"]["OPTIONS"].get("options", "")
+DATABASES["default"]["OPTIONS"]["options"] = (
+    servers.bounded(_GIVEN_OPTIONS, _WEB_SILENT, lock_timeout=WEB["lock"], statement_timeout=WEB["statement"])
+    if servers.process_name(sys.argv) == servers.WEB
+    else servers.bounded(_GIVEN_OPTIONS, DATABASE_SILENT)
 )
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "live"

@@ -84,12 +84,14 @@ def database(url: str) -> dict[str, Any]:
     return config | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": found}
 
 
-def bounded(options: str, silent_seconds: float) -> str:
+def bounded(options: str, silent_seconds: float, **seconds: float) -> str:
     """What a session begins with: Postgres takes back a transaction of which it hears nothing for so long.
 
-    ``options`` are those of DATABASE_URL; what they say of it holds.
+    ``seconds`` are further limits by their names in Postgres. ``options`` are those of DATABASE_URL; what they say of
+    any of them holds.
     """
-    return f"-c idle_in_transaction_session_timeout={1_000 * silent_seconds:.0f} {options}".strip()
+    limits = {"idle_in_transaction_session_timeout": silent_seconds} | seconds
+    return " ".join([*(f"-c {name}={1_000 * limit:.0f}" for name, limit in limits.items()), options]).strip()
 
 
 def process_name(words: Sequence[str]) -> str:
