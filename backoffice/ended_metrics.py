@@ -34,9 +34,10 @@ def looking_at(folder: Path) -> Iterator[None]:
 def forget_ended(folder: Path) -> None:
     """Of processes that live no more, what they said of themselves goes; what they counted is added up.
 
-    Without room for the sum, or where a file is torn, it stays as it is.
+    Without room for the sum, where a file is torn, or while somebody else looks or adds up, it stays as it is: who asks
+    next makes up for it.
     """
-    with suppress(OSError), _locked(folder, fcntl.LOCK_EX):
+    with suppress(OSError, ValueError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
         with _ended(folder.glob("gauge_live*.db")) as gone:
             _remove(gone)
         for kind in _KINDS:

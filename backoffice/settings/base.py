@@ -10,7 +10,7 @@ import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
-from backoffice import metric_files
+from backoffice import ended_metrics, metric_files
 
 from . import given, servers
 from .dated import dated_minutes
@@ -287,7 +287,9 @@ METRICS_PORT = given.whole("METRICS_PORT", 0, least=0, most=65_535)
 # Where processes of one machine share their metrics, for the web to tell of all of them. None where they do not.
 METRICS_FOLDER = Path(shared) if (shared := env.str("PROMETHEUS_MULTIPROC_DIR", default="")) else None
 if METRICS_FOLDER:
-    # Here, for apps make their metrics as they are loaded, which comes next.
+    # Here, for apps make their metrics as they are loaded, which comes next. One of the same number may have ended
+    # before it, and whoever added up its file in the middle of that.
+    ended_metrics.forget_ended(METRICS_FOLDER)
     metric_files.reserve()
 
 LANGUAGE_CODE = "en-gb"
