@@ -57,7 +57,22 @@ def test_a_denied_act_changes_nothing(
     before = json.dumps(list(Finding.objects.values()), default=str)
     (found,) = Finding.objects.filter(ended_at=None)
 
+    others = [] if number == "this" else [str(uuid4())]
     with pytest.raises(CommandError, match=says):
-        findings("accept", str(found.id if number == "this" else uuid4()), "--reason", reason)
+        findings("accept", str(found.id), *others, "--reason", reason)
 
     assert json.dumps(list(Finding.objects.values()), default=str) == before
+
+
+def test_many_are_listed_in_part_and_accepted_at_once(loaded: Spine, tamper: Tamper, reconcile: Reconcile) -> None:
+    tamper("UPDATE metrics_window SET amount = amount + 1 WHERE metric = 'ggr'")
+    reconcile("--full")
+    found = [str(number) for number in Finding.objects.filter(ended_at=None).values_list("id", flat=True)]
+    assert len(found) > 2
+
+    assert findings("list", "--most", "2").splitlines()[2:] == [
+        f"And {len(found) - 2} more; --most {len(found)} shows all."
+    ]
+    assert findings("accept", *found, "--reason", "seen").count("Accepted: ") == len(found)
+
+    assert findings("list") == "No finding stands open.\n"

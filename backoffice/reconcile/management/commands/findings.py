@@ -16,25 +16,27 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
-        acts.add_parser("list", help="those that stand open, the oldest first")
-        accepting = acts.add_parser("accept", help="end one and its alert; found again it is told again")
-        accepting.add_argument("number", type=UUID)
+        listing = acts.add_parser("list", help="those that stand open, the oldest first")
+        listing.add_argument("--most", type=int, default=100, help="show so many")
+        accepting = acts.add_parser("accept", help="end these and their alerts; found again they are told again")
+        accepting.add_argument("numbers", type=UUID, nargs="+")
         accepting.add_argument("--reason", required=True, help="why; it stays with the finding")
         add_operator(accepting)
 
     def handle(self, *, act: str, **options: Any) -> None:
         if act == "list":
-            self._list()
+            self._list(options["most"])
             return
-        found = handling.accept(options["number"], reason=options["reason"], **acting(options))
-        self.stdout.write(f"Accepted: {_shown(found)}")
+        for found in handling.accept(options["numbers"], reason=options["reason"], **acting(options)):
+            self.stdout.write(f"Accepted: {_shown(found)}")
 
-    def _list(self) -> None:
-        is_any = False
-        for found in handling.open_ones():
-            is_any = True
-            self.stdout.write(f"{found.id}  since {found.first_seen_at:%Y-%m-%d %H:%M:%S}  {_shown(found)}")
-        if not is_any:
+    def _list(self, most: int) -> None:
+        found, total = handling.open_ones(most)
+        for one in found:
+            self.stdout.write(f"{one.id}  since {one.first_seen_at:%Y-%m-%d %H:%M:%S}  {_shown(one)}")
+        if total > len(found):
+            self.stdout.write(f"And {total - len(found)} more; --most {total} shows all.")
+        if not total:
             self.stdout.write("No finding stands open.")
 
 
