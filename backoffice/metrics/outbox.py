@@ -7,15 +7,16 @@ from django.conf import settings
 from django.db import connection
 
 from backoffice.streams.clocks import lies_ahead
-from backoffice.streams.consume.watching.blocking import why
+from backoffice.streams.consume.watching.blocking import why, why_passed_over
 from backoffice.streams.database import OUTBOX_SESSION
 
 # More messages than this are not counted one by one.
 MANY = 10_000
 
 _READY = (
-    "SELECT count(*), min(created_at) FROM (SELECT created_at FROM streams_outbox"
-    " WHERE sent_at IS NULL AND held_since IS NULL AND position IS NOT NULL ORDER BY position, id LIMIT %s) AS oldest"
+    "WITH oldest AS (SELECT created_at, xmax, position, id FROM streams_outbox"
+    "  WHERE sent_at IS NULL AND held_since IS NULL AND position IS NOT NULL ORDER BY position, id LIMIT %s)"
+    " SELECT count(*), min(created_at), (SELECT xmax::text FROM oldest ORDER BY position, id LIMIT 1) FROM oldest"
 )
 _HELD = (
     "SELECT count(*) FROM (SELECT FROM streams_outbox"
@@ -24,7 +25,8 @@ _HELD = (
 _HELD_TOPICS = (
     "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1], bool_or(holds_topic)"
     " FROM (SELECT topic, held_since, last_error, holds_topic FROM streams_outbox WHERE next_attempt_at IS NOT NULL"
-    "  AND attempts > 0 AND discarded_at IS NULL LIMIT %s) AS first GROUP BY topic ORDER BY min(held_since)"
+    "  AND attempts > 0 AND sent_at IS NULL AND discarded_at IS NULL LIMIT %s) AS first"
+    " GROUP BY topic ORDER BY min(held_since)"
 )
 
 
@@ -46,8 +48,8 @@ class HeldTopic:
 class Outbox:
     """``ready`` messages go with the next rounds of the relay, the oldest written at ``oldest_at``; ``held`` ones wait.
 
-    Of the oldest 10,000 each. One that is ready for longer than ``limit`` says that no relay runs, or that it waits for
-    a lock: then ``blocked`` says whose, and how to end that.
+    Of the oldest 10,000 each. One that is ready for longer than ``limit`` says that no relay runs, or that somebody has
+    a lock in its way: then ``blocked`` says who, and how to end that.
     """
 
     ready: int
@@ -63,13 +65,15 @@ class Outbox:
 
 
 def read_outbox() -> Outbox:
-    """Three statements, each by a partial index; and one to Postgres' activity where something waits."""
+    """Three statements, each by a partial index; and two to Postgres' activity where something waits."""
     with connection.cursor() as cursor:
         cursor.execute(_READY, [MANY])
-        ready, oldest_at = cursor.fetchone()
+        ready, oldest_at, locked_by = cursor.fetchone()
         cursor.execute(_HELD, [MANY])
         held = cursor.fetchone()[0]
         cursor.execute(_HELD_TOPICS, [MANY])
         topics = tuple(HeldTopic(*row) for row in cursor.fetchall())
         blocked = why(connection.connection, OUTBOX_SESSION) if ready or held else ""
+        if ready and not blocked:
+            blocked = why_passed_over(connection.connection, locked_by, but=OUTBOX_SESSION)
     return Outbox(ready, oldest_at, held, topics, timedelta(seconds=settings.OUTBOX["stuck_after"]), blocked)

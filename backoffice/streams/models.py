@@ -331,7 +331,8 @@ class Outgoing(models.Model):
     transaction commits, so that this is the order of commits, whenever each of the messages was written. One that
     cannot be sent is held, and with it those behind it: ``held_since`` is set in all of them, ``attempts``,
     ``next_attempt_at`` and ``last_error`` in the first. It ends sent, or discarded by a person. ``alert_id`` is that of
-    the open alert that tells of it. One that ``holds_topic`` fails by its topic: all the others wait behind it.
+    the open alert that tells of it. One that ``holds_topic`` fails by its topic: all the others wait behind it. In one
+    that has ended ``next_attempt_at`` and ``holds_topic`` say that what waited behind it is still to go on.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 CHUNK = 5_000
 _SENT = (
     "DELETE FROM streams_outbox WHERE id = ANY(ARRAY(SELECT id FROM streams_outbox"
-    " WHERE sent_at < %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))"
+    " WHERE sent_at < %s AND next_attempt_at IS NULL AND NOT holds_topic ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))"
 )
 _DISCARDED = (
     "DELETE FROM streams_outbox WHERE id = ANY(ARRAY(SELECT id FROM streams_outbox"

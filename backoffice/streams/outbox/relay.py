@@ -37,9 +37,8 @@ OUTBOX = "outbox"
 IDLE_SECONDS = 0.2
 TURN_SECONDS = 1.0
 STUCK_EVERY_SECONDS = 10.0
-# A transaction may take so many times as long as a relay may be silent; one in which topic after topic does not
-# acknowledge takes minutes, and ended before its end it would begin anew for ever.
-TOO_LONG, TOO_LONG_FOR_HELD = 3, 45
+# In a transaction a relay may leave half of a statement unsaid for so many times as long as it may be silent.
+TOO_LONG = 3
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def session(limits: Limits) -> Iterator[Connection]:
     with connect(name=OUTBOX_SESSION) as connection:
         for name, milliseconds in bounds.items():
             connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), milliseconds))
-        _bound_transactions(connection, limits, TOO_LONG)
+        _still_alone(connection, limits)
         try:
             with retryable():
                 yield connection
@@ -149,57 +148,46 @@ def relay_once(connection: Connection, delivery: Delivery, clock: Clock, limits:
     """
     with connection.transaction():
         waiting.release(connection, clock.now(), limits.longest_retry)
-    changed = _send_due(connection, delivery, clock, limits)
-    found, behind = waiting.ready(connection, clock.now())
-    rows = current(connection, found, clock.now())
-    left_out = len(found) - len(rows)
-    return changed + behind + left_out + _send(connection, delivery, rows, clock, limits).known
+    with _to_the_end(connection):
+        due = waiting.due(connection, clock.now(), limits.longest_retry)
+        changed = _send(connection, delivery, due, clock, limits)
+    with _to_the_end(connection):
+        ready, behind = waiting.ready(connection, clock.now())
+        return changed + behind + _send(connection, delivery, ready, clock, limits)
 
 
-def _bound_transactions(connection: Connection, limits: Limits, times: int) -> None:
-    """Those that begin from now on."""
-    milliseconds = times * limits.replaced_after // timedelta(milliseconds=1)
-    connection.execute(sql.SQL("SET transaction_timeout = {}").format(milliseconds))
+@contextmanager
+def _to_the_end(connection: Connection) -> Iterator[None]:
+    """What is sent within stays locked until it is noted what has become of it; a person who wants it waits for that.
 
-
-def _send_due(connection: Connection, delivery: Delivery, clock: Clock, limits: Limits) -> int:
-    """A person who wants to discard such a message waits until it is known what becomes of it."""
-    _bound_transactions(connection, limits, TOO_LONG_FOR_HELD)
+    What was noted holds whatever came after.
+    """
     connection.execute("BEGIN")
     try:
-        found = waiting.due(connection, clock.now(), limits.longest_retry)
-        rows = current(connection, found, clock.now())
-        verdicts = _send(connection, delivery, rows, clock, limits)
+        yield
     finally:
-        # What was acknowledged is noted whatever came after.
         if not connection.closed:
             connection.execute("COMMIT")
-            _bound_transactions(connection, limits, TOO_LONG)
-    for row in rows:
-        # What is wrong with it is no longer, or is not only, its topic.
-        if row.holds_topic and row.id in verdicts.failed.keys() - verdicts.holding:
-            with connection.transaction():
-                waiting.hand_on(connection, row.id, row.topic, clock.now())
-    return verdicts.known + len(found) - len(rows)
 
 
-def _send(connection: Connection, delivery: Delivery, rows: list[Waiting], clock: Clock, limits: Limits) -> Verdicts:
+def _send(connection: Connection, delivery: Delivery, found: list[Waiting], clock: Clock, limits: Limits) -> int:
+    """Returns how many messages changed their state."""
+    rows = current(connection, found, clock.now())
     verdicts = Verdicts(rows)
     try:
         if rows:
-            delivery.send(rows, verdicts, partial(_still_alone, connection))
+            delivery.send(rows, verdicts, partial(_still_alone, connection, limits))
     finally:
         if not connection.closed:
-            with connection.transaction():
-                _note(connection, rows, verdicts, clock.now(), limits)
-    return verdicts
+            # Not in a savepoint: what one transaction locks and another within it changes costs Postgres a third one.
+            _note(connection, rows, verdicts, clock.now(), limits)
+    return verdicts.known + len(found) - len(rows)
 
 
 def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: datetime, limits: Limits) -> None:
     if verdicts.acknowledged:
-        waiting.note_sent(connection, verdicts.acknowledged, now)
-        went_on = {row.key_hash for row in rows if row.is_held and row.id in verdicts.acknowledged}
-        waiting.let_go_on(connection, went_on, now)
+        last = {row.key_hash: row.id for row in rows if row.is_held and row.id in verdicts.acknowledged}
+        waiting.note_sent(connection, verdicts.acknowledged, now, last=last.values())
     failed = [(row, verdicts.failed[row.id]) for row in rows if row.id in verdicts.failed]
     for row, reason in failed:
         waiting.note_failed(connection, row.id, reason, limits.again_at(row.attempts, now), now)
@@ -207,6 +195,9 @@ def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: 
     for row, _ in failed:
         if row.id in verdicts.holding and not row.holds_topic:
             waiting.hold_topic(connection, row.id, row.topic)
+        elif row.holds_topic and row.id not in verdicts.holding:
+            # What is wrong with it is no longer, or is not only, its topic.
+            waiting.hand_on(connection, row.id, row.topic, now)
     _tell(failed, verdicts.holding)
 
 
@@ -223,10 +214,14 @@ def _tell(failed: list[tuple[Waiting, str]], holding: Collection[int]) -> None:
             log.warning("outbox: message %s%s to %s held: %s", first, more, topic, reason)
 
 
-def _still_alone(connection: Connection) -> None:
-    """The lock lives as long as the session does, and the session as long as it is heard of."""
+def _still_alone(connection: Connection, limits: Limits) -> None:
+    """The lock lives as long as the session does, and the session as long as it is heard of.
+
+    A transaction in which topic after topic does not acknowledge takes minutes: its time begins anew with each word.
+    """
+    milliseconds = TOO_LONG * limits.replaced_after // timedelta(milliseconds=1)
     with retryable():
-        connection.execute("SELECT 1")
+        connection.execute(f"SET transaction_timeout = 0; SET transaction_timeout = {milliseconds:d}".encode())
 
 
 def _locked(connection: Connection) -> bool:

@@ -13,14 +13,15 @@ _STUCK = (
     "SELECT topic, count(*), min(held_since), (array_agg(last_error ORDER BY held_since))[1], array_agg(id),"
     " (array_agg(alert_id ORDER BY held_since) FILTER (WHERE alert_id IS NOT NULL))[1], bool_or(holds_topic)"
     " FROM streams_outbox"
-    " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND discarded_at IS NULL"
+    " WHERE next_attempt_at IS NOT NULL AND attempts > 0 AND sent_at IS NULL AND discarded_at IS NULL"
     " AND (held_since < %s OR held_since > %s) GROUP BY topic"
 )
 _NOT_NOTED = (
     "SELECT id FROM streams_outbox WHERE id = ANY(%s) AND alert_id IS NULL ORDER BY position, id FOR UPDATE SKIP LOCKED"
 )
+_NOTED = "SELECT id FROM streams_outbox WHERE alert_id = %s ORDER BY position, id FOR UPDATE SKIP LOCKED"
 _OVER = (
-    "SELECT alert_id, min(topic) FROM streams_outbox WHERE alert_id IS NOT NULL GROUP BY alert_id"
+    "SELECT alert_id, min(topic), count(*) FROM streams_outbox WHERE alert_id IS NOT NULL GROUP BY alert_id"
     " HAVING bool_and(sent_at IS NOT NULL OR discarded_at IS NOT NULL)"
 )
 
@@ -49,7 +50,10 @@ def tell_of_stuck(connection: Connection, after: timedelta, now: datetime) -> No
 
 
 def _close(connection: Connection, now: datetime) -> None:
-    for found, topic in connection.execute(_OVER).fetchall():
-        alert_id = UUID(str(found))
-        close_alert(alert_id, KIND, f"What was held of {topic} was sent or discarded.", now=now, over=connection)
-        connection.execute("UPDATE streams_outbox SET alert_id = NULL WHERE alert_id = %s", [alert_id])
+    """Where somebody has one of what an alert tells of locked it is closed another time."""
+    for found, topic, count in connection.execute(_OVER).fetchall():
+        free = [number for (number,) in connection.execute(_NOTED, [found]).fetchall()]
+        if len(free) == count:
+            alert_id = UUID(str(found))
+            close_alert(alert_id, KIND, f"What was held of {topic} was sent or discarded.", now=now, over=connection)
+            connection.execute("UPDATE streams_outbox SET alert_id = NULL WHERE id = ANY(%s)", [free])

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +33,15 @@ _BLOCKERS = """
             WHERE w.by = b.by AND l.pid = w.pid AND NOT l.granted), '')
     FROM blocked b LEFT JOIN pg_stat_activity a ON a.pid = b.by
     ORDER BY 7, 4 LIMIT %(many)s
+"""
+
+# Whose transaction it is that a row says has it locked. Of those that share a lock nobody is told.
+_LOCKERS = """
+    SELECT coalesce(l.pid, 0), coalesce(a.application_name, ''), coalesce(a.state, ''), a.xact_start, a.state_change,
+        coalesce(a.query, ''), false, ''
+    FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'transactionid' AND l.granted AND l.transactionid = %(transaction)s::xid
+        AND coalesce(a.application_name, '') <> %(but)s
 """
 
 
@@ -73,7 +82,11 @@ class Blocker:
 
 def blockers(connection: Connection, session: str) -> list[Blocker]:
     """Those who hold up the sessions that are called so, the first cause first."""
-    rows = connection.execute(_BLOCKERS, {"name": session, "many": MANY}).fetchall()
+    return _found(connection, _BLOCKERS, {"name": session, "many": MANY})
+
+
+def _found(connection: Connection, query: str, parameters: Mapping[str, object]) -> list[Blocker]:
+    rows = connection.execute(query.encode(), parameters).fetchall()
     return [
         Blocker(pid, application, state, since, changed_at, without_values(query), waits, relation)
         for pid, application, state, since, changed_at, query, waits, relation in rows
@@ -99,6 +112,16 @@ def why(connection: Connection, session: str) -> str:
             return told(blockers(connection, session))
     except Retryable as error:
         log.info("who holds up %s cannot be told now: %s", session, error)
+        return ""
+
+
+def why_passed_over(connection: Connection, transaction: str, but: str) -> str:
+    """What is `told` of who has a row locked that says so (``xmax``), but for the sessions that are called ``but``."""
+    try:
+        with retryable():
+            return told(_found(connection, _LOCKERS, {"transaction": transaction, "but": but}))
+    except Retryable as error:
+        log.info("who has a row locked cannot be told now: %s", error)
         return ""
 
 
