@@ -192,7 +192,8 @@ class Checker:
         return self._accounts[book.name]
 
     def _state(self, state: State, stream: str, topic: str) -> StateCheck:
-        return StateCheck(state, stream, topic, self.books.states, is_new=self.is_new)
+        may_be_later = any(each.is_from_the_middle for each in self.read if each.key[:2] == (stream, topic))
+        return StateCheck(state, stream, topic, self.books.states, is_new=self.is_new, may_be_later=may_be_later)
 
     def _fold(self, place: Slice, found: Accounted) -> None:
         stream, topic = place.stream, place.topic

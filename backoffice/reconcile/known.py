@@ -42,6 +42,11 @@ def known_gaps(cursor: CursorWrapper) -> Gaps:
     return found
 
 
+def cuts_of(gaps: tuple[Gap, ...]) -> tuple[tuple[int, int], ...]:
+    """From where up to where other messages come, for each time that the log was cut off, in that order."""
+    return tuple((gap.start, gap.stored_until) for gap in gaps if gap.stored_until is not None)
+
+
 def is_in_gap(gaps: tuple[Gap, ...], offset: int) -> bool:
     return any(gap.start <= offset < gap.end for gap in gaps)
 

@@ -1,7 +1,7 @@
 """How far each stream is in each partition, and what of it was compared before."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +10,8 @@ from django.db.backends.utils import CursorWrapper
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import STREAMS, Stream
 
-from .books import Books
-from .known import Gap, Gaps, Place, covers
+from .books import BY_THE_CLOCK, Books
+from .known import Gap, Gaps, Place, covers, cuts_of
 from .messages.log import LAST, Log, Slice
 from .models import CheckedPlace, HighWater
 
@@ -38,6 +38,8 @@ class Position:
     untold: str = ""
     # Offsets from which on the times of the log stand still, each with the time at which they do (milliseconds).
     marks: tuple[tuple[int, int], ...] = ()
+    # How far the runs by the clock have checked it, whichever run this is of.
+    by_the_clock: CheckedPlace | None = None
 
     @property
     def key(self) -> Place:
@@ -66,21 +68,36 @@ class Position:
         return self.checked.since if self.checked else 0
 
     @property
-    def cuts(self) -> tuple[Gap, ...]:
-        """Where the log was cut off, in the order in which it was."""
-        return tuple(gap for gap in self.gaps if gap.stored_until is not None)
+    def cuts(self) -> tuple[tuple[int, int], ...]:
+        """Where the log was cut off, in the order in which it was: from where up to where other messages come."""
+        return cuts_of(self.gaps)
 
-    def slice(self, start: int, end: int, *, is_new: bool, logged: int = 0) -> Slice:
-        """Offsets [start, end) of it; ``logged`` is the time to which the log is known to have come before them."""
-        cuts = tuple((cut.start, cut.stored_until or 0) for cut in self.cuts)
+    def slice(self, start: int, end: int, *, is_new: bool) -> Slice:
+        """Offsets [start, end) of it, at the times to which the log is known to have come."""
+        known = tuple((at, reached) for at, reached in self._known if start < at < end)
         return Slice(
-            self.stream, self.topic, self.partition, start, end, is_new, logged, self.generation, self.former_until,
-            self.cut_until, cuts,
+            self.stream, self.topic, self.partition, start, end, is_new, self.reached(start), self.generation,
+            self.gaps, known, self.is_from_the_middle,
         )  # fmt: skip
 
     def reached(self, offset: int) -> int:
         """The time that counts for what comes from the offset on, unless its own is later; 0 where that always is."""
-        return max((reached for at, reached in self.marks if at <= offset), default=0)
+        return max((reached for at, reached in self._known if at <= offset), default=0)
+
+    @property
+    def _known(self) -> tuple[tuple[int, int], ...]:
+        """From which offsets on the log has come how far: by the marks, and by whoever has read up to there."""
+        return (*self.marks, *((read.next, read.logged) for read in (self.checked, self.by_the_clock) if read))
+
+    @property
+    def is_from_the_middle(self) -> bool:
+        """Whether the log may have come further than is known: by messages which are gone, and which the runs by the
+        clock, that keep the marks, have not read.
+        """
+        read = self.by_the_clock
+        if read is None:
+            return self.since > 0 or self.former_until > 0
+        return read.since > 0 or not covers(self.gaps, read.next, self.since)
 
     @property
     def beyond(self) -> Slice:
@@ -90,7 +107,7 @@ class Position:
     @property
     def cut_until(self) -> int:
         """Up to which offset there may be rows of the end that the log has lost."""
-        return max((gap.stored_until or 0 for gap in self.cuts), default=0)
+        return max((stored_until for _, stored_until in self.cuts), default=0)
 
     @property
     def former_until(self) -> int:
@@ -118,9 +135,8 @@ class Position:
 
 def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list[Position]:
     """In the order of the catalogue, as the snapshot of the open transaction has them."""
-    checked = {(c.stream, c.topic, c.partition, c.generation): c for c in books.checked._default_manager.all()}
-    for (stream, topic, partition, _), one in checked.items():
-        _lead_back(one, gaps.get((stream, topic, partition), ()))
+    checked = _read_by(books, gaps)
+    by_the_clock = checked if books is BY_THE_CLOCK else _read_by(BY_THE_CLOCK, gaps)
     cursor.execute(
         "SELECT o.stream, o.topic, o.partition, o.next, o.newest_at, coalesce(r.generation, 0) FROM streams_offset o"
         " LEFT JOIN streams_reading r ON r.stream = o.stream AND r.topic = o.topic"
@@ -128,9 +144,7 @@ def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list
     )
     rows = [row for row in cursor.fetchall() if row[0] in STREAMS and row[1] in TOPICS]
     bounds = log.bounds({(topic, partition) for _, topic, partition, *_ in rows})
-    marks: defaultdict[tuple[str, str, int, int], list[tuple[int, int]]] = defaultdict(list)
-    for *place, offset, reached in HighWater.objects.values_list(*_PLACE, "offset", "reached"):
-        marks[*place].append((offset, reached))
+    marks = _all_marks(by_the_clock)
     found = []
     for stream, topic, partition, following, newest_at, generation in rows:
         before = checked.get((stream, topic, partition, generation))
@@ -138,15 +152,42 @@ def positions(cursor: CursorWrapper, log: Log, books: Books, gaps: Gaps) -> list
         untold = told if isinstance(told, str) else ""
         low, high = (0, before.next if before else 0) if isinstance(told, str) else told
         of = STREAMS[stream], topic, partition, following, newest_at
-        at = marks[stream, topic, partition, generation]
-        found.append(Position(*of, low, high, before, known, generation, untold, tuple(at)))
+        place = stream, topic, partition, generation
+        # The time of a topic that was made anew goes on where that of the former one was.
+        at = tuple((o if of == generation else 0, to) for of, o, to in marks[place[:3]] if of <= generation)
+        found.append(Position(*of, low, high, before, known, generation, untold, at, by_the_clock.get(place)))
+    return found
+
+
+def _all_marks(read: Mapping[tuple[str, str, int, int], CheckedPlace]) -> Mapping[Place, list[tuple[int, int, int]]]:
+    """Of each place generation, offset, and how far (milliseconds) the log had come there, former topics included."""
+    found: defaultdict[Place, list[tuple[int, int, int]]] = defaultdict(list)
+    for *place, generation, offset, reached in HighWater.objects.values_list(*_PLACE, "offset", "reached"):
+        found[place[0], place[1], place[2]].append((generation, offset, reached))
+    for (stream, topic, partition, generation), one in read.items():
+        found[stream, topic, partition].append((generation, one.next, one.logged))
+    return found
+
+
+def _read_by(books: Books, gaps: Gaps) -> dict[tuple[str, str, int, int], CheckedPlace]:
+    """How far each place was checked, as log and gaps are now; by its generation, too."""
+    found = {
+        (one.stream, one.topic, one.partition, one.generation): one for one in books.checked._default_manager.all()
+    }
+    for (stream, topic, partition, _), one in found.items():
+        _lead_back(one, gaps.get((stream, topic, partition), ()))
     return found
 
 
 def _lead_back(checked: CheckedPlace, gaps: tuple[Gap, ...]) -> None:
-    """Where the log was cut off since it was checked, what comes at these offsets is still to be read."""
-    cuts = [gap.start for gap in gaps if gap.stored_until is not None]
-    checked.next = min(checked.next, *cuts[checked.cuts :], checked.next)
+    """Where the log was cut off since it was checked, what comes at these offsets is still to be read.
+
+    It comes at the time to which the end had come that is lost: unless that was read, the books begin anew there.
+    """
+    for start, stored_until in cuts_of(gaps)[checked.cuts :]:
+        if checked.next < stored_until:
+            checked.since = max(checked.since, start, 1)
+        checked.next = min(checked.next, start)
 
 
 def told_until(read: Sequence[Position], stream: str, topic: str) -> datetime | None:

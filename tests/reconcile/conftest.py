@@ -13,18 +13,22 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from confluent_kafka import Message
 from django.conf import settings
 from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from backoffice.contracts.catalogue import TOPICS, topic_of
+from backoffice.reconcile.messages import log
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.garbage import KINDS, bad_message
 from backoffice.simulator.generator import generate
+from backoffice.streams.consume import intake, logtimes
 from tests import databases
 from tests.feedruns import with_runs
 from tests.spine import Spine
 
+AHEAD = 3_600_000  # milliseconds
 START = datetime(2026, 3, 1, tzinfo=UTC)
 Told = dict[str, Any]
 Reconcile = Callable[..., tuple[int, Told]]
@@ -97,6 +101,28 @@ def loaded(continued: Spine) -> Spine:
         f"TRUNCATE {', '.join(RECONCILES)}",
     )
     return continued
+
+
+@pytest.fixture
+def one_broker_was_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took the first message of each partition at a time of its own; no clock of a machine is to be set for that.
+
+    Both readers of the log get that time from where they get it else.
+    """
+    logged, appended = log._logged, logtimes.appended
+
+    def ahead(message: Message, at: int) -> int:
+        is_first = str(message.topic()).partition(".")[2] in TOPICS and message.offset() == 0
+        return at + AHEAD if at and is_first else at
+
+    def all_appended(messages: list[Message]) -> object:
+        times = appended(messages)
+        for number, message in enumerate(messages):
+            times[number] = ahead(message, int(times[number]))
+        return times
+
+    monkeypatch.setattr(log, "_logged", lambda message: ahead(message, logged(message)))
+    monkeypatch.setattr(intake, "appended", all_appended)
 
 
 @pytest.fixture

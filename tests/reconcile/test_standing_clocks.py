@@ -6,23 +6,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Message
 from django.conf import settings
 from django.test import override_settings
 
 from backoffice.kernel.clock import microseconds
-from backoffice.reconcile.messages import log
 from backoffice.reconcile.models import Checked, Finding, HighWater
 from backoffice.reconcile.runs import circle
 from backoffice.simulator.events.envelope import Event
-from backoffice.streams.consume import intake, logtimes
 from tests.reconcile.conftest import changed, events_of
 from tests.reconcile.lives import reconciled
 from tests.spine import Spine
 from tests.streams.arriving import event_of
 
 TOPIC = "player-events"
-AHEAD = 3_600_000  # milliseconds
 OF_PLAYERS = ("Player", "Session", "Login", "Document")
 
 
@@ -33,28 +29,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     limits = {"messages_at_least": 30, "messages_at_most": 30, "rows_at_least": 100_000}
     with override_settings(RECONCILE=settings.RECONCILE | limits):
         yield
-
-
-@pytest.fixture
-def one_broker_was_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It took the first message of each partition at a time of its own; no clock of a machine is to be set for that.
-
-    Both readers of the log get that time from where they get it else.
-    """
-    logged, appended = log._logged, logtimes.appended
-
-    def ahead(message: Message, at: int) -> int:
-        is_first = str(message.topic()).endswith(TOPIC) and message.offset() == 0
-        return at + AHEAD if at and is_first else at
-
-    def all_appended(messages: list[Message]) -> object:
-        times = appended(messages)
-        for number, message in enumerate(messages):
-            times[number] = ahead(message, int(times[number]))
-        return times
-
-    monkeypatch.setattr(log, "_logged", lambda message: ahead(message, logged(message)))
-    monkeypatch.setattr(intake, "appended", all_appended)
 
 
 def rounds() -> int:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from backoffice.reconcile.checks.accounting import Accounted
+from backoffice.reconcile.checks.accounting import FROM_THE_MIDDLE, Accounted
 from backoffice.reconcile.checks.comparing import Stretch
-from backoffice.reconcile.checks.letters import FROM_THE_MIDDLE
 from backoffice.reconcile.checks.rows import FROM_NOWHERE
 from backoffice.reconcile.checks.traces import ALTERED, check_places, check_traces
 from backoffice.reconcile.differences import Difference
+from backoffice.reconcile.known import Gap
 from backoffice.reconcile.messages.log import Chunk, Slice
 from backoffice.reconcile.messages.reading import Events
 from backoffice.streams.store.projection import STREAMS
@@ -65,15 +65,15 @@ def test_nothing_is_held_against_it_where_its_message_cannot_be_compared() -> No
 
 
 def test_of_an_end_that_the_log_has_lost_only_what_came_again_is_compared() -> None:
-    lost = replace(PLACE, cut_until=6)
+    lost = replace(PLACE, gaps=(Gap(1, 1, "the disk was lost", stored_until=6),))
 
     assert told(lost, gone=True) == told(lost, market_id="2") == told(lost, logged_at=MICROSECONDS + 1) == []
     assert told(lost, status="open") == [ALTERED]
-    assert told(replace(PLACE, cut_until=5), gone=True) == [FROM_NOWHERE]
+    assert told(replace(PLACE, gaps=(Gap(1, 1, "the disk was lost", stored_until=5),)), gone=True) == [FROM_NOWHERE]
 
 
-def test_who_reads_from_the_middle_of_a_log_knows_the_least_that_a_time_can_be() -> None:
-    again = replace(PLACE, is_new=False)
+@pytest.mark.parametrize("again", [replace(PLACE, is_new=False), replace(PLACE, is_from_the_middle=True)])
+def test_who_reads_from_the_middle_of_a_log_knows_the_least_that_a_time_can_be(again: Slice) -> None:
     earlier: dict[str, Any] = {"logged_at": MICROSECONDS - 7, "at": MICROSECONDS - 7}
 
     assert told(again, **earlier) == [FROM_THE_MIDDLE], "not judged"

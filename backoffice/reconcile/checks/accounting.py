@@ -25,6 +25,7 @@ NAMELESS = "The message tells that something is gone, but not what: its key is n
 ELSEWHERE = "{} does not belong into this topic, and no dead letter tells of it."
 TOO_EARLY = "The message tells of a time that had not come when the log took it, and no dead letter tells of it."
 BOTH = "The message is told of as a dead letter and as a repeat; it can be only one of them."
+FROM_THE_MIDDLE = "to which time its log had come there is not known"
 NO_REPEAT = "A repeat is noted of a message that is none: {}."
 
 
@@ -147,7 +148,7 @@ class _Accounting:
             self._no_repeat(offset, f"the stream takes no {record}")
         elif self._forgets and key != str(event[self._key]).encode():
             self._tell("messages", OTHER_KEY.format(self._key), offset, record)
-        elif self._is_too_early(offset, event):
+        elif self._is_too_early(offset, event) and not self._may_be_later(offset, record):
             self._tell("messages", TOO_EARLY, offset, record)
         elif offset in self.found.noted:
             self._repeated.append((offset, record, event))
@@ -163,6 +164,13 @@ class _Accounting:
         allowed = next(allowed for since, allowed in reversed(self._ahead) if since <= logged)
         return bool(event["occurred_at"] - logged > allowed)
 
+    def _may_be_later(self, offset: int, record: str) -> bool:
+        """Whether the log may have come further by then than is known; so the event may be in time, and is compared."""
+        if self.chunk.place.is_from_the_middle:
+            early = self._at("messages", TOO_EARLY, offset, record)
+            self.found.differences.append(Unjudged.of(early, FROM_THE_MIDDLE))
+        return self.chunk.place.is_from_the_middle
+
     def _no_repeat(self, offset: int, why: str) -> None:
         if offset in self.found.noted:
             self._tell("repeats", NO_REPEAT.format(why), offset)
@@ -177,8 +185,11 @@ class _Accounting:
                 self._tell("repeats", NO_REPEAT.format("Kafka has no message there"), offset)
 
     def _tell(self, check: str, says: str, offset: int, record: str = "") -> None:
+        self.found.differences.append(self._at(check, says, offset, record))
+
+    def _at(self, check: str, says: str, offset: int, record: str) -> Difference:
         place = self.chunk.place
-        self.found.differences.append(Difference(check, says, place.topic, place.partition, record, (offset, offset)))
+        return Difference(check, says, place.topic, place.partition, record, (offset, offset))
 
     def _leave(self, offset: int) -> None:
         """Nothing that may come of the message is judged."""

@@ -25,11 +25,14 @@ class Stretch:
     last: tuple[str, ...] | None
 
 
-def differing(cursor: CursorWrapper, want: Want, known: sql.Composable | None = None) -> Differing:
+def differing(
+    cursor: CursorWrapper, want: Want, known: sql.Composable | None = None, also: sql.Composable | None = None
+) -> Differing:
     """Rows of ``target`` that are not the newest that Kafka has told.
 
     A row may be newer than all that was read now; it then comes from another range of offsets. With ``known`` (a
-    condition on ``w``) a row that is missing is only told where that holds.
+    condition on ``w``) a row that is missing is only told where that holds. A row of which ``also`` (a condition on
+    ``w`` and ``t``) holds differs, too.
     """
     conditions = ["t.{first} IS NULL" if known is None else "(t.{first} IS NULL AND {known})"]
     if want.by:
@@ -38,6 +41,7 @@ def differing(cursor: CursorWrapper, want: Want, known: sql.Composable | None = 
         same = "ROW({by_w}) = ROW({by_t}) AND " if want.by else ""
         is_there = "t.{first} IS NOT NULL AND " if known is not None else ""
         conditions.append(f"({is_there}{same}ROW({{w}}) IS DISTINCT FROM ROW({{t}}))")
+    conditions.append("{also}")
     text = (
         "SELECT to_jsonb(w), {shown}, count(*) OVER () FROM {want} w LEFT JOIN {target} t ON {same}"  # noqa: S608 - of literals of this module
         " WHERE " + " OR ".join(conditions) + " LIMIT %s"
@@ -45,6 +49,7 @@ def differing(cursor: CursorWrapper, want: Want, known: sql.Composable | None = 
     query = sql.SQL(text).format(
         shown=as_object(want.columns), want=sql.Identifier(want.temporary), target=sql.Identifier(want.target),
         same=same_key(want.key), first=sql.Identifier((*want.by, *want.key)[0]), known=known or sql.SQL(""),
+        also=also or sql.SQL("false"),
         by_w=names(want.by, "w"), by_t=names(want.by, "t"), w=names(want.values, "w"), t=names(want.values, "t"),
     )  # fmt: skip
     yield from asked(cursor, query, [LISTED])

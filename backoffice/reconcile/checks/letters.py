@@ -14,7 +14,7 @@ from backoffice.streams.deadletters.copies import copy_of
 
 from ..differences import Difference, Found, Unjudged
 from ..messages.log import Chunk, Log, Said
-from .accounting import Accounted, Letter
+from .accounting import FROM_THE_MIDDLE, Accounted, Letter
 
 # A twin is sent after its letter was written; how far the clocks of the two may be apart.
 CLOCKS_APART = timedelta(minutes=10)
@@ -40,7 +40,6 @@ OTHER_PLACE = Fault(
 )
 CLOSED_BY_NOBODY = Fault("closed", "The dead letter is {state}, but nobody says why, or who it was.")
 UNSOUGHT = "what it asks for cannot be looked for in all of the log"
-FROM_THE_MIDDLE = "to which time its log had come there is not known"
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _beside_message(chunk: Chunk, offset: int, letter: Letter) -> Iterator[Found
     if (
         not is_dated
         or letter.standing[1] != chunk.standings[offset][1]
-        or (other and (chunk.place.is_new or min(other) < 0))
+        or (other and (not chunk.place.may_be_later or min(other) < 0))
     ):
         yield elsewhere
     elif other:

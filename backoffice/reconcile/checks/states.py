@@ -30,11 +30,14 @@ _MINUTE = 60_000_000  # microseconds
 class StateCheck:
     """Folds events to the newest of each row, and compares that with the table at the end.
 
-    With ``is_new`` the books are carried on by what is folded; else the events were read before.
+    With ``is_new`` the books are carried on by what is folded; else the events were read before. With ``may_be_later``
+    events, and what the books have, may have been logged later than is known, and rows say so.
     """
 
-    def __init__(self, state: State, stream: str, topic: str, tally: str, *, is_new: bool) -> None:
-        self.state, self.topic = state, topic
+    def __init__(
+        self, state: State, stream: str, topic: str, tally: str, *, is_new: bool, may_be_later: bool = False
+    ) -> None:
+        self.state, self.topic, self.may_be_later = state, topic, may_be_later
         constant = tuple(dict.fromkeys(column for _, column, _ in state.constants))
         self._also = (topic,) if state.with_topic else ()
         key = (*state.key, *("topic" for _ in self._also))
@@ -94,7 +97,9 @@ class StateCheck:
         if self._is_new:
             self._carry_on(cursor)
         if self.want.is_made:
-            yield from self._told(differing(cursor, self.want, self._still_known()), STALE, findings)
+            yield from self._told(
+                differing(cursor, self.want, self._still_known(), self._also_differs()), STALE, findings
+            )
         if self._gone:
             yield from self._told(self._undeleted(cursor), DELETED, findings)
 
@@ -130,6 +135,17 @@ class StateCheck:
         query = sql.SQL("EXISTS (SELECT 1 FROM {} k WHERE k.state = {} AND {})")
         return query.format(self._tally, sql.Literal(self.want.name), self._is_key_of("w"))
 
+    def _also_differs(self) -> sql.Composable | None:
+        """Of rows that are later than is known of the message at their place: whether they say something else than it,
+        beside their times."""
+        told = [column for column in self.want.values if self.state.columns.get(column) != "at"]
+        if not (self.may_be_later and self.want.by and told) or self.state.to_minute:
+            return None
+        *rank, at, offset = self.want.by
+        place, query = [*rank, offset], "(ROW({}) = ROW({}) AND {} < {} AND ROW({}) IS DISTINCT FROM ROW({}))"
+        sides = [names(columns, table) for columns in (place, [at], told) for table in ("w", "t")]
+        return sql.SQL(query).format(*sides)
+
     def _undeleted(self, cursor: CursorWrapper) -> Differing:
         query = sql.SQL(
             "SELECT NULL, to_jsonb(t), count(*) OVER () FROM {} t"
@@ -156,7 +172,8 @@ class StateCheck:
 
         ``others`` are the columns by which other states of the table are versioned: a row without any was made by
         nobody. A row without this one's version has nothing of it. Unless the books are ``is_whole``, they know nothing
-        of rows whose messages are gone; where the log ``is_cut`` off, rows may be newer than all that is left.
+        of rows whose messages are gone; where the log ``is_cut`` off, or has lost what told of its time, rows may be
+        newer than all that is left.
         """
         condition, bounds = within(self.want.target, self.want.key, stretch)
         of_nobody = sql.SQL("num_nonnulls({}) = 0").format(names(others, "t")) if others else sql.SQL("false")

@@ -10,10 +10,9 @@ from ..declared import Trace
 from ..differences import LISTED, Difference, Found, Unjudged, beyond
 from ..messages.log import Chunk
 from ..messages.reading import Event
-from .accounting import Accounted
+from .accounting import FROM_THE_MIDDLE, Accounted
 from .comparing import Stretch, within
 from .facts import as_text
-from .letters import FROM_THE_MIDDLE
 from .rows import FROM_NOWHERE
 from .wants import field_of
 
@@ -87,7 +86,7 @@ def _is_later(chunk: Chunk, trace: Trace, event: Event, row: Texts) -> bool:
     """Whether the row's time is later than the event's, which who reads again from the middle of a log may know only
     the least of.
     """
-    return not chunk.place.is_new and _logged_at(trace, row) > int(event["logged_at"])
+    return chunk.place.may_be_later and _logged_at(trace, row) > int(event["logged_at"])
 
 
 def _logged_at(trace: Trace, row: Texts) -> int:

@@ -1,6 +1,7 @@
 """Kafka's side: the messages of a range of offsets, read with a consumer that belongs to no group."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from backoffice.streams.kafka.headers import headers_of
 from backoffice.streams.kafka.offsets import Answers
 from backoffice.streams.standing import appended_of, standing_of
 from backoffice.streams.store.projection import Stream
+
+from ..known import Gap, cuts_of, is_in_gap
 
 CHUNK = 20_000
 # Of all offsets.
@@ -51,9 +54,9 @@ _SETTINGS = (
 class Slice:
     """Offsets [start, end) of one partition that one stream has stored; ``is_new`` when no run has checked them yet.
 
-    ``logged`` is the time (milliseconds) to which the log had come before them, 0 where that is not known. Below
-    ``former_until`` rows of a former topic of the name, or of an end that the log has lost, may stand as well; below
-    ``cut_until`` such of an end that this very log has lost. ``cuts`` are from where to where it was cut off.
+    ``logged`` is the time (milliseconds) to which the log had come before them as far as that is known, 0 where it is
+    not. ``marks`` are the offsets from which on it is known to have come further, each with the time. With
+    ``is_from_the_middle`` it may have come further than either says: by messages that nobody has read.
     """
 
     stream: Stream
@@ -64,13 +67,30 @@ class Slice:
     is_new: bool
     logged: int = 0
     generation: int = 0
-    former_until: int = 0
-    cut_until: int = 0
-    cuts: tuple[tuple[int, int], ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    marks: tuple[tuple[int, int], ...] = ()
+    is_from_the_middle: bool = False
+
+    @property
+    def cut_until(self) -> int:
+        """Below it there may be rows of an end that this very log has lost."""
+        return max((stored_until for _, stored_until in cuts_of(self.gaps)), default=0)
+
+    @property
+    def former_until(self) -> int:
+        """Below it there may be rows of a former topic of the name, or of an end that the log has lost."""
+        return LAST if self.generation else self.cut_until
+
+    @property
+    def may_be_later(self) -> bool:
+        """Whether its messages may have been logged later than is told of them. Of what is read again marks may be
+        missing that nobody kept when it was read first.
+        """
+        return self.is_from_the_middle or not self.is_new
 
     def log_at(self, offset: int) -> str:
         """Which log of the topic's name has it: the first, one made anew, or what came where it was cut off."""
-        times = sum(start <= offset < stored_until for start, stored_until in self.cuts)
+        times = sum(start <= offset < stored_until for start, stored_until in cuts_of(self.gaps))
         return f"{self.generation}/{times}" if self.generation or times else ""
 
     @property
@@ -191,6 +211,7 @@ class Log:
     def chunks(self, place: Slice) -> Iterator[Chunk]:
         """The slice in parts of at most ``CHUNK`` offsets; gaps (compaction, transactions) are part of them."""
         at, logged, marked = place.start, place.logged, 0
+        marks = deque(sorted(place.marks))
         messages = self._messages(place)
         following = next(messages, None)
         while at < place.end:
@@ -199,9 +220,12 @@ class Log:
                 offset, message = following
                 chunk.messages[offset] = (message.key(), message.value())
                 appended = _logged(message)
+                while marks and marks[0][0] <= offset:
+                    logged = max(logged, marks.popleft()[1])
                 if marked < logged > appended:
                     chunk.marks[offset] = marked = logged
-                logged = max(logged, appended)
+                # What a stream was led over its log has not come to, for the stream.
+                logged = logged if is_in_gap(place.gaps, offset) else max(logged, appended)
                 own, chunk.times[offset] = (logged, offset), logged
                 (headers,) = headers_of([message])
                 first = standing_of(headers, own)

@@ -120,7 +120,7 @@ def again(rounds: list[Round], budget: int) -> list[Slice]:
             break
         end = min(one.end, one.at + max(PART, budget))
         budget -= end - one.at
-        slices.append(one.position.slice(one.at, end, is_new=False, logged=one.position.reached(one.at)))
+        slices.append(one.position.slice(one.at, end, is_new=False))
     return slices
 
 
@@ -128,7 +128,7 @@ def at_offsets(position: Position, places: Iterable[tuple[str, str, int, int, in
     """Slices of those of the places (stream, topic, partition, first, last offset) that were checked and are there."""
     checked = position.checked.next if position.checked else 0
     return [
-        position.slice(first, last + 1, is_new=False, logged=position.reached(first))
+        position.slice(first, last + 1, is_new=False)
         for *place, first, last in sorted(places)
         if tuple(place) == position.key and position.low <= first and last < min(checked, position.stored)
     ]

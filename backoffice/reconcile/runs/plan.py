@@ -37,7 +37,7 @@ class Plan:
         self.is_level = sum(position.end - position.start for position in read) <= self.step
         if self.is_level:
             self.is_done = True
-            return [_slice(position, position.end) for position in read]
+            return [position.slice(position.start, position.end, is_new=True) for position in read]
         slices = list(self._bounded(read))
         # With nothing below its goal the streams store faster than this reads; the next run goes on.
         self.is_done = not slices
@@ -49,12 +49,7 @@ class Plan:
             end = min(position.end, position.start + left)
             if position.start < min(end, self._goals.get(position.key, 0)):
                 left -= end - position.start
-                yield _slice(position, end)
-
-
-def _slice(position: Position, end: int) -> Slice:
-    logged = position.checked.logged if position.checked else 0
-    return position.slice(position.start, end, is_new=True, logged=logged)
+                yield position.slice(position.start, end, is_new=True)
 
 
 def not_checked(topic: str, partition: int, why: str, stream: str = "") -> Difference:

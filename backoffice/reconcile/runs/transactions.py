@@ -104,7 +104,9 @@ def keep_marks(read: list[Position], marks: Mapping[Place, Mapping[int, int]]) -
             for offset, reached in marks.get(position.key, {}).items()
             if position.reached(offset) < reached
         ],
-        ignore_conflicts=True,
+        update_conflicts=True,
+        unique_fields=["stream", "topic", "partition", "generation", "offset"],
+        update_fields=["reached"],
     )  # fmt: skip
 
 

@@ -134,7 +134,7 @@ class Walker:
     def _untold(self, stream: str, topic: str, check: StateCheck, others: tuple[str, ...], stretch: Stretch) -> None:
         mine = self._of({(stream, topic)})
         is_whole = all(position.has_every_key for position in mine)
-        is_cut = any(position.cuts for position in mine)
+        is_cut = check.may_be_later or any(position.cuts for position in mine)
         found = check.untold(
             self.checker.cursor, stretch, self.checker.findings, others=others, is_whole=is_whole, is_cut=is_cut
         )
