@@ -9,7 +9,7 @@ from functools import partial
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
-from backoffice.streams.store.projection import Stream
+from backoffice.streams.store.projection import STREAMS, Stream
 
 from .books import Books
 from .checks.accounting import Accounted, account
@@ -27,7 +27,7 @@ from .checks.traces import check_traces
 from .checks.unseen import unseen_messages, unseen_sums
 from .checks.wants import FOLDED, Want
 from .checks.windows import activity, count, counted_topics, windows
-from .declared import Agreement, Book, Heard, State, described, descriptions
+from .declared import Agreement, Book, Description, Heard, State, Unique, described, descriptions
 from .differences import Difference, Findings, Found, Standing, Unjudged, Weight
 from .known import Gaps
 from .messages.log import Chunk, Slice
@@ -44,7 +44,7 @@ class Checker:
 
     ``inexact`` are the (stream, topic, partition) of which the log has lost messages that were stored; ``behind`` those
     of which more is stored than will have been read after this step. ``read`` is how far each stream is, as the
-    snapshot has it.
+    snapshot has it. ``topics`` are those that this process has; the others another one of the run may have.
     """
 
     cursor: CursorWrapper
@@ -59,6 +59,7 @@ class Checker:
     inexact: Sequence[tuple[str, str, int]] = ()
     behind: Sequence[tuple[str, str, int]] = ()
     read: Sequence[Position] = ()
+    topics: frozenset[str] = frozenset(TOPICS)
     _states: dict[tuple[str, str], list[StateCheck]] = field(default_factory=dict)
     _sums: dict[str, Tally] = field(default_factory=dict)
     _accounts: dict[str, StateCheck] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Checker:
         for name, accounts in self._accounts.items():
             self._finish_state(name, accounts)
         for said in descriptions():
-            for unique in said.unique:
+            for unique in filter(partial(self._has, said), said.unique):
                 self.note(said.stream, check_still_doubled(self.cursor, unique, self.standing))
         if self.is_new:
             self._finish_sums()
@@ -114,6 +115,12 @@ class Checker:
         self.note(stream, state.finish(self.cursor, self.findings))
         for found in state.agreeing(self.cursor, self.standing):
             self.findings.agree(found)
+
+    def _has(self, said: Description, unique: Unique) -> bool:
+        """Whether it is for this process to look at the whole table, and not for another one of the run."""
+        stream = STREAMS[said.stream]
+        topics = [name for name, topic in TOPICS.items() if unique.table in fact_tables(stream, topic.records)]
+        return not self.topics.isdisjoint(topics[:1])
 
     def note(self, stream: str, found: Iterable[Found]) -> None:
         for one in found:

@@ -196,12 +196,14 @@ class Findings:
         self.agreed.discard(finding)
         if finding in self._known:
             return
-        is_difference = difference.weight is Weight.DIFFERENCE
-        counted = self.by_check if is_difference else self.named_by_check
-        counted[difference.check] += 1
-        self.left += _is_left(difference)
+        self._count(difference, 1)
         if self._keep(difference):
             self._known.add(finding)
+
+    def _count(self, difference: Difference, number: int) -> None:
+        counted = self.by_check if difference.weight is Weight.DIFFERENCE else self.named_by_check
+        counted[difference.check] += number
+        self.left += number * _is_left(difference)
 
     def _keep(self, difference: Difference) -> bool:
         """Whether there is room for it."""
@@ -244,14 +246,17 @@ class Findings:
             self.cut.add(Weight.DIFFERENCE)
 
     def merge(self, others: "Findings") -> None:
-        """Take in what was found beside this; it is of other topics."""
+        """Take in what was found beside this; what both have met is one finding."""
         self.by_check.update(others.by_check)
         self.named_by_check.update(others.named_by_check)
         self.cut |= others.cut
         self.left += others.left
         self.agreed |= others.agreed
         for difference in (*others.listed, *others.named):
-            self._keep(difference)
+            if difference.fingerprint() in self._known:
+                self._count(difference, -1)
+            else:
+                self._keep(difference)
         self._known |= others._known
 
     def restore(self, listed: list[Difference], named: list[Difference], total: int) -> None:

@@ -161,6 +161,12 @@ def stored_columns(connection: psycopg.Connection[tuple[Any, ...]], table: str) 
     return [str(name) for (name,) in rows]
 
 
+def columns_of(spine: Spine, table: str) -> list[str]:
+    """Those of its columns that a row can be copied by."""
+    with replica(spine) as connection:
+        return stored_columns(connection, table)
+
+
 def keep(spine: Spine, *tables: str) -> None:
     """Remember what the tables hold."""
     with replica(spine) as connection:

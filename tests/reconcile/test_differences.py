@@ -359,3 +359,20 @@ def test_a_run_that_could_not_judge_a_difference_is_not_clean(weight: Weight, is
     findings.add(Difference(NOT_JUDGED, "It stands open.", postgres={"weight": str(weight)}, weight=Weight.KNOWN))
 
     assert (findings.is_clean, findings.is_whole, findings.total) == (is_clean, True, 0)
+
+
+def test_what_two_processes_have_met_is_counted_once() -> None:
+    mine, others = Findings(), Findings()
+    left = replace(LOST, check=NOT_JUDGED, weight=Weight.KNOWN, postgres={"weight": "difference"})
+    for findings in (mine, others):
+        for finding in (found(1), found(2, weight=Weight.WARNING), left):
+            findings.add(finding)
+    others.add(found(3))
+
+    mine.merge(others)
+
+    assert (mine.total, mine.by_check["lost"], mine.named_by_check["lost"], mine.left) == (2, 2, 1, 1)
+    assert mine.listed == [found(1), found(3)]
+    assert mine.named == [found(2, weight=Weight.WARNING), left]
+    mine.add(found(3))
+    assert mine.total == 2

@@ -2,6 +2,7 @@
 the log had come, and nothing that is right is accused for that."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
+from django.core.management import call_command
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.contracts.codec import encode, frame
@@ -17,7 +19,7 @@ from backoffice.reconcile.models import HighWater
 from backoffice.simulator.events.envelope import Event
 from tests.reconcile.conftest import changed, events_of, garbage
 from tests.reconcile.lives import reconciled
-from tests.spine import Spine
+from tests.spine import Spine, until
 from tests.streams.arriving import event_of
 
 pytestmark = pytest.mark.usefixtures("one_broker_was_ahead")
@@ -101,6 +103,19 @@ def test_a_time_that_the_log_tells_of_is_held_against_rows_where_it_was_read(spi
     changed(spine, f"{later} FROM players_player WHERE status_offset > 2 ORDER BY id LIMIT 1)")
 
     assert [one["check"] for one in accused(full=True)] == ["state"]
+
+
+def test_what_a_person_has_led_a_stream_over_moves_no_time_of_its_log(spine: Spine) -> None:
+    begun = "SELECT count(*) FROM streams_offset WHERE stream = 'players' AND topic = 'player-events'"
+    with spine.streaming("players"):
+        until(lambda: spine.value(begun) == spine.partitions, "it stands at the beginning")
+    spine.send(event for event in events_of(600) if event.record.startswith("Player"))
+    for partition in range(spine.partitions):
+        words = ("skip", "players", "player-events", str(partition), "--to", "1", "--reason", "a test")
+        call_command("streams", *words, stdout=StringIO())
+    spine.drain()
+
+    assert [accused(full=full) for full in (True, False, False)] == [[], [], []]
 
 
 def test_the_time_counts_from_the_first_message_on_though_offsets_without_one_come_before(spine: Spine) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backoffice.reconcile import positions as positions_
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.known import Gap, covers, is_in_gap
 from backoffice.reconcile.models import Checked
@@ -282,3 +283,48 @@ def test_gaps_cover_what_each_offset_of_lies_in_one(gaps: tuple[Gap, ...], start
 
     assert covers(gaps, start, end) == lies.issuperset(range(start, end))
     assert is_in_gap(gaps, start) == (start in lies)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_unknown"),
+    [
+        ({}, False),
+        ({"low": 20}, True),
+        ({"low": 20, "by_the_clock": checked(20)}, False),
+        ({"low": 20, "by_the_clock": checked(19)}, True),
+        ({"low": 20, "by_the_clock": checked(90, since=5)}, True),
+        # What was skipped nobody had to read.
+        ({"low": 30, "by_the_clock": checked(20), "gaps": (SKIPPED,)}, False),
+        ({"low": 30, "gaps": (Gap(0, 30, "gone"),)}, False),
+        # The time of what is lost, or of a former topic, counts on.
+        ({"gaps": (CUT,)}, True),
+        ({"gaps": (CUT,), "by_the_clock": checked(60)}, False),
+        ({"generation": 1}, True),
+        ({"generation": 1, "by_the_clock": checked(60)}, False),
+    ],
+)
+def test_the_time_of_a_log_is_known_where_all_before_was_read(changes: dict[str, Any], is_unknown: bool) -> None:
+    position = place(**changes)
+
+    assert position.is_from_the_middle is is_unknown
+    assert position.slice(position.start, position.end, is_new=True).is_from_the_middle is is_unknown
+
+
+def test_a_slice_begins_at_the_time_to_which_its_log_had_come_and_knows_how_it_goes_on() -> None:
+    marks = ((10, 500), (20, 700), (40, 800), (90, 900))
+    position = place(marks=marks, low=20, checked=checked(30, logged=600), by_the_clock=checked(60, logged=850))
+
+    part = position.slice(30, 80, is_new=True)
+
+    assert (part.logged, part.marks) == (700, ((40, 800), (60, 850)))
+
+
+@pytest.mark.parametrize(
+    ("read", "following", "since"), [(checked(80), 60, 0), (checked(79), 60, 60), (checked(50), 50, 60)]
+)
+def test_where_a_log_was_cut_off_before_all_was_read_the_books_begin_anew(
+    read: Checked, following: int, since: int
+) -> None:
+    positions_._lead_back(read, (SKIPPED, CUT))
+
+    assert (read.next, read.since) == (following, since)

@@ -11,11 +11,26 @@ import pytest
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
-from backoffice.reconcile.runs.beside import beside
+from backoffice.reconcile.runs.beside import Failed, beside
 from backoffice.reconcile.runs.run import reconcile as run_once
-from tests.reconcile.conftest import Tamper
+from tests.reconcile.conftest import Tamper, columns_of
 from tests.reconcile.deaf import wait_deaf
 from tests.spine import Spine, until
+
+
+class UnwritableError(Exception):
+    """Holds what belongs to its process."""
+
+    def __init__(self, bet: str, what: str) -> None:
+        super().__init__(f"the stake of {bet} is {what}")
+        self.lock = threading.Lock()
+
+
+class UnreadableError(Exception):
+    """Is made of more than the text by which it would be made again."""
+
+    def __init__(self, bet: str, what: str) -> None:
+        super().__init__(f"the stake of {bet} is {what}")
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +74,21 @@ def test_they_are_clean_where_all_is_well(loaded: Spine) -> None:
     assert sum(first.checked.values()) == sum(loaded.ends().values())
 
 
+def test_a_doubled_settlement_that_stands_open_is_one_difference(loaded: Spine, tamper: Tamper) -> None:
+    columns = ", ".join(name for name in columns_of(loaded, "trading_settlement") if name != "event_id")
+    tamper(
+        f"INSERT INTO trading_settlement (event_id, {columns}) SELECT gen_random_uuid(), {columns}"
+        " FROM trading_settlement LIMIT 1"
+    )
+    alone = run_once(full=False, clock=SystemClock())
+
+    for _ in range(3):
+        report = run_once(full=False, clock=SystemClock(), alone_up_to=-1)
+
+        doubled = [one for one in report.differences if one["check"] == "settlements"]
+        assert (len(doubled), report.total) == (1, alone.total)
+
+
 def test_what_a_process_raises_is_raised_here() -> None:
     with pytest.raises(Retryable, match="away"), beside(_away) as result:
         result()
@@ -66,6 +96,56 @@ def test_what_a_process_raises_is_raised_here() -> None:
 
 def _away() -> None:
     raise Retryable("Kafka is away")
+
+
+@pytest.mark.parametrize("how", [UnwritableError, UnreadableError])
+def test_an_error_that_does_not_come_through_is_told_in_words(how: type[Exception]) -> None:
+    with pytest.raises(Failed) as raised, beside(partial(_fail, how)) as result:
+        result()
+
+    assert str(raised.value).endswith(f"{how.__name__}: the stake of bet 7 is no number")
+    assert "in _fail" in "".join(raised.value.__notes__), "where it was raised"
+
+
+def _fail(how: type[Exception]) -> None:
+    raise how("bet 7", "no number")
+
+
+def test_what_may_pass_stays_so_in_words() -> None:
+    with pytest.raises(Retryable, match="_Unheld: Kafka is away"), beside(_away_with_a_lock) as result:
+        result()
+
+
+class _Unheld(Retryable):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+def _away_with_a_lock() -> None:
+    raise _Unheld("Kafka is away")
+
+
+def test_a_result_that_does_not_come_through_is_told_in_words() -> None:
+    with pytest.raises(Failed, match="cannot be handed over: TypeError: cannot pickle"), beside(_lock) as result:
+        result()
+
+
+def _lock() -> object:
+    return threading.Lock()
+
+
+def test_an_error_that_is_no_exception_of_pythons_own_is_told() -> None:
+    with pytest.raises(Panic, match="overflow"), beside(_panic) as result:
+        result()
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
+def _panic() -> None:
+    raise Panic("overflow")
 
 
 def test_a_process_that_dies_is_told() -> None:

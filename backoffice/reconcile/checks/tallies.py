@@ -118,7 +118,7 @@ class Tally:
             "  WHERE o.{column} = ANY(%s) AND {is_row} HAVING count(*) > 0),"
             " (SELECT ROW({values})::text FROM {target} t WHERE {is_row})"
         ).format(
-            sums=sql.SQL(", ").join(sql.SQL("sum({})::bigint").format(sql.Identifier("o", c)) for c in want.values),
+            sums=sql.SQL(", ").join(_sum("o", column) for column in want.values),
             tally=sql.Identifier(self.table), column=sql.Identifier(self.column),
             is_row=is_row(want.target, want.key), values=names(want.values, "t"), target=sql.Identifier(want.target),
         )  # fmt: skip
@@ -128,8 +128,12 @@ class Tally:
 
 
 def _sums(want: Want, table: str) -> sql.Composable:
-    one = sql.SQL("sum({})::bigint AS {}")
-    return sql.SQL(", ").join(one.format(sql.Identifier(table, c), sql.Identifier(c)) for c in want.values)
+    one = sql.SQL("{} AS {}")
+    return sql.SQL(", ").join(one.format(_sum(table, column), sql.Identifier(column)) for column in want.values)
+
+
+def _sum(table: str, column: str) -> sql.Composable:
+    return sql.SQL("sum({})::bigint").format(sql.Identifier(table, column))
 
 
 def _sums_differ(want: Want, place: sql.Composable) -> sql.Composable:

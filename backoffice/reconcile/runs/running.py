@@ -123,7 +123,8 @@ class Running:
                 if budget < 0:
                     total = circle.history(rounds)
                     budget = min(circle.of_messages().share(total, since_last), total)
-                    for slow in circle.too_slow(rounds):
+                    # It is said of no place: of two processes that tell of it, one would fail.
+                    for slow in circle.too_slow(rounds) if self._keeps_run else ():
                         self.findings.add(slow)
                 slices = circle.again(rounds, min(budget, step))
                 self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
@@ -277,6 +278,7 @@ class Running:
         return Checker(
             cursor, self._readers, self.findings, self._run.started_at, self._books, self.checked, Twins(self._log),
             gaps, is_new, [position.key for position in read if position.is_inexact], behind, read,
+            self._topics,
         )  # fmt: skip
 
     def _examine(self, checker: Checker, read: list[Position], slices: list[Slice]) -> "_Done":
