@@ -186,8 +186,9 @@ def _send(connection: Connection, delivery: Delivery, found: list[Waiting], cloc
 
 def _note(connection: Connection, rows: list[Waiting], verdicts: Verdicts, now: datetime, limits: Limits) -> None:
     if verdicts.acknowledged:
-        last = {row.key_hash: row.id for row in rows if row.is_held and row.id in verdicts.acknowledged}
-        waiting.note_sent(connection, verdicts.acknowledged, now, last=last.values())
+        waiting.note_sent(connection, verdicts.acknowledged, now)
+        sent = [row for row in rows if row.is_held and not row.holds_topic and row.id in verdicts.acknowledged]
+        waiting.let_go_on(connection, {row.key_hash: row.id for row in sent}, now)
     failed = [(row, verdicts.failed[row.id]) for row in rows if row.id in verdicts.failed]
     for row, reason in failed:
         waiting.note_failed(connection, row.id, reason, limits.again_at(row.attempts, now), now)

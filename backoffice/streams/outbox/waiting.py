@@ -6,7 +6,7 @@ Where the reason lies in its topic, all of that is held behind one message, and 
 Only the relay changes this; a person (handling.py) only marks a held message, and leaves the rest to the relay.
 
 The relay waits for no message that somebody else has locked: that one is taken in a later round, and so is what comes
-after it in its key. So that none is forgotten, a message that was sent or discarded keeps its time until the next of
+after it in its key. So that none is forgotten, a message that was sent or discarded has a time until the next of
 its key has one, and one that was sent holds its topic until nothing is left behind it.
 """
 
@@ -206,13 +206,17 @@ def hand_on(connection: Connection, number: int, topic: str, now: datetime) -> N
     _hold_no_more(connection, number)
 
 
-def note_sent(connection: Connection, numbers: Collection[int], now: datetime, *, last: Collection[int] = ()) -> None:
-    """``last`` are those of them behind which more of their key may be held; the next round lets that go on."""
+def note_sent(connection: Connection, numbers: Collection[int], now: datetime) -> None:
     connection.execute(
-        "UPDATE streams_outbox SET sent_at = %s, next_attempt_at = CASE WHEN id = ANY(%s) THEN %s END"
-        " WHERE id = ANY(%s)",
-        [now, list(last), now, list(numbers)],
+        "UPDATE streams_outbox SET sent_at = %s, next_attempt_at = NULL WHERE id = ANY(%s)", [now, list(numbers)]
     )
+
+
+def let_go_on(connection: Connection, last: Mapping[int, int], now: datetime) -> None:
+    """Let keys go on of which the ``last`` message that was sent is locked here; where that cannot be it is marked."""
+    if left := _let_go_on(connection, last.keys(), now) if last else set():
+        marked = [number for key_hash, number in last.items() if key_hash in left]
+        connection.execute("UPDATE streams_outbox SET next_attempt_at = %s WHERE id = ANY(%s)", [now, marked])
 
 
 def note_failed(connection: Connection, number: int, error: str, again_at: datetime, now: datetime) -> None:
