@@ -13,7 +13,8 @@ class CheckedPlace(models.Model):
 
     ``logged`` is the time (milliseconds) to which the log has come before it. ``since`` is the first offset ever
     checked. Above 0 the log had lost its beginning by then, or was cut off before all was read that it has lost so: the
-    sums of the partition, and the time to which its log had come, are no more than a lower bound. What is checked is read again, round after round: ``again`` is the next offset of this round.
+    sums of the partition, and the time to which its log had come, are no more than a lower bound. What is checked is
+    read again, round after round: ``again`` is the next offset of this round.
     """
 
     pk = models.CompositePrimaryKey("stream", "topic", "partition")

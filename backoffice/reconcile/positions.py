@@ -74,10 +74,11 @@ class Position:
 
     def slice(self, start: int, end: int, *, is_new: bool) -> Slice:
         """Offsets [start, end) of it, at the times to which the log is known to have come."""
+        skipped = tuple((gap.start, gap.end) for gap in self.gaps if gap.start < gap.end)
         known = tuple((at, reached) for at, reached in self._known if start < at < end)
         return Slice(
             self.stream, self.topic, self.partition, start, end, is_new, self.reached(start), self.generation,
-            self.gaps, known, self.is_from_the_middle,
+            self.cuts, skipped, known, self.is_from_the_middle,
         )  # fmt: skip
 
     def reached(self, offset: int) -> int:

@@ -12,7 +12,6 @@ from backoffice.reconcile.checks.comparing import Stretch
 from backoffice.reconcile.checks.rows import FROM_NOWHERE
 from backoffice.reconcile.checks.traces import ALTERED, check_places, check_traces
 from backoffice.reconcile.differences import Difference
-from backoffice.reconcile.known import Gap
 from backoffice.reconcile.messages.log import Chunk, Slice
 from backoffice.reconcile.messages.reading import Events
 from backoffice.streams.store.projection import STREAMS
@@ -65,11 +64,11 @@ def test_nothing_is_held_against_it_where_its_message_cannot_be_compared() -> No
 
 
 def test_of_an_end_that_the_log_has_lost_only_what_came_again_is_compared() -> None:
-    lost = replace(PLACE, gaps=(Gap(1, 1, "the disk was lost", stored_until=6),))
+    lost = replace(PLACE, cuts=((1, 6),))
 
     assert told(lost, gone=True) == told(lost, market_id="2") == told(lost, logged_at=MICROSECONDS + 1) == []
     assert told(lost, status="open") == [ALTERED]
-    assert told(replace(PLACE, gaps=(Gap(1, 1, "the disk was lost", stored_until=5),)), gone=True) == [FROM_NOWHERE]
+    assert told(replace(PLACE, cuts=((1, 5),)), gone=True) == [FROM_NOWHERE]
 
 
 @pytest.mark.parametrize("again", [replace(PLACE, is_new=False), replace(PLACE, is_from_the_middle=True)])

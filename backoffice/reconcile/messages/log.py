@@ -19,8 +19,6 @@ from backoffice.streams.kafka.offsets import Answers
 from backoffice.streams.standing import appended_of, standing_of
 from backoffice.streams.store.projection import Stream
 
-from ..known import Gap, cuts_of, is_in_gap
-
 CHUNK = 20_000
 # Of all offsets.
 LAST = 2**63 - 1
@@ -30,6 +28,8 @@ ANSWER_SECONDS = 5.0
 # Where offsets are missing at the end, the client waits this long for messages that never come.
 _POLL_SECONDS = 0.05
 
+# Pairs of offsets.
+Spans = tuple[tuple[int, int], ...]
 # What some headers of a message say.
 Said = tuple[str, ...]
 
@@ -56,7 +56,8 @@ class Slice:
 
     ``logged`` is the time (milliseconds) to which the log had come before them as far as that is known, 0 where it is
     not. ``marks`` are the offsets from which on it is known to have come further, each with the time. With
-    ``is_from_the_middle`` it may have come further than either says: by messages that nobody has read.
+    ``is_from_the_middle`` it may have come further than either says: by messages that nobody has read. ``cuts`` are
+    from where up to where the log was cut off, ``skipped`` the [start, end) that the stream was led over.
     """
 
     stream: Stream
@@ -67,14 +68,15 @@ class Slice:
     is_new: bool
     logged: int = 0
     generation: int = 0
-    gaps: tuple[Gap, ...] = ()
+    cuts: Spans = ()
+    skipped: Spans = ()
     marks: tuple[tuple[int, int], ...] = ()
     is_from_the_middle: bool = False
 
     @property
     def cut_until(self) -> int:
         """Below it there may be rows of an end that this very log has lost."""
-        return max((stored_until for _, stored_until in cuts_of(self.gaps)), default=0)
+        return max((stored_until for _, stored_until in self.cuts), default=0)
 
     @property
     def former_until(self) -> int:
@@ -90,7 +92,7 @@ class Slice:
 
     def log_at(self, offset: int) -> str:
         """Which log of the topic's name has it: the first, one made anew, or what came where it was cut off."""
-        times = sum(start <= offset < stored_until for start, stored_until in cuts_of(self.gaps))
+        times = sum(start <= offset < stored_until for start, stored_until in self.cuts)
         return f"{self.generation}/{times}" if self.generation or times else ""
 
     @property
@@ -224,8 +226,9 @@ class Log:
                     logged = max(logged, marks.popleft()[1])
                 if marked < logged > appended:
                     chunk.marks[offset] = marked = logged
-                # What a stream was led over its log has not come to, for the stream.
-                logged = logged if is_in_gap(place.gaps, offset) else max(logged, appended)
+                # What the stream was led over it has not heard of.
+                if not any(start <= offset < end for start, end in place.skipped):
+                    logged = max(logged, appended)
                 own, chunk.times[offset] = (logged, offset), logged
                 (headers,) = headers_of([message])
                 first = standing_of(headers, own)
