@@ -82,7 +82,8 @@ print(local.DATABASE_URL, local.REDIS_URL, local.KAFKA["bootstrap.servers"])
 def test_what_is_typed_beside_it_finds_its_servers(start: Callable[..., Started], project: Path) -> None:
     for package in ("settings", "contracts", "kernel"):
         shutil.copytree(PROJECT / "backoffice" / package, project / "backoffice" / package)
-    shutil.copy(PROJECT / "backoffice" / "metric_files.py", project / "backoffice")
+    for module in ("metric_files", "ended_metrics"):
+        shutil.copy(PROJECT / "backoffice" / f"{module}.py", project / "backoffice")
     run = start("run", cwd=project)
     run.says("Pitboss is ready")
     addresses = json.loads((project / ".local" / "run" / "addresses.json").read_text())
