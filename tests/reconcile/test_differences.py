@@ -3,14 +3,16 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from django.db.backends.utils import CursorWrapper
 
 from backoffice.reconcile.checks import letters
 from backoffice.reconcile.checks.comparing import shown
-from backoffice.reconcile.checks.unseen import UNNAMED, unnamed
+from backoffice.reconcile.checks.tallies import Tally
+from backoffice.reconcile.checks.unseen import UNNAMED, unnamed, unseen_sums
 from backoffice.reconcile.checks.wants import Want
 from backoffice.reconcile.differences import NOT_JUDGED, Difference, Findings, Unjudged, Weight, beyond
 from backoffice.reconcile.messages.log import Chunk, Slice
@@ -320,6 +322,14 @@ def test_a_row_that_was_noted_without_its_key_is_left_unjudged() -> None:
     others = [of_old | {"key": ["1"]}, of_old | {"check": "rows"}, of_old | {"check": "windows", "table": ""}]
 
     assert [one.why for one in unnamed([of_old, *others])] == [UNNAMED]
+
+
+def test_a_sum_that_was_noted_without_its_key_is_not_asked_for() -> None:
+    want = Want("name", "table", ("one", "two"), ("count", "amount"), adding=True)
+    tally = Tally(want, "tally", "stream", "wallet", ("wallet",))
+    of_old = {"check": "windows", "table": "table", "topic": "odds-feed", "partition": 0, "key": []}
+
+    assert list(unseen_sums(cast(CursorWrapper, None), tally, [of_old], ["odds-feed/0"])) == []
 
 
 def test_findings_of_before_there_were_names_of_walks_may_be_unjudged() -> None:

@@ -58,7 +58,8 @@ def unseen_sums(
     """Sums of places (topic and partition) that must only not fall short, where they are not exactly what is told."""
     want = tally.want
     for found in standing:
-        if found["table"] != want.target or f"{found['topic']}/{found['partition']}" not in inexact:
+        place = f"{found['topic']}/{found['partition']}"
+        if found["table"] != want.target or not found["key"] or place not in inexact:
             continue
         told, stored = tally.sides(cursor, found["key"])
         if told != stored or (told is None and found["kafka"]):
