@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from tests.live.web import Person, Web
+from tests.metrics.test_asking import locked
 from tests.spine import until
 from tests.web.conftest import Start
 from tests.web.requests import Answer, ask, ask_and_leave
@@ -19,15 +20,6 @@ CROWD = 300
 # Of requests; besides, the live pages have six and health three.
 SESSIONS = 20
 OTHERS = 9
-
-
-@contextmanager
-def locked(url: str, table: str) -> Iterator[None]:
-    """As a migration or `VACUUM FULL` locks it."""
-    with psycopg.connect(url) as connection:
-        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
-        yield
-        connection.rollback()
 
 
 def signed_in(person: Person) -> dict[str, str]:

@@ -13,9 +13,10 @@ from django.test import RequestFactory
 
 from backoffice.web.unavailable import Sessions
 from tests.live.web import Person, Web
+from tests.metrics.test_asking import locked
 from tests.web.conftest import Start
 from tests.web.requests import Answer, ask
-from tests.web.test_crowds import locked, signed_in
+from tests.web.test_crowds import signed_in
 
 UNCERTAIN = "may have been done or not"
 JSON = {"Accept": "application/json, text/javascript, */*; q=0.01"}
