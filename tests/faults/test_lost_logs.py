@@ -99,9 +99,9 @@ def made_anew(spine: Spine, partitions: int, topic: str = TOPIC) -> None:
 
 
 @contextmanager
-def transaction(spine: Spine) -> Iterator[Callable[[list[bytes], bool], None]]:
+def transaction(spine: Spine, name: str = "sender") -> Iterator[Callable[[list[bytes], bool], None]]:
     """Sends values to partition 0 as one transaction, which is committed or aborted."""
-    sender = Producer({**settings.KAFKA, "transactional.id": f"{spine.prefix}sender"})
+    sender = Producer({**settings.KAFKA, "transactional.id": f"{spine.prefix}{name}", "linger.ms": "0"})
     sender.init_transactions(30)
 
     def send_all(values: list[bytes], commits: bool) -> None:

@@ -70,12 +70,12 @@ class Intake:
         spans: dict[int, Span] = {}
         for partition in sorted({*np.unique(partitions[wanted]).tolist(), *(ends.keys() & self._positions.keys())}):
             own = wanted & (partitions == partition)
-            span = self._span(partition, numbers[own], ends.get(partition, 0))
-            if span is None:
-                taken.again[partition] = self._positions[partition]
-                wanted &= ~own
-            elif span[1] > span[0]:
-                spans[partition] = span
+            start, until, following = self._stretch(partition, numbers[own], ends.get(partition, 0))
+            if until < following:
+                taken.again[partition] = until
+                wanted &= ~own | (numbers < until)
+            if until > start:
+                spans[partition] = start, until
         self._positions |= {partition: end for partition, (_, end) in spans.items()}
         if spans:
             if not wanted.all():
@@ -109,12 +109,8 @@ class Intake:
         found: NDArray[np.bool_] = numbers >= starts[partitions]
         return found
 
-    def _span(self, partition: int, numbers: NDArray[np.int64], end: int) -> Span | None:
-        """From where to where these messages lead; None where some may be missing."""
+    def _stretch(self, partition: int, numbers: NDArray[np.int64], end: int) -> tuple[int, int, int]:
+        """From where to where these messages lead and are believed, and to where they lead."""
         position = self._positions[partition]
-        following = int(numbers[-1]) + 1 if len(numbers) else position
-        if end > following:
-            numbers, following = np.append(numbers, end), end
-        if not len(numbers) or self._gaps.trusted(partition, position, numbers):
-            return position, following
-        return None
+        following = max(end, int(numbers[-1]) + 1 if len(numbers) else position)
+        return position, self._gaps.believed(partition, position, numbers, following), following
