@@ -170,18 +170,19 @@ def doubts() -> Doubts:
     return Doubts(doubted_until(), begun)
 
 
-def doubted_until() -> dict[str, datetime]:
+def doubted_until(over: Connection | None = None) -> dict[str, datetime]:
     """For each provider that was ever suspended: up to which moment nothing is believed that was told of its markets
     (``told_at``); `EVER` while too many of its messages are bad, or nothing comes of it.
 
     That a provider is heard again says nothing of a market that was told before: its prices are as old as ever, and
     what was bad may have been about it. Before a silence nothing was missed, so what came since it was noticed counts;
     of bad messages the last may have come just before it was over. Postgres says both, and brokers when it was told, so
-    `CLOCK_FAST` is added.
+    `CLOCK_FAST` is added. It is asked of the transaction of ``over``, else of Django's own.
     """
     missed = Case(
         When(ended_at=None, then=Value(EVER)),
         When(cause=ProviderSuspension.Cause.SILENCE, then=Least("since", "ended_at") + _FAST),
         default=F("ended_at") + _FAST,
     )  # fmt: skip
-    return dict(ProviderSuspension.objects.values_list("provider").annotate(until=Max(missed)))
+    found = ProviderSuspension.objects.values_list("provider").annotate(until=Max(missed))
+    return dict(found if over is None else over.execute(*found.query.sql_with_params()).fetchall())

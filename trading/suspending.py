@@ -8,8 +8,10 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from uuid import UUID
 
 from django.conf import settings
+from django.db import connection as default_connection
 from django.db import transaction
 
 from backoffice.contracts.codec import decode, unframe
@@ -27,7 +29,7 @@ from backoffice.streams.outbox.alerts import close_alert, raise_alert
 from backoffice.streams.outbox.emitting import Executes, emit
 from backoffice.streams.schemas import our_registry
 
-from .doubts import NEVER, doubted_until
+from .doubts import EVER, NEVER, doubted_until
 from .models import ProviderSuspension
 from .selectors import Unheard, heard_since, unheard_providers
 
@@ -38,6 +40,7 @@ _UNTIL_TOLD = "Each of its markets stays suspended until it is told anew."
 # Characters of a provider's name that the contract takes.
 _LONGEST_NAME = next(field["max_length"] for field in schema("MarketUpdate")["fields"] if field["name"] == "provider")
 _BAD_MESSAGES = ProviderSuspension.Cause.BAD_MESSAGES.value
+_SILENCE = ProviderSuspension.Cause.SILENCE.value
 
 
 class Providers:
@@ -59,33 +62,12 @@ class Providers:
 
     def suspend(self, connection: Connection, names: Sequence[str], reason: str, now: datetime) -> None:
         for name in names:
-            is_new = connection.execute(
-                "INSERT INTO trading_providersuspension (provider, cause, reason, since, ended_by)"
-                " VALUES (%s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
-                [name, _BAD_MESSAGES, reason, now],
-            ).rowcount
-            if is_new:
-                _record("provider_suspended", name, PLATFORM, reason, now, over=connection)
+            _suspend(connection, name, _BAD_MESSAGES, reason, now)
 
     def release(self, connection: Connection, names: Sequence[str], by: str, now: datetime) -> None:
-        # Whoever ends another suspension of theirs waits, so that the last one is seen to be the last.
-        connection.execute(
-            "SELECT FROM trading_providersuspension WHERE provider = ANY(%s) AND ended_at IS NULL"
-            " ORDER BY id FOR UPDATE",
-            [list(names)],
-        )
-        ended = connection.execute(
-            "UPDATE trading_providersuspension SET ended_at = %s, ended_by = %s"
-            " WHERE provider = ANY(%s) AND cause = %s AND ended_at IS NULL RETURNING provider",
-            [now, by, list(names), _BAD_MESSAGES],
-        ).fetchall()
-        still = connection.execute(
-            "SELECT provider FROM trading_providersuspension WHERE provider = ANY(%s) AND ended_at IS NULL",
-            [list(names)],
-        ).fetchall()
-        for (name,) in set(ended) - set(still):
-            told = f"Few of its messages are bad again. {_UNTIL_TOLD}"
-            _record("provider_released", str(name), by, told, now, believed_since=furthest(now), over=connection)
+        told = f"Few of its messages are bad again. {_UNTIL_TOLD}"
+        for name in names:
+            _release(connection, name, [_BAD_MESSAGES], by, told, now)
 
     def changed(self) -> None:
         _tell_watchers()
@@ -112,16 +94,16 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
     with transaction.atomic():
         _date_anew(at)
         locked = ProviderSuspension.objects.filter(ended_at=None).order_by("pk").select_for_update()
-        open_ones = [each for each in locked if each.cause == ProviderSuspension.Cause.SILENCE]
-        heard = [each for each in open_ones if heard_since(each.provider, each.since)]
-        for each in heard:
-            _release(each, at)
-        held = {each.provider for each in open_ones}
+        held = {each.provider: each.since for each in locked if each.cause == _SILENCE}
+        heard = [provider for provider, since in held.items() if heard_since(provider, since)]
+        for provider in heard:
+            told = f"{provider} is heard again. {_UNTIL_TOLD}"
+            _release(_session(), provider, [_SILENCE], PLATFORM, told, at)
         silent = [each for each in unheard_providers(now) if each.provider not in held]
-        suspended = [each.provider for each in silent if _suspend(each, at)]
+        suspended = [each.provider for each in silent if _suspend_silent(each, at)]
     if suspended or heard:
         _tell_watchers()
-    return suspended, [each.provider for each in heard]
+    return suspended, heard
 
 
 def _date_anew(now: datetime) -> None:
@@ -140,20 +122,16 @@ def release(provider: str, *, actor: Actor, reason: str, now: datetime) -> list[
     """
     if not reason.strip():
         raise Rejected("Say why; the reason stays with the act.")
+    causes = ProviderSuspension.Cause.values
     with transaction.atomic():
-        held = ProviderSuspension.objects.filter(provider=provider, ended_at=None)
-        ended = list(held.order_by("pk").select_for_update())
+        ended = _release(_session(), provider, causes, actor.id, reason, now, role=actor.role)
         if not ended:
             raise Rejected(f"{provider} is not suspended; `providers list` shows those that are.")
-        for each in ended:
-            _end(each, actor.id, f"Released by {actor.id}: {reason}", now)
-        believed_since = doubted_until()[provider]
-        _record("provider_released", provider, actor.id, reason, now, believed_since=believed_since, role=actor.role)
     _tell_watchers()
-    return [each.cause for each in ended]
+    return ended
 
 
-def _suspend(silent: Unheard, now: datetime) -> bool:
+def _suspend_silent(silent: Unheard, now: datetime) -> bool:
     """False where another run was quicker."""
     since = (
         "for as long as anybody knows" if silent.heard_at == NEVER else f"since {silent.heard_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -164,30 +142,55 @@ def _suspend(silent: Unheard, now: datetime) -> bool:
         " again, and each of them until it is told anew."
     )
     alert_id = derived_id(SILENT, silent.provider, now.isoformat())
-    _, is_new = ProviderSuspension.objects.get_or_create(
-        provider=silent.provider, cause=ProviderSuspension.Cause.SILENCE, ended_at=None,
-        defaults={"reason": reason, "since": now, "alert_id": alert_id},
-    )  # fmt: skip
+    is_new = _suspend(_session(), silent.provider, _SILENCE, reason, now, alert_id)
     if is_new:
         told = {"provider": silent.provider, "heard_at": silent.heard_at, "open_markets": silent.markets}
         raise_alert(SILENT, reason, evidence=told, alert_id=alert_id, now=now)
-        _record("provider_suspended", silent.provider, PLATFORM, reason, now)
     return is_new
 
 
-def _release(suspension: ProviderSuspension, now: datetime) -> None:
-    told = f"{suspension.provider} is heard again. {_UNTIL_TOLD}"
-    _end(suspension, PLATFORM, told, now)
-    if not ProviderSuspension.objects.filter(provider=suspension.provider, ended_at=None).exists():
-        believed_since = doubted_until()[suspension.provider]
-        _record("provider_released", suspension.provider, PLATFORM, told, now, believed_since=believed_since)
+def _session() -> Connection:
+    """The one of Django's open transaction."""
+    found: Connection = default_connection.connection
+    return found
 
 
-def _end(suspension: ProviderSuspension, by: str, told: str, now: datetime) -> None:
-    suspension.ended_at, suspension.ended_by = now, by
-    suspension.save(update_fields=["ended_at", "ended_by"])
-    if suspension.alert_id is not None:
-        close_alert(suspension.alert_id, SILENT, told, now=now)
+def _suspend(
+    connection: Connection, provider: str, cause: str, reason: str, now: datetime, alert_id: UUID | None = None
+) -> bool:
+    """False where it is suspended for this cause already."""
+    is_new = connection.execute(
+        "INSERT INTO trading_providersuspension (provider, cause, reason, since, ended_by, alert_id)"
+        " VALUES (%s, %s, %s, %s, '', %s) ON CONFLICT DO NOTHING",
+        [provider, cause, reason, now, alert_id],
+    ).rowcount
+    if is_new:
+        _record("provider_suspended", provider, PLATFORM, reason, now, over=connection)
+    return bool(is_new)
+
+
+def _release(
+    connection: Connection, provider: str, causes: Sequence[str], by: str, told: str, now: datetime, *,
+    role: str = PLATFORM,
+) -> list[str]:  # fmt: skip
+    """End what it is suspended for of these causes, which are returned; with the last one it is believed again."""
+    # Whoever ends another suspension of its waits, so that the last one is seen to be the last.
+    connection.execute(
+        "SELECT FROM trading_providersuspension WHERE provider = %s AND ended_at IS NULL ORDER BY id FOR UPDATE",
+        [provider],
+    )
+    ended = connection.execute(
+        "UPDATE trading_providersuspension SET ended_at = %s, ended_by = %s"
+        " WHERE provider = %s AND cause = ANY(%s) AND ended_at IS NULL RETURNING cause, alert_id",
+        [now, by, provider, list(causes)],
+    ).fetchall()
+    for _, alert_id in ended:
+        if alert_id is not None:
+            close_alert(alert_id, SILENT, f"Released by {by}: {told}", now=now, over=connection)
+    until = doubted_until(connection).get(provider, EVER)
+    if ended and until < EVER:
+        _record("provider_released", provider, by, told, now, believed_since=until, over=connection, role=role)
+    return [str(cause) for cause, _ in ended]
 
 
 def _tell_watchers() -> None:

@@ -1,6 +1,7 @@
 """What too many bad messages lead to: a halt for money, a diversion for prices, for a fault of ours always a halt."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.streams.arriving import NOW, event_of, message
 from tests.streams.stored import Store, log_of_values
 from trading.doubts import doubted_until
 from trading.models import ProviderSuspension
-from trading.suspending import Providers
+from trading.suspending import Providers, judge_silence
 
 LIMITS = Limits(
     batch_size=100,
@@ -156,6 +157,11 @@ def stops(store: Store) -> list[tuple[Any, ...]]:
     return store.connection.execute('SELECT cause, "offset", reason FROM streams_halt').fetchall()
 
 
+def acts(store: Store) -> list[dict[str, Any]]:
+    rows = store.connection.execute("SELECT value FROM streams_outbox WHERE record = 'OperatorAction' ORDER BY id")
+    return [decode(bytes(value), schema("OperatorAction")) for (value,) in rows]
+
+
 def test_prices_go_on_and_their_sender_is_suspended_with_one_alert(feeds: Store) -> None:
     odds = brake(ODDS)
     part = batch(ODDS, 20, every(20, 2), key="m2")
@@ -180,6 +186,33 @@ def test_it_ends_when_few_are_bad_again(feeds: Store) -> None:
     alerts = told(feeds, diverting.ALERT)
     assert [status for _, status in alerts] == ["opened", "closed"]
     assert alerts[0][0] == alerts[1][0]
+    suspending, releasing = acts(feeds)
+    assert (suspending["action"], releasing["action"]) == ("provider_suspended", "provider_released")
+    assert suspending["subject_id"] == releasing["subject_id"] == "theirs"
+    believed_since = {"theirs": json.loads(releasing["details"])["markets_believed_since"]}
+    assert believed_since == {name: until.isoformat() for name, until in doubted_until().items()}
+
+
+@pytest.mark.parametrize("first", ["silence", "bad messages"])
+def test_a_sender_is_told_as_released_with_the_last_cause(feeds: Store, first: str) -> None:
+    odds = brake(ODDS)
+    since = PostgresClock().now() - timedelta(hours=1)
+    ProviderSuspension.objects.create(provider="theirs", cause="silence", reason="silent", since=since)
+    stored(feeds, odds, batch(ODDS, 20, every(20, 2), key="m2"))
+    feeds.connection.execute("UPDATE trading_market SET version_taken_at = now(), version_appended_at = now()")
+    ends: dict[str, Callable[[], object]] = {
+        "silence": lambda: judge_silence(PostgresClock().now()),
+        "bad messages": lambda: stored(feeds, odds, batch(ODDS, 60, start=20)),
+    }
+
+    ends.pop(first)()
+    assert suspended() == {"theirs"}
+    assert [act["action"] for act in acts(feeds)] == ["provider_suspended"]
+
+    (last,) = ends.values()
+    last()
+    assert suspended() == set()
+    assert [act["action"] for act in acts(feeds)] == ["provider_suspended", "provider_released"]
 
 
 @pytest.mark.parametrize("broker", [timedelta(minutes=5), timedelta(days=400)])
