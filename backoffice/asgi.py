@@ -19,7 +19,7 @@ from backoffice.web.admission import Admission  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": Watched(Admission(pages, settings.WEB["sessions"], settings.WEB["lock"])),
+        "http": Watched(Admission(pages, settings.WEB)),
         "websocket": AllowedHostsOriginValidator(CookieMiddleware(URLRouter(websocket_urlpatterns))),
     }
 )

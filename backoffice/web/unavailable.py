@@ -1,4 +1,5 @@
-"""What a request is answered that Postgres does not serve now: 503, when to ask again, and what was done so far."""
+"""What a request is answered that is not served: 503 while Postgres does not, with when to ask again and what was done
+so far; 413 where it is too large."""
 
 import logging
 
@@ -66,6 +67,12 @@ def unavailable(request: HttpRequest, why: str, *, is_begun: bool) -> HttpRespon
     response["Retry-After"] = str(RETRY_SECONDS)
     add_never_cache_headers(response)
     return response
+
+
+def too_large(most: int) -> HttpResponse:
+    """What is sent of a request that is larger is not read."""
+    told = f"More than {most:,} bytes were sent, and none of it was kept. Send less at a time."
+    return HttpResponse(told, status=413, content_type="text/plain; charset=utf-8")
 
 
 def _outcome(request: HttpRequest, *, is_begun: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """A table that somebody holds costs whoever needs it: not the web process, and not the others who need Postgres."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from backoffice.localstack.ports import LOOPBACK
 from tests.live.web import Person, Web
 from tests.metrics.test_asking import locked
 from tests.spine import until
@@ -109,3 +111,55 @@ def test_each_limit_holds_and_is_set_from_the_environment(start: Start, house: s
     assert answer.status == 503
     assert f"due to {limit.lower()} timeout" in said
     assert "Traceback" not in said
+
+
+async def unread(port: int, path: str, headers: dict[str, str]) -> asyncio.StreamWriter:
+    """A connection that asks again and again, and takes nothing of what it is answered."""
+    quiet = socket.socket()
+    quiet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+    quiet.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(quiet, (LOOPBACK, port))
+    reader, writer = await asyncio.open_connection(sock=quiet, limit=1)
+    del reader
+    told = "\r\n".join(f"{name}: {value}" for name, value in {"Host": LOOPBACK, **headers}.items())
+    writer.write(f"GET {path} HTTP/1.1\r\n{told}\r\n\r\n".encode() * 40)
+    await writer.drain()
+    return writer
+
+
+@pytest.mark.parametrize("path", ["/", "/static/admin/js/vendor/jquery/jquery.js"])
+def test_those_who_do_not_take_their_answers_keep_nobody_from_a_turn(start: Start, path: str) -> None:
+    person = Person("trader")
+
+    async def beside_quiet_ones(web: Web) -> list[int]:
+        quiet = [await unread(web.port, path, signed_in(person)) for _ in range(4)]
+        answers = [await ask(web.port, "/", signed_in(person)) for _ in range(8)]
+        for each in quiet:
+            each.close()
+        return [answer.status for answer in answers]
+
+    with start(DATABASE_WEB_SESSIONS="2", WEB_SENDING_SECONDS="0.3") as web:
+        statuses = asyncio.run(asyncio.wait_for(beside_quiet_ones(web), 60))
+        until(lambda: 'pitboss_web_requests{of="pages"} 0' in web.get("/metrics", timeout=5), "no turn is taken")
+
+    assert statuses[-1] == 200
+
+
+def test_what_is_too_large_is_refused_and_kept_nowhere(start: Start) -> None:
+    async def too_large(web: Web, announces: bool) -> str:
+        reader, writer = await asyncio.open_connection(LOOPBACK, web.port)
+        length = "Content-Length: 1000000000" if announces else "Transfer-Encoding: chunked"
+        writer.write(f"POST /sign-in HTTP/1.1\r\nHost: {LOOPBACK}\r\n{length}\r\n\r\n".encode())
+        part = b"x" * 100_000
+        for _ in range(40):
+            writer.write(part if announces else b"%x\r\n%s\r\n" % (len(part), part))
+        answer = await reader.readuntil(b"at a time.")
+        writer.close()
+        return answer.decode()
+
+    with start(WEB_BODY_BYTES="1000000") as web:
+        for announces in (True, False):
+            answer = asyncio.run(asyncio.wait_for(too_large(web, announces), 20))
+            assert answer.startswith("HTTP/1.1 413 ")
+            assert "More than 1,000,000 bytes were sent, and none of it was kept." in answer
+        assert asyncio.run(ask(web.port, "/sign-in", {})).status == 200
