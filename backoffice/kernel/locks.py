@@ -19,3 +19,5 @@ OUTBOX_KEYS = 7_011_846
 REBUILD = 7_011_847
 # With the hash of a job's name: a second run of it is not begun.
 JOB = 7_011_848
+# With the hash of a topic's name: one diversion of it begins or ends at a time, to the end of the transaction.
+DIVERSIONS = 7_011_849

@@ -18,6 +18,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.asking import Question, Unasked
 from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
+from backoffice.streams.collation import Unfit, unfit_here
 from backoffice.streams.jobs import Job
 from backoffice.streams.kafka.clients import admin_client
 
@@ -103,7 +104,7 @@ def _answer(answer: Future[Any] | None) -> str:
         return late()
     try:
         answer.result()
-    except Unasked as error:
+    except (Unasked, Unfit) as error:
         return str(error)
     except _AWAY as error:
         return f"away: {type(error).__name__}"
@@ -201,6 +202,8 @@ def _said(topics: Iterable[TopicProgress] | None, told: Heard) -> str:
 def _postgres() -> None:
     with brief_session(), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+        if why := unfit_here():
+            raise Unfit(why)
 
 
 def _redis() -> None:

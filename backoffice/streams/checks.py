@@ -1,15 +1,20 @@
-"""``manage.py check --deploy``: what Postgres and the folder of the metrics lack for real use, a sentence each."""
+"""``manage.py check --deploy``: what Postgres and the folder of the metrics lack for real use, a sentence each.
 
-from collections.abc import Callable, Iterator
+And what `migrate` asks before it makes any table.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import DatabaseError, connection
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 
 from backoffice import metric_files
+
+from .collation import unfit_here
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,6 @@ DEMANDS = (
         "a crash takes back what was acknowledged, and the outbox has told it to others already; switch it on",
     ),
     Demand("autovacuum", _is("on"), "tables grow without end; switch it on"),
-    Demand("server_encoding", _is("UTF8"), "names cannot be stored as they are written; make the database in UTF8"),
     Demand(
         "default_transaction_isolation", _is("read committed"),
         "streams would fail over one another's offsets; unset it for this role and database",
@@ -72,11 +76,21 @@ ORDER BY relname
 """
 
 
+@register(Tags.database)
+def texts(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """How the database holds and sorts text; asked by `migrate`, and by `check --database default`.
+
+    Raises django.db.Error where it does not answer, which whoever asks tells in words of their own.
+    """
+    return [*_texts()] if DEFAULT_DB_ALIAS in (databases or ()) else []
+
+
 @register("postgres", deploy=True)
-def postgres(**_: Any) -> list[CheckMessage]:
+def postgres(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """What the server lacks, and what our role may not do there."""
     try:
-        return [*_settings(), *_rights(), *_ownership()]
+        told_beside = DEFAULT_DB_ALIAS in (databases or ())
+        return [*(() if told_beside else _texts()), *_settings(), *_rights(), *_ownership()]
     except DatabaseError as error:
         return [
             Error(f"PostgreSQL does not answer: {error}", hint="start it or correct DATABASE_URL", id="pitboss.E001")
@@ -89,6 +103,11 @@ def metrics(**_: Any) -> list[CheckMessage]:
     folder = settings.METRICS_FOLDER
     lack = "" if folder is None else metric_files.lacks(folder, metric_files.FOR_ALL)
     return [Warning(f"{lack[0].upper()}{lack[1:]}.", id="pitboss.W005")] if lack else []
+
+
+def _texts() -> Iterator[CheckMessage]:
+    if why := unfit_here():
+        yield Error(why, id="pitboss.E005")
 
 
 def _settings() -> Iterator[CheckMessage]:

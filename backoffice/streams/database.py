@@ -13,6 +13,7 @@ from psycopg import sql
 from backoffice.kernel.errors import Retryable
 
 from .clocks import ASK, POSTGRES
+from .collation import must_be_fit
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -60,15 +61,22 @@ def connect(*, silent_for: int = SILENT_SECONDS, name: str = "") -> Connection:
 
     The server takes a transaction back when nothing is heard of it for ``silent_for`` (seconds). With a ``name`` the
     session is called that, whatever the settings say.
+
+    Raises Retryable where Postgres is away, or the database sorts text otherwise than we do (`Unfit`).
     """
     parameters = connections["default"].get_connection_params()
     known = {k: v for k, v in parameters.items() if k not in ("context", "cursor_factory")}
     with retryable():
         connection = psycopg.connect(**(_DEFAULTS | known), autocommit=True)
-        connection.execute(f"{_SESSION}; SET idle_in_transaction_session_timeout = '{silent_for:d}s'")
-        if name:
-            connection.execute(sql.SQL("SET application_name = {}").format(name))
-        _hear_the_time(connection)
+        try:
+            connection.execute(f"{_SESSION}; SET idle_in_transaction_session_timeout = '{silent_for:d}s'")
+            if name:
+                connection.execute(sql.SQL("SET application_name = {}").format(name))
+            must_be_fit(connection)
+            _hear_the_time(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

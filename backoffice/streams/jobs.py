@@ -28,6 +28,7 @@ from backoffice.kernel.locks import JOB
 
 from . import turns
 from .clocks import PostgresClock, lies_ahead
+from .collation import unfit_here
 from .database import passes
 from .models import ClockedJob
 
@@ -119,6 +120,8 @@ def _session(name: str) -> Iterator[None]:
                 cursor.execute("SELECT set_config(%s, %s, false)", [setting, value])
         if not turns.take(connection.connection, JOB, name):
             raise Elsewhere(turns.holder(connection.connection, JOB, name) or "one that has just ended")
+        if why := unfit_here():
+            raise Undone(why)
         yield
     finally:
         connection.close()

@@ -41,6 +41,11 @@ UNBELIEVED = Counter(
     "Messages read whose headers claim a place that is none before their own; they stand where they are.",
     ("topic",),
 )
+UNTOLD = Gauge(
+    "pitboss_topic_untold",
+    "Followers of a compacted topic that have not been told all of it: they begin, or cannot go on.",
+    ("topic",), multiprocess_mode="livesum",
+)  # fmt: skip
 CLOCK_BEHIND = Gauge(
     "pitboss_stream_clock_behind_seconds", "How far this worker's clock is behind the brokers'; 0 while it is right.",
     multiprocess_mode="livemax",

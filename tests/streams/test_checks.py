@@ -69,7 +69,7 @@ def test_a_database_in_another_encoding_is_told(template: str, django_db_blocker
             found = said()
         administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    assert "names cannot be stored as they are written" in found["server_encoding is SQL_ASCII"]
+    assert "names cannot be stored" in found[f"Database {name} will not do, server_encoding is SQL_ASCII"]
 
 
 def test_what_the_role_may_not_do_is_told(database: str) -> None:

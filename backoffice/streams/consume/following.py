@@ -5,19 +5,22 @@ key. Prices and controls reach each process that decides by them in this way.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from backoffice.kernel.errors import Retryable
+from backoffice.kernel.errors import ENDINGS, Retryable, origin
 
+from .. import telemetry
 from ..kafka.clients import CONSUMER, whole_errors
 from ..kafka.headers import headers_of
 from ..kafka.topicids import answer, ask
-from ..patience import back_off
+from ..patience import pause
 from ..standing import Standing, standing_of
 from .batch import Batch
 from .logtimes import appended
@@ -37,7 +40,10 @@ _SETTINGS = CONSUMER | {
 
 
 class Follower(Protocol):
-    """Keeps the state that a topic's messages make."""
+    """Keeps the state that a topic's messages make.
+
+    Whatever it raises, it is told all from the beginning again, as often as it takes.
+    """
 
     def begin(self) -> None:
         """What is known is void; the topic is told from its beginning."""
@@ -53,29 +59,84 @@ class Follower(Protocol):
 
 
 def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: str, stopping: threading.Event) -> None:
-    """Tell the follower of the topic until told to stop; from the start again where Kafka went away or forgot."""
-    for _ in back_off(stopping):
-        consumer = Consumer(_SETTINGS | dict(kafka))
-        try:
-            with whole_errors():
-                _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka)).run(stopping)
-        except (KafkaException, Retryable) as error:
-            log.warning("%s is read from its beginning again: %s", topic, error)
-        finally:
-            consumer.close()
+    """Tell the follower of the topic until told to stop.
+
+    From the start again where Kafka went away or forgot, or the follower failed, with pauses that grow.
+    `pitboss_topic_untold` counts it until all is told.
+    """
+    untold, trouble = _Untold(topic), _Trouble(topic)
+    try:
+        while not stopping.wait(trouble.pause):
+            untold.note(True)
+            try:
+                with whole_errors(), closing(Consumer(_SETTINGS | dict(kafka))) as consumer:
+                    _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka), untold, trouble).run(stopping)
+            except ENDINGS:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a panic of a Rust library is no Exception
+                trouble.note(error)
+    finally:
+        untold.note(False)
+
+
+class _Untold:
+    """Whether one follower has not been told all; other threads of this process may follow the same topic."""
+
+    def __init__(self, topic: str) -> None:
+        self._counted = telemetry.UNTOLD.labels(topic)
+        self._is = False
+
+    def note(self, is_untold: bool) -> None:
+        if is_untold != self._is:
+            self._counted.inc(1 if is_untold else -1)
+        self._is = is_untold
+
+
+class _Trouble:
+    """What keeps a topic from being told, each kind of it said once until all has gone well for a while."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._said: set[str] = set()
+        self._failures = 0
+
+    def note(self, error: BaseException) -> None:
+        """Of what nobody foresaw it is said where it came from: what it says may quote a message."""
+        self._failures += 1
+        is_foreseen = isinstance(error, (KafkaException, Retryable))
+        told = str(error) if is_foreseen else origin(error)
+        kind = re.sub(r"\d+", "", told)
+        if kind not in self._said:
+            self._said.add(kind)
+            level = logging.WARNING if is_foreseen else logging.ERROR
+            log.log(level, "%s is told from its beginning again, as often as it takes: %s", self._topic, told)
+
+    def end(self) -> None:
+        if self._failures:
+            log.info("%s is told again, after %s failures", self._topic, self._failures)
+        self._said.clear()
+        self._failures = 0
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it may be told again."""
+        return pause(self._failures) if self._failures else 0.0
 
 
 class _Reading:
     """One reading from the beginning on."""
 
-    def __init__(self, consumer: Consumer, topic: str, name: str, follower: Follower, kafka: dict[str, str]) -> None:
+    def __init__(
+        self, consumer: Consumer, topic: str, name: str, follower: Follower, kafka: dict[str, str],
+        untold: _Untold, trouble: _Trouble,
+    ) -> None:  # fmt: skip
         self._consumer, self._topic, self._name, self._follower = consumer, topic, name, follower
-        self._kafka = kafka
+        self._kafka, self._untold, self._trouble = kafka, untold, trouble
         self._positions: dict[int, int] = {}
         self._newest: dict[bytes, Standing] = {}
         self._logged: dict[int, int] = {}
         self._unread: set[int] = set()
-        self._is_telling = False
+        self._is_told = False
 
     def run(self, stopping: threading.Event) -> None:
         self._follower.begin()
@@ -89,6 +150,8 @@ class _Reading:
                     raise Retryable(f"{self._name} was made anew")
                 self._add(self._partitions() - self._positions.keys())
                 look_at = time.monotonic() + LOOK_SECONDS
+                if self._is_told:
+                    self._trouble.end()
 
     def _topic_id(self) -> str:
         found = answer(ask(self._kafka, self._name))
@@ -124,9 +187,10 @@ class _Reading:
                 self._positions[partition] = offset + 1
         if len(batch):
             self._follower.take(batch)
-        if not self._unread and not self._is_telling:
-            self._is_telling = True
+        if not self._unread and not self._is_told:
             self._follower.caught_up()
+            self._is_told = True
+            self._untold.note(False)
 
     def _counts(self, message: Message) -> bool:
         """Whether nothing newer of its key was told than what the message is about."""

@@ -40,9 +40,12 @@ def positions(connection: Connection, stream: str, topic: str) -> dict[int, Posi
     return {partition: Position(n, logged) for partition, n, logged in rows}
 
 
-def generation(connection: Connection, stream: str, topic: str) -> int:
-    """How often the stream has gone over to a topic made anew; the offsets that are stored are of the last one."""
-    return _only(connection.execute(_GENERATION, [stream, topic]))
+def held_generation(connection: Connection, stream: str, topic: str) -> int:
+    """How often the stream has gone over to a topic made anew; the offsets that are stored are of the last one.
+
+    Whoever wants to go over to another waits until the transaction ends.
+    """
+    return _only(connection.execute(f"{_GENERATION} FOR SHARE".encode(), [stream, topic]))
 
 
 def begin(connection: Connection, stream: str, topic: str, starts: Mapping[int, int], now: datetime) -> None:

@@ -94,11 +94,12 @@ class TableSink:
         with retryable(), connect(name=session_name(name, topic)) as connection:
             known = offsets.stored(connection, name, topic)
             starts = {partition: first(partition) for partition in set(partitions) - known.keys()}
-            offsets.begin(connection, name, topic, starts, self._clock.now())
-            found = offsets.positions(connection, name, topic)
-            if offsets.generation(connection, name, topic) != generation:
-                raise Retryable(f"{name} has gone over to another {topic} meanwhile.")
-            return found
+            with connection.transaction():
+                # Before anything is entered: where the former topic began means nothing in the one that is there now.
+                if offsets.held_generation(connection, name, topic) != generation:
+                    raise Retryable(f"{name} has gone over to another {topic} meanwhile.")
+                offsets.begin(connection, name, topic, starts, self._clock.now())
+                return offsets.positions(connection, name, topic)
 
     def prepare(self, batch: Batch) -> PreparedRows:
         decoded = Decoded()

@@ -1,6 +1,8 @@
 """A compacted topic as each process sees it that follows it."""
 
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,14 +10,17 @@ from functools import partial
 import pytest
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
+from prometheus_client import REGISTRY
 
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.following import follow
 from backoffice.streams.kafka.clients import producer
+from backoffice.streams.patience import BACK_OFF_SECONDS
 from backoffice.streams.standing import standing_headers
 from tests.spine import Spine, until
 
 PRICES = "market-prices"
+QUOTED = "a value that is nobody's business"
 
 
 class Latest:
@@ -118,6 +123,99 @@ def test_a_topic_made_anew_is_told_from_its_beginning(spine: Spine, messages: in
         spine.send_bytes(PRICES, [b"new"] * messages, key=b"b", partition=0)
 
         until(lambda: latest.values == {b"b": b"new"}, "only the new topic is known")
+
+
+class Panic(BaseException):
+    """What a library in Rust raises is no Exception."""
+
+
+class Faulty(Latest):
+    """Cannot take one value, or begin, until that is mended."""
+
+    def __init__(self, trouble: type[BaseException], at: str) -> None:
+        super().__init__()
+        self._trouble, self._at = trouble, at
+        self.is_mended = False
+        self.begun_at: list[float] = []
+
+    def begin(self) -> None:
+        super().begin()
+        self.begun_at.append(time.monotonic())
+        if self._at == "begin" and not self.is_mended:
+            raise self._trouble(QUOTED)
+
+    def take(self, batch: Batch) -> None:
+        if self._at == "take" and b"bad" in batch.values and not self.is_mended:
+            raise self._trouble(QUOTED)
+        super().take(batch)
+
+
+def untold() -> float | None:
+    return REGISTRY.get_sample_value("pitboss_topic_untold", {"topic": PRICES})
+
+
+@pytest.mark.parametrize("at", ["begin", "take"])
+@pytest.mark.parametrize("trouble", [ValueError, Panic])
+def test_what_a_follower_cannot_take_is_said_once_and_told_again_from_the_beginning(
+    spine: Spine, trouble: type[BaseException], at: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spine.send_bytes(PRICES, [b"1"], key=b"a")
+    spine.send_bytes(PRICES, [b"bad"], key=b"b")
+    latest = Faulty(trouble, at)
+
+    with followed(spine, latest):
+        until(lambda: latest.beginnings >= 4, "it begins again and again")
+        assert not latest.is_told.is_set()
+        assert untold() == 1
+        latest.is_mended = True
+        assert latest.is_told.wait(20)
+        assert latest.values == {b"a": b"1", b"b": b"bad"}
+        until(lambda: untold() == 0, "it goes on")
+
+    said = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+    assert [trouble.__name__ in text and f"in {at}" in text for text in said] == [True]
+    assert QUOTED not in caplog.text
+    between = [later - earlier for earlier, later in zip(latest.begun_at, latest.begun_at[1:], strict=False)]
+    assert all(waited >= least for waited, least in zip(between, BACK_OFF_SECONDS, strict=False))
+
+
+def test_one_follower_that_cannot_go_on_is_counted_beside_another_that_does(spine: Spine) -> None:
+    spine.send_bytes(PRICES, [b"bad"], key=b"a")
+    faulty, well = Faulty(ValueError, "take"), Latest()
+    with followed(spine, faulty, well):
+        assert well.is_told.wait(20)
+        until(lambda: faulty.beginnings >= 2, "it begins again and again")
+        until(lambda: untold() == 1, "one of them is counted")
+    assert untold() == 0
+
+
+def test_a_fault_after_all_was_told_is_told_of_and_ends(spine: Spine) -> None:
+    latest = Faulty(ValueError, "take")
+    with followed(spine, latest):
+        assert latest.is_told.wait(20)
+        assert untold() == 0
+        spine.send_bytes(PRICES, [b"bad"], key=b"a")
+        until(lambda: latest.beginnings >= 3, "it begins again and again")
+        assert untold() == 1
+        latest.is_mended = True
+        until(lambda: latest.values == {b"a": b"bad"} and untold() == 0, "it goes on")
+        spine.send_bytes(PRICES, [b"2"], key=b"a")
+        until(lambda: latest.values == {b"a": b"2"}, "what came since is told")
+
+
+def test_a_client_that_cannot_be_made_is_tried_again(spine: Spine, caplog: pytest.LogCaptureFixture) -> None:
+    stopping, wrong = threading.Event(), {**settings.KAFKA, "no.such.setting": "1"}
+    thread = threading.Thread(
+        target=follow, args=(PRICES, Latest()), kwargs={"kafka": wrong, "prefix": spine.prefix, "stopping": stopping}
+    )
+    thread.start()
+    until(lambda: "no.such.setting" in caplog.text, "it is said")
+    assert thread.is_alive()
+    assert untold() == 1
+    stopping.set()
+    thread.join(15)
+    assert not thread.is_alive()
+    assert untold() == 0
 
 
 def _partitions(spine: Spine) -> int:

@@ -3,7 +3,10 @@
 import json
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
+
+from django.db import Error
 
 from backoffice.commands import INTERRUPTED, OperatorCommand
 from backoffice.kernel.errors import Retryable
@@ -11,6 +14,7 @@ from backoffice.reconcile.runs import progress
 from backoffice.reconcile.runs.run import Busy, reconcile
 from backoffice.reconcile.runs.running import silent
 from backoffice.streams.clocks import PostgresClock
+from backoffice.streams.collation import Unfit, unfit_here
 
 # A second process pays off from a few seconds' work on.
 ALONE_UP_TO = 200_000
@@ -38,6 +42,7 @@ class Command(OperatorCommand):
             self._tell_status()
             return
         try:
+            _must_be_fit()
             report = reconcile(
                 full=full, anew=anew, clock=PostgresClock(), alone_up_to=ALONE_UP_TO, say=self._say if full else silent
             )
@@ -58,3 +63,10 @@ class Command(OperatorCommand):
     def _tell_status(self) -> None:
         for line in progress.status(PostgresClock().now()):
             self.stdout.write(line)
+
+
+def _must_be_fit() -> None:
+    """What Postgres refuses or does not answer is told by the run, in its own words."""
+    with suppress(Error):
+        if why := unfit_here():
+            raise Unfit(why)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from backoffice.kernel import locks
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 
@@ -96,6 +97,7 @@ def divert(connection: Connection, bad: Bad, now: datetime) -> list[str]:
     stream, topic, reason = bad.stream, bad.topic, storable(bad.reason, _REASON)
     with connection.transaction():
         sources = _sources(connection, bad)
+        _alone(connection, topic)
         alert_id = _open_alert(connection, stream, topic)
         row = connection.execute(
             "INSERT INTO streams_diversion AS d"
@@ -122,6 +124,7 @@ def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence
     stored was told later, whatever our own clock says, and the brokers'.
     """
     with connection.transaction():
+        _alone(connection, topic)
         now = _now(connection)
         ended = connection.execute(
             "UPDATE streams_diversion SET ended_at = %s, ended_by = %s"
@@ -141,6 +144,14 @@ def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence
             close_alert(alert_id, ALERT, f"{stream}: {topic} diverts no more bad messages.", now=now, over=connection)
     _changed(topic, over)
     return len(ended)
+
+
+def _alone(connection: Connection, topic: str) -> None:
+    """Whoever else begins or ends a diversion of the topic, in another partition or stream, comes before or after.
+
+    Two that do not see each other would release a sender whom the other has just named, or raise two alerts.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [locks.DIVERSIONS, topic])
 
 
 def _now(connection: Connection) -> datetime:
