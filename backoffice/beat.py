@@ -1,16 +1,19 @@
-"""Beat's schedule, which believes no run that is still to come."""
+"""Beat's schedule, which believes no run that is still to come, and forgets none that the broker did not take."""
 
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery.beat import PersistentScheduler, ScheduleEntry
 from celery.utils.time import maybe_make_aware
+
+from backoffice.live.supervising import in_words
 
 log = logging.getLogger(__name__)
 
 # Nothing is known of when a job was last sent; each can be done at any time and as often as one likes.
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+AGAIN_SECONDS = 5.0
 
 
 class Scheduler(PersistentScheduler):
@@ -18,7 +21,12 @@ class Scheduler(PersistentScheduler):
 
     Where that clock was ahead and is set right, those moments lie in the future, and Celery would send nothing until
     then, also after a restart. They are dropped, and the jobs are due at once.
+
+    What the broker does not take, as it is away or refuses, stays due. Celery would have it wait for its next time, a
+    day or so, and end where the connection is refused.
     """
+
+    _holds = False
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
@@ -28,8 +36,28 @@ class Scheduler(PersistentScheduler):
         if self._drop_what_is_to_come():
             # Made anew with this tick: its times are of the clock of before, too.
             self._heap = None
-        seconds: float = super().tick(*args, **options)
+        due = dict(self.schedule)
+        try:
+            seconds: float = super().tick(*args, **options)
+        except Exception as error:  # noqa: BLE001 - whatever it is, beat goes on
+            self.schedule.update(due)
+            self._heap = None
+            self._hold(error)
+            return AGAIN_SECONDS
         return seconds
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Raises what Celery would log and forget."""
+        log.info("sends %s (%s)", entry.name, entry.task)
+        self.apply_async(entry, producer=producer, advance=False)
+        if self._holds:
+            log.info("jobs are sent again")
+        self._holds = False
+
+    def _hold(self, error: Exception) -> None:
+        if not self._holds:
+            log.error("jobs are not sent, they stay due: %s", in_words(error))
+        self._holds = True
 
     def _drop_what_is_to_come(self) -> bool:
         now = self.app.now()

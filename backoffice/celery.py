@@ -8,6 +8,7 @@ from typing import Any
 import click
 from celery import Celery, signals
 from django.conf import settings as django_settings
+from kombu.transport import TRANSPORT_ALIASES
 
 from backoffice import settings
 
@@ -16,6 +17,9 @@ from .pool import TaskPool
 log = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings.default())
+
+# By these names, and not by CELERY_BROKER_TRANSPORT, which would stand in the addresses that logs show.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "backoffice.broker:Transport"))
 
 app = Celery("backoffice")
 app.config_from_object("django.conf:settings", namespace="CELERY")

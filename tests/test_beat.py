@@ -1,11 +1,13 @@
 """Beat goes on where its clock was ahead for a while, restarted or not."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from celery.beat import ScheduleEntry
+from celery.beat import ScheduleEntry, SchedulingError
 
 from backoffice.beat import Scheduler
 from backoffice.celery import app
@@ -15,13 +17,29 @@ NAMES = set(app.conf.beat_schedule)
 
 
 class Noting(Scheduler):
-    """Notes what of ours it would send."""
+    """Notes what of ours it would send; ``away`` and ``refuses`` are what the broker says, if anything."""
 
     sent: set[str]
-    producer = property(lambda _: None)
+    away: Exception | None = None
+    refuses: Exception | None = None
 
-    def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002
+    @property
+    def producer(self) -> None:  # type: ignore[override]
+        if self.away:
+            raise self.away
+
+    def apply_async(self, entry: ScheduleEntry, *_: object, **__: object) -> None:
+        if self.refuses:
+            raise self.refuses
         self.sent |= {str(entry.name)} & NAMES
+
+    @contextmanager
+    def without_broker(self, how: str) -> Iterator[None]:
+        setattr(self, how, SchedulingError("READONLY You can't write\nagainst a read only replica."))
+        try:
+            yield
+        finally:
+            setattr(self, how, None)
 
 
 @pytest.fixture
@@ -90,4 +108,26 @@ def test_nothing_that_it_sends_expires_or_waits_by_its_clock(tmp_path: Path) -> 
     # Each of these would be judged by the clock of the worker.
     assert not any({"expires", "eta", "countdown"} & options.keys() for options in ours)
     assert len(ours) == len(NAMES)
+    scheduler.close()
+
+
+@pytest.mark.parametrize("how", ["away", "refuses"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["goes on", "restarted"])
+def test_what_the_broker_does_not_take_stays_due(
+    tmp_path: Path, ahead: list[timedelta], caplog: pytest.LogCaptureFixture, how: str, restarted: bool
+) -> None:
+    scheduler = beat(tmp_path)
+    ahead[0] = 2 * DAY
+    with scheduler.without_broker(how):
+        assert [scheduler.tick() > 0 for _ in range(30)] == [True] * 30
+        assert scheduler.sent == set()
+    told = [line for line in caplog.text.splitlines() if "jobs are not sent" in line]
+    assert len(told) == 1
+    assert "READONLY You can't write" in told[0]
+    if restarted:
+        scheduler.close()
+        scheduler = beat(tmp_path)
+
+    assert sent(scheduler) == NAMES
+    assert sent(scheduler) == set()
     scheduler.close()

@@ -31,6 +31,7 @@ from .outbox import Outbox
 from .progress import STAND_STILL, TopicProgress
 
 TIMEOUT = 2.0
+_REFUSES = "takes no writes: "
 _AWAY = (Error, redis.RedisError, KafkaException, Retryable)
 
 
@@ -39,16 +40,16 @@ async def live(_: HttpRequest) -> JsonResponse:
 
 
 async def ready(_: HttpRequest) -> JsonResponse:
-    """200 when Postgres, Redis, Kafka, the registry and this process' live service are well; else 503 and why.
+    """200 when Postgres, Redis, Kafka, the registry and this process' live service answer; else 503 and why.
 
-    It also tells of streams that stand still although there is work, are halted or diverted, of an outbox that nobody
-    empties, of jobs that are overdue, of alerts that for this or any other reason nobody was sent, and of metrics that
-    nobody sees. Pages can be served all the same, and a balancer that took every web process away would hide from
-    people what they have to mend.
+    It also tells of a Redis that takes no writes, so that no job is done, of streams that stand still although there is
+    work, are halted or diverted, of an outbox that nobody empties, of jobs that are overdue, of alerts that for this or
+    any other reason nobody was sent, and of metrics that nobody sees. Pages can be served all the same, and a balancer
+    that took every web process away would hide from people what they have to mend.
     """
     told = await heard(PROBES | FACTS)
     said = _said_of_parts(told) | {"live": _joined(HERE.grave()) or "ok"}
-    status = 200 if all(answer == "ok" for answer in said.values()) else 503
+    status = 200 if all(answer == "ok" or answer.startswith(_REFUSES) for answer in said.values()) else 503
     return JsonResponse(said | _standing(told), status=status)
 
 
@@ -91,7 +92,7 @@ def _joined(said: dict[str, str]) -> str:
 
 
 def answers() -> dict[str, str]:
-    """For each part that Pitboss needs: "ok", or that it is away."""
+    """For each part that Pitboss needs: "ok", that it is away, or that it takes no writes and why."""
     return _said_of_parts(heard_here(PROBES))
 
 
@@ -106,6 +107,8 @@ def _answer(answer: Future[Any] | None) -> str:
         answer.result()
     except (Unasked, Unfit) as error:
         return str(error)
+    except redis.ResponseError as error:
+        return f"{_REFUSES}{error}"
     except _AWAY as error:
         return f"away: {type(error).__name__}"
     return "ok"
@@ -207,9 +210,10 @@ def _postgres() -> None:
 
 
 def _redis() -> None:
+    """A write, as jobs need it: one that is read-only, full or without its replicas answers a ping all the same."""
     once = Retry(NoBackoff(), 0)
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT, retry=once) as client:
-        client.ping()
+        client.set(f"{settings.CELERY_TASK_DEFAULT_QUEUE}.health", "", px=1)
 
 
 def _kafka() -> None:

@@ -197,8 +197,10 @@ CELERY_TASK_DEFAULT_QUEUE = f"{KAFKA_TOPIC_PREFIX}celery"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# The streams do without Redis; a worker must not end with them because it is away for long.
+# The streams do without Redis; a worker must not end with them because it is away for long, or takes no writes.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_WORKER_CONSUMER = "backoffice.broker:TaskConsumer"
 CELERY_WORKER_POOL = "backoffice.pool:TaskPool"
 # A task that hangs is not acknowledged; it must not keep others from being taken.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0
