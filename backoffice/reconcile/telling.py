@@ -13,7 +13,7 @@ from backoffice.streams.outbox.alerts import close_alert, raise_alert
 
 from .books import BY_THE_CLOCK
 from .checks.rows import OF_BEYOND
-from .differences import NOT_CHECKED, NOT_JUDGED, Difference, Standing, Unjudged, Weight
+from .differences import NOT_CHECKED, NOT_JUDGED, NOT_WALKED, PACE, Difference, Standing, Unjudged, Weight
 from .messages.log import LAST, Slice
 from .models import CheckedPlace, Finding
 
@@ -26,6 +26,8 @@ _OF_LOGS = ("log_begins_later", "log_ends_early", "known_gap")
 _OF_EVERY_RUN = ("log_ends_early", NOT_CHECKED)
 # Nobody comes to the place again: it is told once, as the run that passes it has it.
 _IN_PASSING = "log_begins_later"
+# Said by each run by the clock for as long as it holds, and by no other.
+_OF_THE_CLOCK = (NOT_WALKED, PACE)
 # A round that had begun when the finding was last met says nothing of it; the one after that does.
 _ROUNDS = 2
 
@@ -138,6 +140,11 @@ def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> N
     _end(open_findings(since, now), lambda finding: _is_gone_round(finding, waited_for), now)
 
 
+def end_unsaid(since: datetime, now: datetime) -> None:
+    """End what each run by the clock says of the runs themselves, and this one has not."""
+    _end(open_findings(since, now), _is_of_the_clock, now, "It is not so any more.")
+
+
 def end_all(since: datetime, now: datetime, walked: Collection[str]) -> None:
     """End what stands at no offset and a run over everything has not met since it began; of what walks find, where
     they were ``walked``.
@@ -145,7 +152,8 @@ def end_all(since: datetime, now: datetime, walked: Collection[str]) -> None:
 
     def is_looked_at(finding: Finding) -> bool:
         walk = finding.difference.get("walk")
-        return stands_at(finding) is None and (not walk or walk in walked)
+        is_there = stands_at(finding) is None and not _is_of_the_clock(finding)
+        return is_there and (not walk or walk in walked)
 
     _end(open_findings(since, now), is_looked_at, now)
 
@@ -154,7 +162,8 @@ def leave_unread(since: datetime, now: datetime, *, full: bool) -> list[Differen
     """What is to be said of those at whose offsets nobody has read since the run began; and, of a run over everything,
     of all that it has neither met nor ended.
     """
-    found = [finding for finding in open_findings(since, now) if full or stands_at(finding)]
+    unmet = [finding for finding in open_findings(since, now) if not _is_of_the_clock(finding)]
+    found = [finding for finding in unmet if full or stands_at(finding)]
     return [_not_judged(finding, NOT_LOOKED_AT) for finding in found]
 
 
@@ -209,11 +218,15 @@ def _lies_in(finding: Finding, part: Slice) -> bool:
     return part.is_new and found["check"] in _OF_EVERY_RUN and place == part.key
 
 
+def _is_of_the_clock(finding: Finding) -> bool:
+    return finding.difference["check"] in _OF_THE_CLOCK
+
+
 def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
     before: Rounds = finding.rounds
     walk = finding.difference.get("walk")
     return (
-        finding.difference["check"] != _IN_PASSING
+        finding.difference["check"] not in (_IN_PASSING, *_OF_THE_CLOCK)
         and stands_at(finding) is None
         and bool(before)
         and (not walk or rounds.get(walk, 0) >= before.get(walk, 0) + _ROUNDS)

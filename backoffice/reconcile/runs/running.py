@@ -31,6 +31,7 @@ from ..telling import (
     end_all,
     end_gone_round,
     end_read_again,
+    end_unsaid,
     keep_open,
     leave_open,
     leave_unread,
@@ -44,6 +45,7 @@ from . import circle
 from .isolating import MOST, culprits, culprits_together, is_away
 from .plan import Plan, missing, not_checked
 from .transactions import advance, forget_unchecked, keep_marks, snapshot
+from .walking import said_of_walks
 from .walks import Walker, walked_in
 
 # A checker for the step that has read nothing yet.
@@ -158,22 +160,26 @@ class Running:
         """Of all that was looked for: findings that were not met again end; those that were not looked at are named."""
         now, since = self._clock.now(), self._run.started_at
         with snapshot() as cursor:
+            walker = self._walker(cursor)
+            for said in () if self._run.full else said_of_walks(walker, self._topics, self._run, now):
+                self.findings.add(said)
+            self.keep()
             keep_open(now, self.findings.cut)
             if self._run.full and self.findings.is_whole:
                 walks = self._books.walks._default_manager.filter(rounds__gt=0)
                 end_all(since, now, set(walks.values_list("name", flat=True)))
             elif not self._run.full:
-                end_gone_round(since, now, self._moving(cursor))
+                end_gone_round(since, now, _moving(walker))
+                end_unsaid(since, now)
             for left in leave_unread(since, now, full=self._run.full):
                 self.findings.add(left)
             self.keep()
 
-    def _moving(self, cursor: CursorWrapper) -> set[str]:
-        """The partitions and the walks along tables that come to the end of a round, as log and streams are now."""
+    def _walker(self, cursor: CursorWrapper) -> Walker:
+        """Of log and streams as they are now, with nothing read."""
         gaps = known_gaps(cursor)
         read = positions(cursor, self._log, self._books, gaps)
-        walker = Walker(self._checker(cursor, gaps, read, is_new=False), read)
-        return {name_of(one.place) for one in circle.rounds(read)} | {walk.name for walk in walked_in(walker)}
+        return Walker(self._checker(cursor, gaps, read, is_new=False), read)
 
     def take_in(self, findings: Findings, checked: Counter[str]) -> None:
         """What a process beside this one found and told."""
@@ -299,6 +305,11 @@ class Running:
                 checker.check_beyond(position.beyond)
                 done.beyond.append(position.beyond)
         return done
+
+
+def _moving(walker: Walker) -> set[str]:
+    """The partitions and the walks along tables that come to the end of a round."""
+    return {name_of(one.place) for one in circle.rounds(walker.read)} | {walk.name for walk in walked_in(walker)}
 
 
 def _attempt(fresh: Fresh, chunks: list[Chunk]) -> None:

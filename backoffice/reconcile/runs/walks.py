@@ -183,6 +183,11 @@ def _name(name: str, table: str) -> str:
     return f"{name} in {table}"
 
 
+def table_of(name: str) -> str:
+    """The table of the walk that has this name."""
+    return name.rpartition(" in ")[2]
+
+
 def _undecided(found: Iterable[Found]) -> Iterator[Unjudged]:
     """What is found where something was never stored, or may not have been, can be just that."""
     for one in found:
@@ -193,7 +198,7 @@ def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) ->
     """Walk on: each table by its share, so that all of it has its turn in time."""
     cursor = walker.checker.cursor
     for walk in filter(lambda walk: walk.is_ready(), _ready(walker)):
-        _go(cursor, books, walk, now, of_rows().share(_rows_of(cursor, walk.table), since_last))
+        _go(cursor, books, walk, now, of_rows().share(rows_of(cursor, walk.table), since_last))
 
 
 def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int, int]:
@@ -224,21 +229,23 @@ def walked_in(walker: Walker) -> Iterator[Walk]:
 
 def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:
     """Whether the walk has come to the end of its table."""
-    walked, _ = books.walks._default_manager.get_or_create(name=walk.name, defaults={"round_began_at": now})
+    walked, _ = books.walks._default_manager.get_or_create(
+        name=walk.name, defaults={"round_began_at": now, "went_on_at": now}
+    )
     after = tuple(walked.after) if walked.after is not None else None
     last = key_after(cursor, walk.table, walk.key, after, rows)
     walk.look(Stretch(after, last))
-    walked.after = None if last is None else list(last)
+    walked.after, walked.went_on_at = None if last is None else list(last), now
     if last is None:
         walked.rounds, walked.round_began_at = walked.rounds + 1, now
     walked.save()
     return last is None
 
 
-def _rows_of(cursor: CursorWrapper, table: str) -> int:
-    """About how many rows the table has, partitions included, by the planner's statistics."""
+def rows_of(cursor: CursorWrapper, table: str) -> int:
+    """About how many rows the table has, partitions included, by the planner's statistics; 0 where there is none."""
     cursor.execute(
-        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(%s::regclass) p"
+        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(to_regclass(%s)) p"
         " JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf",
         [table],
     )
