@@ -129,10 +129,10 @@ def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime, cut:
 
 
 def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> None:
-    """End what stands at no offset and was not met although all of history and of the tables was gone through.
+    """End what stands at no offset and was not met although all rounds that would meet it were gone through.
 
-    That is what is ``moving``: for a round of a partition that holds nothing any more, or of what no stream stores any
-    more, one would wait for ever. What a walk has found waits for that walk, whatever else moves.
+    Of these, what is ``moving``: for a round of a partition that holds nothing any more, or of what no stream stores
+    any more, one would wait for ever. What a walk has found waits for that walk, whatever moves.
     """
     rounds = rounds_done()
     Finding.objects.filter(ended_at=None, rounds={}).update(rounds=rounds)
@@ -230,8 +230,19 @@ def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
         and stands_at(finding) is None
         and bool(before)
         and (not walk or rounds.get(walk, 0) >= before.get(walk, 0) + _ROUNDS)
-        and all(rounds[name] >= done + _ROUNDS for name, done in before.items() if name in rounds)
+        and all(rounds[n] >= before[n] + _ROUNDS for n in _meeting(finding.difference, before.keys() & rounds.keys()))
     )
+
+
+def _meeting(found: Standing, names: Collection[str]) -> Collection[str]:
+    """The rounds, of those with these names, that would meet it again: its walk; of a row, the walks along its table
+    and, where a stream is named, the partitions that the stream makes it of. All, where nobody knows.
+    """
+    walk, table = found.get("walk"), found.get("table")
+    if walk or not table:
+        return [str(walk)] if walk in names else names
+    along, of_topic = f" in {table}", f"{found['stream']}/{found['topic']}/"
+    return [name for name in names if name.endswith(along) or name.startswith(of_topic)] or names
 
 
 def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: datetime, why: str = NOT_FOUND) -> None:

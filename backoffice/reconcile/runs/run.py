@@ -22,7 +22,6 @@ from backoffice.kernel.errors import Retryable
 from backoffice.streams.database import passes
 
 from ..books import BY_THE_CLOCK
-from ..checks.windows import roll_again
 from ..declared import descriptions
 from ..differences import Findings
 from ..known import known_gaps
@@ -125,7 +124,6 @@ def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -
     plan = Plan(step)
     while not plan.is_done:
         running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now(), since_last=since_last))
-        roll_again()
     running.read_again(since_last, step)
     running.read_open_again()
 

@@ -19,6 +19,7 @@ from ..books import Books
 from ..checker import Checker
 from ..checks.letters import Twins
 from ..checks.unseen import unnamed
+from ..checks.windows import roll_again
 from ..differences import Findings
 from ..known import Gaps, Place, known_gaps
 from ..messages.log import Chunk, Log, Slice
@@ -92,6 +93,7 @@ class Running:
 
     def read_new(self, plan: Plan, also: Also) -> None:
         """The plan's next step; ``also`` is done with it where it is level."""
+        roll_again()
         with snapshot(is_beside=self._is_beside) as cursor:
             gaps = known_gaps(cursor)
             read = positions(cursor, self._log, self._books, gaps)
