@@ -255,6 +255,8 @@ class Findings:
         self.cut |= others.cut
         self.left += others.left
         self.agreed |= others.agreed
+        for one in others.take_unjudged():
+            self.leave(one)
         for difference in (*others.listed, *others.named):
             if difference.fingerprint() in self._known:
                 self._count(difference, -1)

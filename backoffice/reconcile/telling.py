@@ -94,12 +94,15 @@ def open_findings(since: datetime, now: datetime, without: Collection[Weight] = 
     return [finding for finding in found if finding.difference["weight"] not in without]
 
 
-def leave_open(unjudged: Collection[Unjudged], since: datetime, now: datetime) -> list[Difference]:
+def leave_open(
+    unjudged: Collection[Unjudged], since: datetime, now: datetime, is_mine: Callable[[str], bool]
+) -> list[Difference]:
     """Of what could not be judged nobody can say that it was not met: such findings wait as if they had been.
 
-    Returns what is to be said of each.
+    Those of topics that are not ``is_mine`` another process of the run has. Returns what is to be said of each.
     """
-    found = open_findings(since, now) if unjudged else ()
+    found = open_findings(since, now) if unjudged else []
+    found = [finding for finding in found if is_mine(finding.difference["topic"])]
     left = [(finding, one.why) for finding in found for one in unjudged if one.may_be(finding.difference)]
     of_each = {finding.pk: (finding, why) for finding, why in left}
     if of_each:

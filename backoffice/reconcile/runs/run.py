@@ -36,6 +36,9 @@ from .running import Running, Say, silent
 from .transactions import Pulse
 from .walks import go_on
 
+# The class of SQLSTATE: two transactions would have changed the same, or waited for one another.
+_CONFLICTS = "40"
+
 
 class Busy(Exception):  # noqa: N818 - not an error: another run does the work
     """Another reconciliation is under way."""
@@ -186,7 +189,14 @@ def _in_words() -> Iterator[None]:
     except Exception as error:
         if not passes(error):
             raise
-        raise Retryable(f"Postgres is away: {_first_line(error)}") from error
+        why = "Others have changed the same" if _is_conflict(error) else "Postgres is away"
+        raise Retryable(f"{why}: {_first_line(error)}") from error
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether Postgres took the transaction back for what others did at the same time."""
+    code = getattr(error.__cause__ or error, "sqlstate", None)
+    return str(code).startswith(_CONFLICTS)
 
 
 def _first_line(error: Exception) -> str:

@@ -184,7 +184,8 @@ class Running:
         return Walker(self._checker(cursor, gaps, read, is_new=False), read)
 
     def take_in(self, findings: Findings, checked: Counter[str]) -> None:
-        """What a process beside this one found and told."""
+        """What a process beside this one, which is done, found and told."""
+        self._is_beside = False
         self.findings.merge(findings)
         self.checked.update(checked)
         self._told = len(self.findings.listed), len(self.findings.named)
@@ -193,7 +194,7 @@ class Running:
     def restore(self, findings: Findings, checked: Mapping[str, int]) -> None:
         """What an earlier part of the same run found and read."""
         mine = self.findings
-        self.findings = replace(findings, standing=mine.standing, agreed=mine.agreed)
+        self.findings = replace(findings, standing=mine.standing, agreed=mine.agreed, unjudged=mine.unjudged)
         self.checked = Counter(checked)
         self._told = len(findings.listed), len(findings.named)
 
@@ -208,9 +209,13 @@ class Running:
         new = [*found.listed[self._told[0] :], *found.named[self._told[1] :]]
         note_agreed(found.agreed, now)
         tell(new, now)
-        for left in leave_open(found.take_unjudged(), run.started_at, now):
+        unjudged = found.take_unjudged()
+        for left in leave_open(unjudged, run.started_at, now, self._is_mine):
             found.add(left)
             new.append(left)
+        # Of the other's topics it is held against what stands open when both are done.
+        for one in unjudged if self._is_beside else ():
+            found.leave(one)
         self._told = len(found.listed), len(found.named)
         for difference in new:
             self._say(difference.line())
@@ -223,6 +228,11 @@ class Running:
             [difference.as_json() for difference in kept] for kept in (found.listed, found.named)
         )
         run.save()
+
+    def _is_mine(self, topic: str) -> bool:
+        """Whether findings of the topic are this process's; of two, the first has what is of none as well."""
+        is_of_none = self._keeps_run and topic not in TOPICS
+        return not self._is_beside or topic in self._topics or is_of_none
 
     def _is_behind(self, position: Position, ends: Mapping[Place, int]) -> bool:
         """Whether more of it is stored than is read with this step, or another process is reading it."""
