@@ -47,7 +47,8 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
         is_open = finding is not None and finding.ended_at is None
         if finding is None:
             finding = Finding(id=difference.fingerprint(), first_seen_at=now)
-        if not is_open or finding.difference.keys() != difference.as_json().keys():
+        # By what was first said of a row with a key it is judged once its messages are gone.
+        if not (is_open and difference.key) or finding.difference.keys() != difference.as_json().keys():
             finding.difference = difference.as_json()
         if not is_open:
             finding.alert_id = derived_id("reconcile alert", str(finding.id), now.isoformat())

@@ -3,19 +3,24 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 
+from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.clock import SystemClock
+from backoffice.reconcile.checker import Checker
 from backoffice.reconcile.models import Finding, Walk
+from backoffice.reconcile.runs import walking, walks
 from backoffice.reconcile.runs.run import Report
 from backoffice.reconcile.runs.run import reconcile as run_once
+from backoffice.streams.store.projection import STREAMS
 from tests.faults.load import some_events, under_load
 from tests.reconcile.conftest import Tamper, changed
+from tests.reconcile.test_plan import place
 from tests.spine import Spine
 
 INVENTED = "INSERT INTO wallet_balance (account_id, partition, debits, credits) VALUES (gen_random_uuid(), 0, 0, 7)"
@@ -124,3 +129,19 @@ def test_a_pace_that_is_right_again_is_told_no_more(loaded: Spine, a_row_a_run: 
 
 def analyzed(spine: Spine) -> None:
     changed(spine, "ANALYZE")
+
+
+@pytest.mark.parametrize(
+    ("topics", "untold", "why"),
+    [
+        (set(TOPICS), "", "more while a run reads"),
+        (set(TOPICS), "it has no leader", "Kafka did not tell of bet-events[3]"),
+        ({"wallet-transactions"}, "", "two processes"),
+        (set(TOPICS) - {"bet-events", "wallet-transactions"}, "", "more while a run reads"),
+    ],
+)
+def test_why_a_walk_waits(topics: set[str], untold: str, why: str) -> None:
+    read = [place(untold=untold), place(topic="wallet-transactions", stream=STREAMS["wallet"])]
+    walk = walks.Walk("payouts", "trading_bet", ("id",), frozenset(one.key[:2] for one in read), lambda _stretch: None)
+
+    assert why in walking._why(walks.Walker(cast(Checker, None), read), topics, walk)
