@@ -269,3 +269,20 @@ def test_a_repeat_whose_event_is_gone_is_found(tamper: Tamper, reconcile: Reconc
 
     assert code == 1
     assert {difference["record"] for difference in found(told, "repeats")} == {"LoginSucceeded"}
+
+
+def test_a_row_without_a_digest_among_such_that_have_one_is_found(tamper: Tamper, reconcile: Reconcile) -> None:
+    last = "(SELECT event_id FROM wallet_transaction WHERE source_partition = 0 ORDER BY source_offset DESC LIMIT 9)"
+    lost = tamper(f"UPDATE wallet_transaction SET digest = NULL WHERE event_id IN {last} RETURNING source_offset")
+
+    code, told = reconcile("--full")
+
+    found = [(one["check"], *one["offsets"]) for one in told["differences"]]
+    assert (code, sorted(found)) == (1, sorted(("digests", offset, offset) for (offset,) in lost))
+
+
+@pytest.mark.parametrize("table", ["wallet_transaction", "trading_bet"])
+def test_rows_of_before_there_were_digests_are_none_the_worse(table: str, tamper: Tamper, reconcile: Reconcile) -> None:
+    tamper(f"UPDATE {table} SET digest = NULL WHERE source_offset < (SELECT max(source_offset) / 2 FROM {table})")
+
+    assert [reconcile(*how)[0] for how in (["--full"], [])] == [0, 0]

@@ -15,10 +15,11 @@ from django.test import Client, override_settings
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.reconcile import differences
+from backoffice.reconcile.checks.rows import ALTERED
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.models import Checked, Finding, Run, Walk
 from backoffice.reconcile.runs.running import Running
-from tests.reconcile.conftest import Reconcile, Tamper, changed, events_of
+from tests.reconcile.conftest import Reconcile, Tamper, changed, events_of, keep, replica
 from tests.spine import Spine
 
 ALERTS = "SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id"
@@ -74,6 +75,38 @@ def test_what_was_met_at_a_time_that_is_still_to_come_ends_when_it_is_mended(
     assert reconcile(*arguments)[0] == 0
 
     assert [status for _, status in told(continued)] == ["opened", "closed"]
+
+
+def test_a_row_that_was_lost_and_put_back_wrong_is_told_of_anew(continued: Spine, reconcile: Reconcile) -> None:
+    newest = "(SELECT event_id FROM players_login ORDER BY source_partition, source_offset DESC LIMIT 1)"
+    keep(continued, "players_login")
+    with replica(continued) as connection:
+        connection.execute(f"CREATE TEMPORARY TABLE lost AS SELECT * FROM players_login WHERE event_id = {newest}")
+        connection.execute("DELETE FROM players_login WHERE event_id IN (SELECT event_id FROM lost)")
+        connection.commit()
+        assert reconcile("--full")[0] == 1
+        connection.execute("UPDATE lost SET country = 'XX'")
+        connection.execute("INSERT INTO players_login SELECT * FROM lost")
+        connection.commit()
+
+    assert reconcile()[0] == 1
+
+    (lost, opened), *later = told(continued)
+    assert opened == "opened"
+    assert sorted(status for _, status in later) == ["closed", "opened"]
+    assert {alert for alert, status in later if status == "closed"} == {lost}
+    assert Finding.objects.get(ended_at=None).difference["says"] == ALTERED
+
+
+def test_a_finding_has_the_figures_with_which_it_was_last_met(meddle: Tamper, reconcile: Reconcile) -> None:
+    meddle(ALTER)
+    assert reconcile("--full")[0] == 1
+    before = Finding.objects.get().difference["postgres"]["stake"]
+    meddle(ALTER)
+
+    assert reconcile()[0] == 1
+
+    assert Finding.objects.get().difference["postgres"]["stake"] == before + 1
 
 
 @override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000})

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from backoffice.contracts.digests import digests
 from backoffice.streams.store.projection import Stream
 
 from ..differences import LISTED, Difference, Found, beyond
-from ..messages.log import Chunk, Slice
+from ..messages.log import LAST, Chunk, Slice
 from ..messages.reading import Event, Events
 from .comparing import Stretch, within
 from .facts import NOTHING, Form, Sums, form, table
@@ -27,6 +27,9 @@ OTHER_DIGEST = "The row does not have the digest of its message, by which a repe
 OF_BEYOND = ("rows",)
 FROM_NOWHERE = "The row names an offset at which no such event is stored."
 
+
+# So many offsets before a chunk are looked at for rows with digests.
+_NEIGHBOURS = 2_000
 
 # For each stream and record the partitions in which it is stored.
 Places = Mapping[tuple[str, str], set[int]]
@@ -54,13 +57,16 @@ def check_rows(
 ) -> Iterator[Difference]:
     for name, records in tables.items():
         stored = _stored(cursor, chunk, name, records)
+        lacks_digests = any(sums.undigested for sums in stored.values())
+        digested_from = _digested_from(cursor, chunk, name, records) if lacks_digests else LAST
         for record in records:
             found = events.get(record) or Events()
             held = form(chunk.place.stream.name, record, name)
             digested = digests(record, [chunk.messages[offset][1] or b"" for offset in found.offsets])
             sent = held.sums(found, digested) if found.bodies else NOTHING
-            if not sent.agree(stored.get(record, NOTHING)):
-                yield from _narrowed(cursor, chunk, held, found, digested)
+            there = stored.get(record, NOTHING)
+            if not sent.agree(there) or (there.undigested and digested_from < LAST):
+                yield from _narrowed(cursor, chunk, held, found, digested, digested_from)
 
 
 def check_nothing_beyond(cursor: CursorWrapper, place: Slice, tables: Mapping[str, list[str]]) -> Iterator[Difference]:
@@ -140,10 +146,19 @@ def _rows(cursor: CursorWrapper, chunk: Chunk, held: Form) -> list[Row]:
     return [Row(*row) for row in cursor.fetchall()]
 
 
+def _digested_from(cursor: CursorWrapper, chunk: Chunk, name: str, records: list[str]) -> int:
+    """The first offset, of the chunk and of some before it, whose row has a digest: what comes later has one, too."""
+    near = replace(chunk, start=max(0, chunk.start - _NEIGHBOURS))
+    query = sql.SQL("SELECT min(source_offset) FROM {} WHERE digest IS NOT NULL AND ").format(sql.Identifier(name))
+    cursor.execute(query + sql.SQL(in_range(name)), range_of(near, name, records))
+    (first,) = cursor.fetchone()
+    return LAST if first is None else int(first)
+
+
 def _narrowed(
-    cursor: CursorWrapper, chunk: Chunk, held: Form, events: Events, digested: Iterable[int]
+    cursor: CursorWrapper, chunk: Chunk, held: Form, events: Events, digested: Iterable[int], digested_from: int
 ) -> Iterator[Difference]:
-    """Which events of the record, in this range, differ, and how."""
+    """Which events of the record, in this range, differ, and how; rows have digests from an offset on."""
     rows: dict[int, list[Row]] = defaultdict(list)
     mine = {offset: event["event_id"].lower() for offset, event in zip(events.offsets, events.bodies, strict=True)}
     for row in _rows(cursor, chunk, held):
@@ -155,7 +170,7 @@ def _narrowed(
     for offset, event, digest in zip(events.offsets, events.bodies, digested, strict=True):
         here = rows.pop(offset, [])
         wanted = held.values(event)
-        if here and here[0].digest not in (None, digest):
+        if here and here[0].digest != digest and (here[0].digest is not None or offset > digested_from):
             yield _of_digest(chunk, held, offset, event, int(digest), here[0])
         if len(here) == 1 and here[0].values == wanted:
             continue
@@ -176,6 +191,9 @@ def _narrowed(
 
 def _difference(chunk: Chunk, held: Form, offset: int, event: Event | None, row: Row | None, says: str) -> Difference:
     wanted = held.values(event) if event else None
+    # At one place each is another finding: a row that was lost, and one that was put back and is not right.
+    named = row.event_id if row else event["event_id"] if event else ""
+    where = "" if says == ALTERED else named
     differing = {
         column
         for index, column in enumerate(held.table.columns)
@@ -188,7 +206,7 @@ def _difference(chunk: Chunk, held: Form, offset: int, event: Event | None, row:
         chunk.place.partition,
         held.record,
         (offset, offset),
-        where=row.event_id if row and says != ALTERED else "",
+        where=where,
         kafka=_shown(held, event["event_id"], wanted, differing) if event and wanted else None,
         postgres=_shown(held, row.event_id, row.values, differing) if row else None,
     )
