@@ -98,6 +98,7 @@ def job(found: Job, now: datetime) -> dict[str, Any]:
         "succeeded_seconds_ago": _seconds(found.succeeded_at, now),
         "due_at": found.due_at.isoformat(),
         "is_overdue": found.is_overdue(now),
+        "by_hand": found.by_hand or None,
     }
 
 

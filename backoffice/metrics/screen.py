@@ -134,7 +134,8 @@ def _line(label: str, text: str, old: str, width: int) -> list[str]:
 
 def _overdue(job: Job, now: datetime) -> str:
     last = f"last done {age(job.succeeded_at, now)} ago" if job.succeeded_at else "never done"
-    return f"{job.name} ({last})"
+    by_hand = f"; its work is done by hand in {job.by_hand}" if job.by_hand else ""
+    return f"{job.name} ({last}{by_hand})"
 
 
 def _differing(found: Differences, now: datetime) -> str:
