@@ -103,7 +103,13 @@ def job(found: Job, now: datetime) -> dict[str, Any]:
 
 
 def differences(found: Differences, now: datetime) -> dict[str, Any]:
-    return {"kind": found.kind, "open": found.count, "oldest_seconds": _seconds(found.since, now)}
+    return {
+        "kind": found.kind,
+        "open": found.differences.count,
+        "oldest_seconds": _seconds(found.differences.since, now),
+        "warnings": found.warnings.count,
+        "oldest_warning_seconds": _seconds(found.warnings.since, now),
+    }
 
 
 def source(found: Source, now: datetime) -> dict[str, Any]:

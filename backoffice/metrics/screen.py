@@ -83,7 +83,7 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
     }  # fmt: skip
     rest["! OVERDUE"] = [_overdue(job, status.at) for job in status.jobs if job.is_overdue(status.at)]
     for each in status.differences:
-        rest[f"! {each.kind}"] = [_differing(each, status.at)] if each.count else []
+        rest[f"! {each.kind}"] = _differing(each, status.at)
     rest["! SKIPPED"] = status.skipped
     rest["! METRICS"] = status.hidden_metrics
     for label, found in rest.items():
@@ -138,8 +138,13 @@ def _overdue(job: Job, now: datetime) -> str:
     return f"{job.name} ({last}{by_hand})"
 
 
-def _differing(found: Differences, now: datetime) -> str:
-    return f"differences open: {found.count:,}, the first for {age(found.since, now)}"
+def _differing(found: Differences, now: datetime) -> list[str]:
+    each = {"differences": found.differences, "warnings": found.warnings}
+    return [
+        f"{what} open: {some.count:,}, the first for {age(some.since, now)}"
+        for what, some in each.items()
+        if some.count
+    ]
 
 
 def _topics(status: Status) -> list[str]:
