@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 
 from django.db.backends.utils import CursorWrapper
 
 from backoffice.contracts.catalogue import TOPICS
+from backoffice.kernel.clock import microseconds
+from backoffice.metrics.rollup import rolled_before
 from backoffice.streams.store.projection import STREAMS, Stream
 
 from .books import Books
@@ -22,11 +24,11 @@ from .checks.repeats import check_repeats
 from .checks.replays import check_replays
 from .checks.rows import check_nothing_beyond, check_rows, fact_tables
 from .checks.states import StateCheck
-from .checks.tallies import Tally
+from .checks.tallies import Late, Tally
 from .checks.traces import check_traces
 from .checks.unseen import unseen_messages, unseen_sums
 from .checks.wants import FOLDED, Want
-from .checks.windows import activity, count, counted_topics, windows
+from .checks.windows import activity, came_late, count, counted_topics, windows
 from .declared import Agreement, Book, Description, Heard, State, Unique, described, descriptions
 from .differences import MORE, Difference, Findings, Found, Standing, Unjudged, Weight
 from .known import Gaps
@@ -178,10 +180,20 @@ class Checker:
         return self._states[key]
 
     def tally_of_windows(self, stream: str) -> Tally:
-        counting = tuple(said.stream for said in descriptions() if counted_topics(said))
-        return self._sums.setdefault(
-            f"window {stream}", Tally(windows(stream), self.books.windows, "stream", stream, counting)
-        )
+        name = f"window {stream}"
+        if name not in self._sums:
+            counting = tuple(said.stream for said in descriptions() if counted_topics(said))
+            self._sums[name] = Tally(windows(stream), self.books.windows, "stream", stream, counting, self._late)
+        return self._sums[name]
+
+    @cached_property
+    def _late(self) -> Late | None:
+        return came_late(self.cursor)
+
+    @cached_property
+    def _rolled_before(self) -> int:
+        """Microseconds."""
+        return microseconds(rolled_before())
 
     def tally_of(self, book: Book) -> Tally:
         key = ("account_id", "partition")
@@ -218,7 +230,8 @@ class Checker:
                 if book.topic == topic:
                     self._book(place, book, record, events)
             if self.is_new and not TOPICS[topic].compacted:
-                count(self.tally_of_windows(stream.name).want, said, topic, place.partition, record, events)
+                want = self.tally_of_windows(stream.name).want
+                count(want, said, topic, place.partition, record, events, self._rolled_before)
         for tally in self._sums.values():
             tally.want.flush(self.cursor, at_least=FOLDED)
 

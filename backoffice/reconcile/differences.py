@@ -22,6 +22,9 @@ TOLD = 1_000
 
 # The check of what could not be read.
 NOT_CHECKED = "not_checked"
+# The check of walks along tables that do not go on, and of rounds that take too long.
+NOT_WALKED = "not_walked"
+PACE = "pace"
 # The check of findings that stand open and could not be judged.
 NOT_JUDGED = "not_judged"
 MORE = f"more was found at once than the {LISTED} that are listed"
@@ -324,6 +327,8 @@ class Findings:
         self.counts.update(others.counts)
         self.left += others.left
         self.agreed |= others.agreed
+        for one in others.take_unjudged():
+            self.leave(one)
         for difference in (*others.listed, *others.named):
             if difference.fingerprint() in self._known:
                 self._count(difference, -1)
@@ -366,12 +371,12 @@ class Findings:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all was read that there is to be checked."""
-        return not self.named_by_check[NOT_CHECKED]
+        """Whether all was read that there is to be checked, and each table has its turn."""
+        return not (self.named_by_check[NOT_CHECKED] or self.named_by_check[NOT_WALKED])
 
     @property
     def is_clean(self) -> bool:
-        """Whether all was read, nothing differs, and no difference stands open that could not be judged."""
+        """Whether all is looked at, nothing differs, and no difference stands open that could not be judged."""
         return self.is_whole and not self.total and not self.left
 
     @property

@@ -6,6 +6,7 @@ over everything, which begins from nothing and may be broken off and gone on wit
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 
 
 class CheckedPlace(models.Model):
@@ -112,12 +113,16 @@ class NewestVersion(models.Model):
 
 
 class WalkedTable(models.Model):
-    """How far a walk along the key of a table is in its round; ``after`` is the key of the last row looked at."""
+    """How far a walk along the key of a table is in its round; ``after`` is the key of the last row looked at.
+
+    One that was never gone counts from when it was first known.
+    """
 
     name = models.TextField(primary_key=True)
     after = models.JSONField(null=True)
     rounds = models.IntegerField(default=0, db_default=0)
     round_began_at = models.DateTimeField()
+    went_on_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         abstract = True

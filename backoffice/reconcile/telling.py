@@ -14,7 +14,7 @@ from backoffice.streams.clocks import furthest
 from .alerts import alert_of, close_over
 from .books import BY_THE_CLOCK
 from .checks.rows import OF_BEYOND
-from .differences import LISTED, NOT_CHECKED, NOT_JUDGED, Difference, Standing, Unjudged, Weight
+from .differences import LISTED, NOT_CHECKED, NOT_JUDGED, NOT_WALKED, PACE, Difference, Standing, Unjudged, Weight
 from .messages.log import LAST, Slice
 from .models import CheckedPlace, Finding, Rest
 
@@ -30,6 +30,8 @@ _OF_LOGS = ("log_begins_later", "log_ends_early", "known_gap")
 _OF_EVERY_RUN = ("log_ends_early", NOT_CHECKED)
 # Nobody comes to the place again: it is told once, as the run that passes it has it.
 _IN_PASSING = "log_begins_later"
+# Said by each run by the clock for as long as it holds, and by no other.
+_OF_THE_CLOCK = (NOT_WALKED, PACE)
 # A round that had begun when the finding was last met says nothing of it; the one after that does.
 _ROUNDS = 2
 
@@ -97,12 +99,15 @@ def open_findings(since: datetime, now: datetime) -> list[Finding]:
     return list(Finding.objects.filter(unmet, ended_at=None))
 
 
-def leave_open(unjudged: Collection[Unjudged], since: datetime, now: datetime) -> list[Difference]:
+def leave_open(
+    unjudged: Collection[Unjudged], since: datetime, now: datetime, is_mine: Callable[[str], bool]
+) -> list[Difference]:
     """Of what could not be judged nobody can say that it was not met: such findings wait as if they had been.
 
-    Returns what is to be said of each.
+    Those of topics that are not ``is_mine`` another process of the run has. Returns what is to be said of each.
     """
-    found = open_findings(since, now) if unjudged else ()
+    found = open_findings(since, now) if unjudged else []
+    found = [finding for finding in found if is_mine(finding.difference["topic"])]
     left = [(finding, one.why) for finding in found for one in unjudged if one.may_be(finding.difference)]
     of_each = {finding.pk: (finding, why) for finding, why in left}
     if of_each:
@@ -131,15 +136,20 @@ def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime) -> N
 
 
 def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> None:
-    """End what stands at no offset and was not met although all of history and of the tables was gone through.
+    """End what stands at no offset and was not met although all rounds that would meet it were gone through.
 
-    That is what is ``moving``: for a round of a partition that holds nothing any more, or of what no stream stores any
-    more, one would wait for ever. What a walk has found waits for that walk, whatever else moves.
+    Of these, what is ``moving``: for a round of a partition that holds nothing any more, or of what no stream stores
+    any more, one would wait for ever. What a walk has found waits for that walk, whatever moves.
     """
     rounds = rounds_done()
     Finding.objects.filter(ended_at=None, rounds={}).update(rounds=rounds)
     waited_for = {name: done for name, done in rounds.items() if name in moving}
     _end(open_findings(since, now), lambda finding: _is_gone_round(finding, waited_for), now)
+
+
+def end_unsaid(since: datetime, now: datetime) -> None:
+    """End what each run by the clock says of the runs themselves, and this one has not."""
+    _end(open_findings(since, now), _is_of_the_clock, now, "It is not so any more.")
 
 
 def end_all(since: datetime, now: datetime, walked: Collection[str]) -> None:
@@ -149,7 +159,8 @@ def end_all(since: datetime, now: datetime, walked: Collection[str]) -> None:
 
     def is_looked_at(finding: Finding) -> bool:
         walk = finding.difference.get("walk")
-        return stands_at(finding) is None and (not walk or walk in walked)
+        is_there = stands_at(finding) is None and not _is_of_the_clock(finding)
+        return is_there and (not walk or walk in walked)
 
     _end(open_findings(since, now), is_looked_at, now)
 
@@ -158,7 +169,8 @@ def leave_unread(since: datetime, now: datetime, *, full: bool) -> list[Differen
     """What is to be said of those at whose offsets nobody has read since the run began; and, of a run over everything,
     of all that it has neither met nor ended.
     """
-    found = [finding for finding in open_findings(since, now) if full or stands_at(finding)]
+    unmet = [finding for finding in open_findings(since, now) if not _is_of_the_clock(finding)]
+    found = [finding for finding in unmet if full or stands_at(finding)]
     return [_not_judged(finding, NOT_LOOKED_AT) for finding in found]
 
 
@@ -231,16 +243,31 @@ def _lies_in(finding: Finding, part: Slice) -> bool:
     return part.is_new and found["check"] in _OF_EVERY_RUN and place == part.key
 
 
+def _is_of_the_clock(finding: Finding) -> bool:
+    return finding.difference["check"] in _OF_THE_CLOCK
+
+
 def _is_gone_round(finding: Finding, rounds: Rounds) -> bool:
     before: Rounds = finding.rounds
     walk = finding.difference.get("walk")
     return (
-        finding.difference["check"] != _IN_PASSING
+        finding.difference["check"] not in (_IN_PASSING, *_OF_THE_CLOCK)
         and stands_at(finding) is None
         and bool(before)
         and (not walk or rounds.get(walk, 0) >= before.get(walk, 0) + _ROUNDS)
-        and all(rounds[name] >= done + _ROUNDS for name, done in before.items() if name in rounds)
+        and all(rounds[n] >= before[n] + _ROUNDS for n in _meeting(finding.difference, before.keys() & rounds.keys()))
     )
+
+
+def _meeting(found: Standing, names: Collection[str]) -> Collection[str]:
+    """The rounds, of those with these names, that would meet it again: its walk; of a row, the walks along its table
+    and, where a stream is named, the partitions that the stream makes it of. All, where nobody knows.
+    """
+    walk, table = found.get("walk"), found.get("table")
+    if walk or not table:
+        return [str(walk)] if walk in names else names
+    along, of_topic = f" in {table}", f"{found['stream']}/{found['topic']}/"
+    return [name for name in names if name.endswith(along) or name.startswith(of_topic)] or names
 
 
 def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: datetime, why: str = NOT_FOUND) -> None:

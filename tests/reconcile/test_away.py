@@ -5,6 +5,7 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 
 import psycopg
 import pytest
@@ -20,7 +21,7 @@ from backoffice.reconcile.messages.log import Chunk
 from backoffice.reconcile.models import Run
 from backoffice.reconcile.tasks import reconcile_newest
 from tests import databases
-from tests.reconcile.conftest import Reconcile, changed
+from tests.reconcile.conftest import Reconcile, Told, changed
 from tests.spine import Spine, frozen, until
 
 CHECKED = "SELECT sum(next) FROM reconcile_checked"
@@ -106,6 +107,35 @@ def test_a_run_that_is_frozen_gives_the_tables_free(continued: Spine, reconcile:
     assert run.returncode == 2
     assert "Postgres is away: " in json.loads(told)["says"]
     assert reconcile("--full")[0] == 0
+
+
+def test_what_others_have_changed_meanwhile_is_no_absence(continued: Spine, reconcile: Reconcile) -> None:
+    """A person writes to a finding while a run is about to end it."""
+    one = "id = (SELECT id FROM trading_bet ORDER BY source_partition, source_offset LIMIT 1)"
+    changed(continued, f"UPDATE trading_bet SET stake = stake + 1 WHERE {one}")
+    assert reconcile("--full")[0] == 1
+    changed(continued, f"UPDATE trading_bet SET stake = stake - 1 WHERE {one}")
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'streams_outbox'::regclass"
+    told: list[tuple[int, Told]] = []
+
+    def run() -> None:
+        try:
+            told.append(reconcile())
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    with psycopg.connect(continued.database_url) as other:
+        other.execute("LOCK TABLE streams_outbox IN EXCLUSIVE MODE")
+        thread.start()
+        until(lambda: continued.value(waits), "it closes the alert")
+        continued.rows("UPDATE reconcile_finding SET accepted_why = 'seen' RETURNING 1")
+    thread.join()
+
+    ((code, says),) = told
+    assert (code, says["clean"]) == (2, None)
+    assert says["says"].startswith("Others have changed the same: could not serialize access")
+    assert reconcile()[0] == 0
 
 
 def test_another_run_is_under_way(continued: Spine, reconcile: Reconcile) -> None:

@@ -139,7 +139,7 @@ def test_more_than_a_step_is_read_in_steps() -> None:
     assert (plan.is_level, plan.is_done) == (True, True)
 
 
-def test_a_run_ends_at_what_was_stored_when_it_began() -> None:
+def test_a_run_ends_where_more_came_than_it_has_read() -> None:
     """The streams store faster than it reads: what came meanwhile is the next run's, where a step cannot hold it."""
     plan = Plan(step=60)
     steps(plan, place())
@@ -148,6 +148,33 @@ def test_a_run_ends_at_what_was_stored_when_it_began() -> None:
     assert not plan.is_done
     assert steps(plan, place(checked=checked(120), following=900, high=900)) == []
     assert (plan.is_level, plan.is_done) == (False, True)
+
+
+def test_a_run_goes_on_while_less_is_left_each_time_until_a_step_takes_it_all() -> None:
+    """It reads faster than the streams store, though more than a step comes while it reads."""
+    plan = Plan(step=10)
+    at, end = 0, 100
+    read: list[int] = []
+    while not plan.is_done:
+        slices = steps(plan, place(checked=checked(at), following=end, high=end))
+        at = slices[-1][2] if slices else at
+        read.append(at)
+        # Of ten messages that are read, eight come anew.
+        end += 8
+
+    assert plan.is_level
+    assert read == [*range(10, 470, 10)]
+
+
+def test_a_run_ends_where_as_much_is_left_as_before() -> None:
+    plan = Plan(step=10)
+    at, end = 0, 40
+    while not plan.is_done:
+        slices = steps(plan, place(checked=checked(at), following=end, high=end))
+        at = slices[-1][2] if slices else at
+        end += 10
+
+    assert (plan.is_level, at) == (False, 40)
 
 
 def test_a_partition_that_came_meanwhile_is_the_next_runs() -> None:

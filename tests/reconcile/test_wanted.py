@@ -26,10 +26,12 @@ def bet(at: int, stake: int = 5, kind: str = "single", currency: str = "EUR") ->
     return {"occurred_at": at, "stake": stake, "kind": kind, "currency": currency}
 
 
-def counted(said: Description, *events: dict[str, Any], record: str = "BetPlaced") -> dict[Any, Any]:
+def counted(
+    said: Description, *events: dict[str, Any], record: str = "BetPlaced", rolled_before: int = 0
+) -> dict[Any, Any]:
     """Count and amount by metric, minute, key and currency, out of one partition."""
     want = windows.windows("trading")
-    windows.count(want, said, "bet-events", 3, record, Events([*range(len(events))], [*events]))
+    windows.count(want, said, "bet-events", 3, record, Events([*range(len(events))], [*events]), rolled_before)
     assert {key[4:] for key in want.rows} <= {("bet-events", 3)}
     return {key[:4]: row for key, row in want.rows.items()}
 
@@ -51,6 +53,16 @@ def test_two_numbers_of_a_key_are_added_up() -> None:
         want.add((key,), first, second)
 
     assert want.rows == {("ggr",): (3, -200), ("bets",): (1, 0)}
+
+
+def test_what_comes_late_stands_under_its_hour_and_day_alone() -> None:
+    found = counted(described(), bet(DAY - 1), bet(DAY), rolled_before=DAY)
+
+    assert {(metric, at) for metric, at, *_ in found} == {
+        *((f"{metric}_hour", DAY - HOUR) for metric in ("events", "stakes", "bets")),
+        *((f"{metric}_day", 0) for metric in ("events", "stakes", "bets")),
+        *((metric, DAY) for metric in ("events", "bets", "stakes", "stakes_hour", "stakes_day")),
+    }
 
 
 def test_events_and_what_they_count_stand_under_their_minute() -> None:

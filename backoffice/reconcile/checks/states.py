@@ -195,9 +195,9 @@ class StateCheck:
         yield from self._told(asked(cursor, query, [*bounds, self.want.name, LISTED]), UNTOLD, findings)
 
     def about(self, standing: Iterable[Standing]) -> Iterator[Standing]:
-        """Those of the open findings that are about what this state sets of a row."""
+        """Those of the open findings that are about what this state sets of a row that is known by its key."""
         for found in standing:
-            if found.get("state") == self.want.name:
+            if found.get("state") == self.want.name and found["key"]:
                 yield found
 
     def agreeing(self, cursor: CursorWrapper, standing: Iterable[Standing]) -> Iterator[Standing]:

@@ -15,10 +15,18 @@ from .wants import Want, names
 
 
 @dataclass(frozen=True)
+class Late:
+    """A table of what is still to be added to rows of the target, and the SQL of which of its rows that stands in."""
+
+    table: sql.Composable
+    is_late: sql.Composable
+
+
+@dataclass(frozen=True)
 class Tally:
     """Where the sums of ``want`` are carried on: ``table``, under ``name`` in its column ``column``.
 
-    ``all_names`` are those whose tallies a row of the target is the sum of.
+    ``all_names`` are those whose tallies a row of the target is the sum of; with what came ``late`` for it.
     """
 
     want: Want
@@ -26,12 +34,10 @@ class Tally:
     column: str
     name: str
     all_names: tuple[str, ...]
+    late: Late | None = None
 
     def add(self, cursor: CursorWrapper, behind: Sequence[str]) -> None:
-        """Carry the sums over to those of earlier steps; of a place that is ``behind`` they stay open.
-
-        So do minutes of long ago, which the target has added up to hours and days.
-        """
+        """Carry the sums over to those of earlier steps; of a place that is ``behind`` they stay open."""
         want = self.want
         added = [sql.SQL("{0} = o.{0} + excluded.{0}").format(sql.Identifier(c)) for c in want.values]
         sums = [*added, sql.SQL("is_open = o.is_open OR excluded.is_open")]
@@ -40,7 +46,7 @@ class Tally:
             " ON CONFLICT ({}, {}) DO UPDATE SET {}"
         ).format(
             sql.Identifier(self.table), names(want.columns), sql.Identifier(self.column), names(want.columns),
-            sql.Literal(self.name), _is_unsettled(want), sql.Identifier(want.temporary), names(want.key),
+            sql.Literal(self.name), _is_behind(want), sql.Identifier(want.temporary), names(want.key),
             sql.Identifier(self.column), sql.SQL(", ").join(sums),
         )  # fmt: skip
         cursor.execute(query, [list(behind)])
@@ -64,7 +70,7 @@ class Tally:
                 names(self.want.key),
                 sql.Identifier(self.table),
                 sql.Identifier(self.column),
-                _is_unsettled(self.want),
+                _is_behind(self.want),
             ),
             [self.name, list(behind)],
         )
@@ -72,7 +78,7 @@ class Tally:
             return
         cursor.execute(
             sql.SQL("UPDATE {} w SET is_open = false WHERE is_open AND {} = %s AND NOT {}").format(
-                sql.Identifier(self.table), sql.Identifier(self.column), _is_unsettled(self.want)
+                sql.Identifier(self.table), sql.Identifier(self.column), _is_behind(self.want)
             ),
             [self.name, list(behind)],
         )
@@ -86,14 +92,33 @@ class Tally:
             " WHERE {of} AND o.{column} = ANY(%s) HAVING NOT bool_or(o.is_open)) s)"
             " SELECT kafka, postgres, total FROM (SELECT to_jsonb(w) AS kafka, {shown} AS postgres,"
             "  count(*) OVER () AS total, row_number() OVER (PARTITION BY {topic}) AS place"
-            "  FROM w LEFT JOIN {target} t ON {same} WHERE {differ}) r WHERE place <= %s"
+            "  FROM w LEFT JOIN LATERAL {target} ON true WHERE {differ}) r WHERE place <= %s"
         ).format(
             keys=names(want.key, "n"), touched=keys, sums=_sums(want, "o"), tally=sql.Identifier(self.table),
             of=same_key(want.key, "o", "n"), column=sql.Identifier(self.column), shown=as_object(want.columns),
-            target=sql.Identifier(want.target), same=same_key(want.key), differ=_sums_differ(want, _place(want)),
+            target=self._target(same_key(want.key)), differ=_sums_differ(want, _place(want)),
             topic=_topic(want),
         )  # fmt: skip
         yield from asked(cursor, query, [list(self.all_names), list(inexact), LISTED])
+
+    def _target(self, condition: sql.Composable) -> sql.Composable:
+        """Its rows of which the condition holds, as ``t``; where something came late, as if it had been added."""
+        columns, target = names(self.want.columns), sql.Identifier(self.want.target)
+        if self.late is None:
+            query = sql.SQL("(SELECT {} FROM {} t WHERE {}) t")
+            return query.format(columns, target, condition)
+        query = sql.SQL(
+            "(SELECT {key}, {sums} FROM (SELECT {columns} FROM {target} t WHERE {condition} AND NOT ({is_late})"
+            "  UNION ALL SELECT {columns} FROM {late} t WHERE {condition}) o GROUP BY {key}) t"
+        )
+        return query.format(
+            key=names(self.want.key), sums=_sums(self.want, "o"), columns=columns, target=target, condition=condition,
+            is_late=self.late.is_late, late=self.late.table,
+        )  # fmt: skip
+
+    def _bounds(self, bounds: Sequence[str]) -> list[str]:
+        """The parameters of a condition on the target."""
+        return [*bounds] * (1 if self.late is None else 2)
 
     def differing_within(self, cursor: CursorWrapper, stretch: Stretch, inexact: Sequence[str]) -> Differing:
         """The same for all rows of both tables in a stretch: none may be too many."""
@@ -104,14 +129,15 @@ class Tally:
             "  count(*) OVER () AS total, row_number() OVER (PARTITION BY {topic}) AS place FROM"
             " (SELECT {keys}, {sums}, bool_or(o.is_open) AS is_open FROM {tally} o"
             "  WHERE o.{column} = ANY(%s) AND {condition} GROUP BY {keys}) w"
-            " FULL JOIN (SELECT {columns} FROM {target} WHERE {condition}) t ON {same}"
+            " FULL JOIN {target} ON {same}"
             " WHERE NOT coalesce(w.is_open, false) AND {differ}) r WHERE place <= %s"
         ).format(
             keys=names(want.key), sums=_sums(want, "o"), tally=sql.Identifier(self.table), condition=condition,
-            column=sql.Identifier(self.column), columns=names(want.columns), target=sql.Identifier(want.target),
+            column=sql.Identifier(self.column), target=self._target(condition),
             same=same_key(want.key), differ=_sums_differ(want, _place(want, "t")), topic=_topic(want, "t"),
         )  # fmt: skip
-        yield from asked(cursor, query, [list(self.all_names), *bounds, *bounds, list(inexact), LISTED])
+        bounds_of_both = [*bounds, *self._bounds(bounds)]
+        yield from asked(cursor, query, [list(self.all_names), *bounds_of_both, list(inexact), LISTED])
 
     def sides(self, cursor: CursorWrapper, key: Sequence[str]) -> tuple[str | None, str | None]:
         """What the tallies and the table have of one row, as texts to be compared; a sum that is open is not told."""
@@ -119,13 +145,14 @@ class Tally:
         query = sql.SQL(
             "SELECT (SELECT CASE WHEN bool_or(o.is_open) THEN 'open' ELSE ROW({sums})::text END FROM {tally} o"
             "  WHERE o.{column} = ANY(%s) AND {is_row} HAVING count(*) > 0),"
-            " (SELECT ROW({values})::text FROM {target} t WHERE {is_row})"
+            " (SELECT ROW({values})::text FROM {target})"
         ).format(
             sums=sql.SQL(", ").join(_sum("o", column) for column in want.values),
             tally=sql.Identifier(self.table), column=sql.Identifier(self.column),
-            is_row=is_row(want.target, want.key), values=names(want.values, "t"), target=sql.Identifier(want.target),
+            is_row=is_row(want.target, want.key), values=names(want.values, "t"),
+            target=self._target(is_row(want.target, want.key)),
         )  # fmt: skip
-        cursor.execute(query, [list(self.all_names), *key, *key])
+        cursor.execute(query, [list(self.all_names), *key, *self._bounds(key)])
         told, stored = cursor.fetchone()
         return told, stored
 
@@ -147,15 +174,9 @@ def _sums_differ(want: Want, place: sql.Composable) -> sql.Composable:
     ).format(place=place, first=first, w=names(want.values, "w"), t=names(want.values, "t"))
 
 
-def _is_unsettled(want: Want) -> sql.Composable:
-    """The SQL of whether sums cannot be compared yet; the places that are behind are its parameter."""
-    is_behind = sql.SQL("{} = ANY(%s)").format(_place(want))
-    if "minute" not in want.key:
-        return is_behind
-    is_rolled = (
-        "minute < (SELECT before FROM metrics_rolled) AND metric NOT LIKE '%%\\_hour' AND metric NOT LIKE '%%\\_day'"
-    )
-    return sql.SQL("({} OR ({}))").format(is_behind, sql.SQL(is_rolled))
+def _is_behind(want: Want) -> sql.Composable:
+    """The SQL of whether more of a row's place is to come; the places that are behind are its parameter."""
+    return sql.SQL("{} = ANY(%s)").format(_place(want))
 
 
 def _place(want: Want, *others: str) -> sql.Composable:

@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.metrics import rollup
 
-from ..declared import Description, State
+from ..declared import Description, State, descriptions
 from ..differences import Difference
 from ..messages.reading import Events
-from .wants import Want
+from .tallies import Late
+from .wants import Want, names
 
 MINUTE = 60_000_000  # microseconds
 _SPANS = (("", MINUTE), ("_hour", 60 * MINUTE), ("_day", 1_440 * MINUTE))
@@ -22,19 +24,24 @@ def windows(stream: str) -> Want:
     return Want(f"window_{stream}", "metrics_window", key, ("count", "amount"), adding=True)
 
 
-def count(want: Want, said: Description, topic: str, partition: int, record: str, events: Events) -> None:
-    """Add the events of one record type out of one partition."""
+def count(
+    want: Want, said: Description, topic: str, partition: int, record: str, events: Events, rolled_before: int
+) -> None:
+    """Add the events of one record type out of one partition; those of before ``rolled_before`` (microseconds), for
+    which there are hours and days, to these at once.
+    """
     counted, is_counted = said.counts.get(record), record in said.counted
     if counted is None and not is_counted:
         return
     add: Callable[[Any, int, int], None] = want.add
     for event in events.bodies:
         at = event["occurred_at"]
-        if is_counted:
-            add(("events", at // MINUTE * MINUTE, record, "", topic, partition), 1, 0)
+        usual, of_spans = (_SPANS[1:], _SPANS[1:]) if at < rolled_before else (_SPANS[:1], _SPANS)
+        for suffix, span in usual if is_counted else ():
+            add(("events" + suffix, at // span * span, record, "", topic, partition), 1, 0)
         for metric, key, amount in counted(event) if counted else ():
             currency = "" if amount is None else event["currency"]
-            for suffix, span in _SPANS if metric in said.by_hour_and_day else _SPANS[:1]:
+            for suffix, span in of_spans if metric in said.by_hour_and_day else usual:
                 add((metric + suffix, at // span * span, key, currency, topic, partition), 1, amount or 0)
 
 
@@ -48,16 +55,34 @@ def activity(said: Description, records: Iterable[str]) -> tuple[State, ...]:
 
 
 def roll_again() -> None:
-    """Minutes that the windows have added up to hours and days already become such in the books, too.
-
-    Messages of long ago are counted by the minute when they are read, whoever read them before.
+    """Minutes of a time of which there are hours and days become such: what came late for the windows, and in the books
+    what a step has counted by the minute while the windows were rolled up.
     """
     rollup.roll(rollup.rolled_before())
 
 
-def is_rolled(cursor: CursorWrapper, table: str) -> bool:
-    """Whether the books hold no minutes of a time of which the windows have hours and days."""
-    return not rollup.late_minutes(cursor, table, rollup.rolled_before())
+def came_late(cursor: CursorWrapper) -> Late | None:
+    """What has come late for the windows and will be added to their hours and days; None where nothing has."""
+    target, late = windows("late"), sql.Identifier("late_windows")
+    before = rollup.rolled_before()
+    metrics = sorted(rollup.late_minutes(cursor, target.target, before))
+    if not metrics:
+        return None
+    kept = {metric for said in descriptions() for metric in said.by_hour_and_day}
+    key, sums = names(target.key[2:]), sql.SQL(", ").join(map(_added, target.values))
+    query = sql.SQL(
+        "CREATE TEMPORARY TABLE {late} ON COMMIT DROP AS"
+        " SELECT metric || '_' || span AS metric, date_trunc(span, minute, 'UTC') AS minute, {key}, {sums}"
+        " FROM {windows}, unnest(ARRAY['hour', 'day']) span WHERE metric = ANY(%s) AND minute < %s"
+        " AND metric <> ALL(%s) GROUP BY 1, 2, {key}"
+    ).format(late=late, key=key, sums=sums, windows=sql.Identifier(target.target))
+    cursor.execute(query, [metrics, before, sorted(kept)])
+    is_late = sql.SQL("minute < {} AND metric = ANY({})").format(sql.Literal(before), sql.Literal(metrics))
+    return Late(late, is_late)
+
+
+def _added(column: str) -> sql.Composable:
+    return sql.SQL("sum({0})::bigint AS {0}").format(sql.Identifier(column))
 
 
 def check_rolled(cursor: CursorWrapper) -> Iterator[Difference]:

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconcile", "0013_findings_that_agreed"),
+        ("reconcile", "0014_walks_that_go_on"),
     ]
 
     operations = [

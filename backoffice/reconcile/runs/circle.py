@@ -4,14 +4,14 @@ What a run reads again follows from how much history there is and how long ago t
 behind in its round comes first. A bound keeps a run short. Where it keeps a round from ending in time, that is told.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
 from django.conf import settings
 
-from ..differences import Difference, Weight
+from ..differences import PACE, Difference, Weight
 from ..known import Place
 from ..messages.log import Slice
 from ..models import CheckedPlace
@@ -146,7 +146,29 @@ def too_slow(rounds: list[Round]) -> Iterator[Difference]:
     takes = pace.takes(total)
     if takes > pace.within:
         says = (
-            f"To read {total:,} messages of history again takes {takes / timedelta(days=1):.1f} days at this pace, and"
+            f"To read {total:,} messages of history again takes {_days(takes)} days at this pace, and"
             f" not {pace.within / timedelta(days=1):g}; let a run read more, or run it more often."
         )
-        yield Difference("pace", says, weight=Weight.WARNING)
+        yield Difference(PACE, says, weight=Weight.WARNING)
+
+
+def too_slow_along(rows: Mapping[str, int]) -> Iterator[Difference]:
+    """The same of the rounds along tables, which have about so many ``rows``; the longest is named."""
+    pace = of_rows()
+    takes = {table: pace.takes(number) for table, number in rows.items()}
+    slow = [table for table in sorted(takes, key=lambda table: -takes[table]) if takes[table] > pace.within]
+    if slow:
+        says = (
+            f"To walk once along {slow[0]} takes {_days(takes[slow[0]])} days at this pace, and not"
+            f" {pace.within / timedelta(days=1):g}{_as_well(slow)}; let a run walk further, or run it more often."
+        )
+        stands = {table: f"about {rows[table]:,} rows, {_days(takes[table])} days" for table in slow}
+        yield Difference(PACE, says, where="tables", postgres=stands, weight=Weight.WARNING)
+
+
+def _days(span: timedelta) -> str:
+    return f"{span / timedelta(days=1):.1f}"
+
+
+def _as_well(slow: Sequence[str]) -> str:
+    return f", and of {len(slow) - 1} more tables too long as well" if len(slow) > 1 else ""

@@ -16,7 +16,6 @@ from backoffice.kernel.clock import Clock
 from backoffice.streams.clocks import furthest
 
 from ..books import OF_EVERYTHING
-from ..checks.windows import roll_again
 from ..differences import NOT_CHECKED, Difference, Findings
 from ..kinds import Kind
 from ..known import known_gaps
@@ -80,7 +79,6 @@ def _finished(run: Run, clock: Clock) -> Run:
 def _read(running: Running, plan: Plan, progress: "_Progress") -> None:
     while not plan.is_done:
         running.read_new(plan, _nothing_else)
-        roll_again()
         progress.of_reading(sum(running.checked.values()))
 
 
@@ -98,7 +96,6 @@ def _walk(running: Running, step: int, clock: Clock, progress: "_Progress") -> N
 
     while done < of:
         running.read_new(Plan(step), stretch)
-        roll_again()
         progress.of_walking(done, of)
 
 

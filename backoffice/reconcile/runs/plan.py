@@ -4,6 +4,7 @@ Each step is a bounded number of messages in a transaction with a snapshot of it
 whoever changes the tables, and the vacuum.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,26 +21,30 @@ STEP = 200_000
 
 @dataclass
 class Plan:
-    """What a run still has to read for the first time. It ends at what was stored when it began, or a little later.
+    """What a run still has to read for the first time, up to its goals: what was stored when they were set.
 
-    A step is level when it takes all that is left at once: its sums can be held against the tables exactly.
+    A step is level when it takes all that is left at once: its sums can be held against the tables exactly. Where the
+    goals are reached before, new ones are set as long as less is left than the last time.
     """
 
     step: int = STEP
     is_level: bool = False
     is_done: bool = False
     _goals: dict[Place, int] = field(default_factory=dict)
+    _left: float = math.inf
 
     def next(self, read: list[Position]) -> list[Slice]:
         """The slices of the next step, by the positions of its snapshot."""
-        if not self._goals:
-            self._goals = {position.key: position.end for position in read}
-        self.is_level = sum(position.end - position.start for position in read) <= self.step
+        left = sum(position.end - position.start for position in read)
+        self.is_level = left <= self.step
         if self.is_level:
             self.is_done = True
             return [position.slice(position.start, position.end, is_new=True) for position in read]
         slices = list(self._bounded(read))
-        # With nothing below its goal the streams store faster than this reads; the next run goes on.
+        if not slices and left < self._left:
+            self._goals, self._left = {position.key: position.end for position in read}, left
+            slices = list(self._bounded(read))
+        # The streams store as fast as this reads, or faster; the next run goes on.
         self.is_done = not slices
         return slices
 

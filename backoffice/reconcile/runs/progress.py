@@ -1,18 +1,20 @@
 """How far the rounds through history are, in lines for a person."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 
 from ..books import BY_THE_CLOCK
+from ..differences import Difference
 from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
 from ..positions import Position, positions
 from . import circle
 from .transactions import Pulse
+from .walks import rows_of, table_of
 
 
 def status(now: datetime) -> Iterator[str]:
@@ -33,7 +35,10 @@ def status(now: datetime) -> Iterator[str]:
             f"{place.stream} {place.topic}[{place.partition}]: {part:.0%} of {one.length:,} messages read again,"
             f" {place.rounds} rounds done{_since(place.round_began_at, now)}"
         )
-    for walk in BY_THE_CLOCK.walks._default_manager.order_by("name"):
+    walks = list(BY_THE_CLOCK.walks._default_manager.order_by("name"))
+    for slow in _too_slow_along({table_of(walk.name) for walk in walks}):
+        yield f"tables: {slow.says}"
+    for walk in walks:
         yield f"{walk.name}: {walk.rounds} rounds done{_since(walk.round_began_at, now)}"
 
 
@@ -53,6 +58,12 @@ def _of_pace(read: list[Position]) -> str:
     for slow in circle.too_slow(rounds):
         return f"{told}. {slow.says}"
     return f"{told}; all of it within {_span(pace.within)}"
+
+
+def _too_slow_along(tables: Collection[str]) -> Iterator[Difference]:
+    with connection.cursor() as cursor:
+        rows = {table: rows_of(cursor, table) for table in sorted(tables)}
+    return circle.too_slow_along(rows)
 
 
 def _since(began_at: datetime | None, now: datetime) -> str:

@@ -22,7 +22,6 @@ from backoffice.kernel.errors import Retryable
 from backoffice.streams.database import passes
 
 from ..books import BY_THE_CLOCK
-from ..checks.windows import roll_again
 from ..declared import descriptions
 from ..differences import Findings
 from ..known import known_gaps
@@ -37,6 +36,9 @@ from .plan import STEP, Plan
 from .running import Running, Say, silent
 from .transactions import Pulse
 from .walks import go_on
+
+# The class of SQLSTATE: two transactions would have changed the same, or waited for one another.
+_CONFLICTS = "40"
 
 
 class Busy(Exception):  # noqa: N818 - not an error: another run does the work
@@ -138,7 +140,6 @@ def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -
     plan = Plan(step)
     while not plan.is_done:
         running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now(), since_last=since_last))
-        roll_again()
     running.read_again(since_last, step)
     running.read_open_again()
     running.read_rests(step)
@@ -202,7 +203,14 @@ def _in_words() -> Iterator[None]:
     except Exception as error:
         if not passes(error):
             raise
-        raise Retryable(f"Postgres is away: {_first_line(error)}") from error
+        why = "Others have changed the same" if _is_conflict(error) else "Postgres is away"
+        raise Retryable(f"{why}: {_first_line(error)}") from error
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Whether Postgres took the transaction back for what others did at the same time."""
+    code = getattr(error.__cause__ or error, "sqlstate", None)
+    return str(code).startswith(_CONFLICTS)
 
 
 def _first_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ from ..books import Books
 from ..checker import Checker
 from ..checks.letters import Twins
 from ..checks.unseen import unnamed
+from ..checks.windows import roll_again
 from ..differences import Findings
 from ..kinds import Weight
 from ..known import Gaps, Place, known_gaps
@@ -34,6 +35,7 @@ from ..telling import (
     end_all,
     end_gone_round,
     end_read_again,
+    end_unsaid,
     keep_met,
     leave_open,
     leave_unread,
@@ -47,6 +49,7 @@ from . import circle
 from .isolating import MOST, culprits, culprits_together, is_away
 from .plan import Plan, missing, not_checked
 from .transactions import advance, forget_unchecked, keep_marks, snapshot
+from .walking import said_of_walks
 from .walks import Walker, walked_in
 
 # A checker for the step that has read nothing yet.
@@ -93,6 +96,7 @@ class Running:
 
     def read_new(self, plan: Plan, also: Also) -> None:
         """The plan's next step; ``also`` is done with it where it is level."""
+        roll_again()
         with snapshot(is_beside=self._is_beside) as cursor:
             gaps = known_gaps(cursor)
             read = positions(cursor, self._log, self._books, gaps)
@@ -175,28 +179,33 @@ class Running:
         """Of all that was looked for: findings that were not met again end; those that were not looked at are named."""
         now, since = self._clock.now(), self._run.started_at
         with snapshot() as cursor:
+            walker = self._walker(cursor)
+            for said in () if self._run.full else said_of_walks(walker, self._topics, self._run, now):
+                self.findings.add(said)
+            self.keep()
             if self._run.full and self.findings.is_whole:
                 walks = self._books.walks._default_manager.filter(rounds__gt=0)
                 walked = set(walks.values_list("name", flat=True))
                 end_all(since, now, walked)
                 rests.end_all(since, walked, self._readable(cursor, known_gaps(cursor)), now)
             elif not self._run.full:
-                moving = self._moving(cursor)
+                moving = _moving(walker)
                 end_gone_round(since, now, moving)
+                end_unsaid(since, now)
                 rests.end_walked(moving, now)
             for left in leave_unread(since, now, full=self._run.full):
                 self.findings.add(left)
             self.keep()
 
-    def _moving(self, cursor: CursorWrapper) -> set[str]:
-        """The partitions and the walks along tables that come to the end of a round, as log and streams are now."""
+    def _walker(self, cursor: CursorWrapper) -> Walker:
+        """Of log and streams as they are now, with nothing read."""
         gaps = known_gaps(cursor)
         read = positions(cursor, self._log, self._books, gaps)
-        walker = Walker(self._checker(cursor, gaps, read, is_new=False), read)
-        return {name_of(one.place) for one in circle.rounds(read)} | {walk.name for walk in walked_in(walker)}
+        return Walker(self._checker(cursor, gaps, read, is_new=False), read)
 
     def take_in(self, findings: Findings, checked: Counter[str]) -> None:
-        """What a process beside this one found and told."""
+        """What a process beside this one, which is done, found and told."""
+        self._is_beside = False
         self.findings.merge(findings)
         self.checked.update(checked)
         self._told = len(self.findings.listed), len(self.findings.named)
@@ -205,7 +214,7 @@ class Running:
     def restore(self, findings: Findings, checked: Mapping[str, int]) -> None:
         """What an earlier part of the same run found and read."""
         mine = self.findings
-        self.findings = replace(findings, standing=mine.standing, agreed=mine.agreed)
+        self.findings = replace(findings, standing=mine.standing, agreed=mine.agreed, unjudged=mine.unjudged)
         self.checked = Counter(checked)
         self._told = len(findings.listed), len(findings.named)
 
@@ -227,9 +236,13 @@ class Running:
             tell(new, now)
             keep_met(found.take_met(), now)
             rests.note(cut, rests.Noting(run, now, slices, is_again=bool(parts)))
-        for left in leave_open(found.take_unjudged(), run.started_at, now):
+        unjudged = found.take_unjudged()
+        for left in leave_open(unjudged, run.started_at, now, self._is_mine):
             found.add(left)
             new.append(left)
+        # Of the other's topics it is held against what stands open when both are done.
+        for one in unjudged if self._is_beside else ():
+            found.leave(one)
         self._told = len(found.listed), len(found.named)
         for difference in new:
             self._say(difference.line())
@@ -242,6 +255,11 @@ class Running:
             [difference.as_json() for difference in kept] for kept in (found.listed, found.named)
         )
         run.save()
+
+    def _is_mine(self, topic: str) -> bool:
+        """Whether findings of the topic are this process's; of two, the first has what is of none as well."""
+        is_of_none = self._keeps_run and topic not in TOPICS
+        return not self._is_beside or topic in self._topics or is_of_none
 
     def _is_behind(self, position: Position, ends: Mapping[Place, int]) -> bool:
         """Whether more of it is stored than is read with this step, or another process is reading it."""
@@ -326,6 +344,11 @@ class Running:
                 checker.check_beyond(position.beyond)
                 done.beyond.append(position.beyond)
         return done
+
+
+def _moving(walker: Walker) -> set[str]:
+    """The partitions and the walks along tables that come to the end of a round."""
+    return {name_of(one.place) for one in circle.rounds(walker.read)} | {walk.name for walk in walked_in(walker)}
 
 
 def _attempt(fresh: Fresh, chunks: list[Chunk]) -> None:

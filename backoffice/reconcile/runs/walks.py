@@ -23,7 +23,7 @@ from ..checks.rows import Places, check_strangers, fact_tables
 from ..checks.states import StateCheck
 from ..checks.traces import check_places
 from ..checks.unseen import unseen_places, unseen_states
-from ..checks.windows import check_rolled, counted_topics, is_rolled
+from ..checks.windows import check_rolled, counted_topics
 from ..declared import Invariant, Link, Look, Source, Trace, described, descriptions
 from ..differences import MORE, Difference, Findings, Found, Unjudged
 from ..positions import Position, told_until
@@ -44,7 +44,6 @@ class Walk:
     key: tuple[str, ...]
     sources: frozenset[Source]
     look: Callable[[Stretch], None]
-    is_ready: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ class Walker:
             tally = self.checker.tally_of_windows(said.stream)
             sources = {(each.stream, topic) for each in counting for topic in counted_topics(each)}
             look = partial(self.checker.sums_within, tally)
-            walk = self._walk("windows", tally.want.target, tally.want.key, sources, look)
-            found.append(replace(walk, is_ready=lambda: is_rolled(self.checker.cursor, self.checker.books.windows)))
+            found.append(self._walk("windows", tally.want.target, tally.want.key, sources, look))
             found.append(self._walk("moment", "metrics_rolled", ("id",), sources, self._rolled))
         return found
 
@@ -145,7 +143,7 @@ class Walker:
         )
 
     def _rolled(self, _stretch: Stretch) -> None:
-        self.checker.note("", check_rolled(self.checker.cursor))
+        self._note("", "moment", "metrics_rolled", check_rolled(self.checker.cursor))
 
     def _orphans(self, stream: str, link: Link, stretch: Stretch) -> None:
         self._note(stream, link.check, link.child, check_orphans(self.checker.cursor, link, stretch))
@@ -194,6 +192,11 @@ def _watched(findings: Findings, walk: Walk, stretch: Stretch) -> None:
         walk.look(stretch)
 
 
+def table_of(name: str) -> str:
+    """The table of the walk that has this name."""
+    return name.rpartition(" in ")[2]
+
+
 def _undecided(found: Iterable[Found]) -> Iterator[Unjudged]:
     """What is found where something was never stored, or may not have been, can be just that."""
     for one in found:
@@ -203,10 +206,10 @@ def _undecided(found: Iterable[Found]) -> Iterator[Unjudged]:
 def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) -> None:
     """Walk on: each table by its share, so that all of it has its turn in time."""
     cursor, hurried = walker.checker.cursor, with_rests()
-    for walk in filter(lambda walk: walk.is_ready(), _ready(walker)):
+    for walk in _ready(walker):
         # Since the last run at once as much as in the time for all where more was found than is noted.
         since = of_rows().within if walk.name in hurried else since_last
-        _go(cursor, books, walk, now, of_rows().share(_rows_of(cursor, walk.table), since))
+        _go(cursor, books, walk, now, of_rows().share(rows_of(cursor, walk.table), since))
 
 
 def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int, int]:
@@ -217,7 +220,7 @@ def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int
     cursor, ready, until = walker.checker.cursor, list(_ready(walker)), time.monotonic() + STEP_SECONDS
     done = set(books.walks._default_manager.filter(rounds__gt=0).values_list("name", flat=True))
     left = [walk for walk in ready if walk.name not in done]
-    while left and left[0].is_ready() and time.monotonic() < until:
+    while left and time.monotonic() < until:
         if _go(cursor, books, left[0], now, rows):
             del left[0]
     return len(ready) - len(left), len(ready)
@@ -241,21 +244,23 @@ def walked_in(walker: Walker) -> Iterator[Walk]:
 
 def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:
     """Whether the walk has come to the end of its table."""
-    walked, _ = books.walks._default_manager.get_or_create(name=walk.name, defaults={"round_began_at": now})
+    walked, _ = books.walks._default_manager.get_or_create(
+        name=walk.name, defaults={"round_began_at": now, "went_on_at": now}
+    )
     after = tuple(walked.after) if walked.after is not None else None
     last = key_after(cursor, walk.table, walk.key, after, rows)
     walk.look(Stretch(after, last))
-    walked.after = None if last is None else list(last)
+    walked.after, walked.went_on_at = None if last is None else list(last), now
     if last is None:
         walked.rounds, walked.round_began_at = walked.rounds + 1, now
     walked.save()
     return last is None
 
 
-def _rows_of(cursor: CursorWrapper, table: str) -> int:
-    """About how many rows the table has, partitions included, by the planner's statistics."""
+def rows_of(cursor: CursorWrapper, table: str) -> int:
+    """About how many rows the table has, partitions included, by the planner's statistics; 0 where there is none."""
     cursor.execute(
-        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(%s::regclass) p"
+        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(to_regclass(%s)) p"
         " JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf",
         [table],
     )
