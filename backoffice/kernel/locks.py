@@ -7,6 +7,8 @@ RECONCILE_BY_THE_CLOCK = 7_011_846_102
 RECONCILE_OF_EVERYTHING = 7_011_846_104
 # But their steps take turns, since both note what they find: one waits for the other.
 RECONCILE_STEP = 7_011_846_103
+# Jobs whose work people do by hand, too, and under which of these it is done.
+BY_HAND = {"reconcile.newest": RECONCILE_BY_THE_CLOCK}
 # Whoever closes dead letters asks under it, to the end of the transaction, which of an alert are still open.
 ALERTS_OF_LETTERS = 7_011_846_105
 

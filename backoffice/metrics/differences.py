@@ -6,12 +6,24 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class Differences:
-    """How many of a kind stand open, and since when the oldest of them does."""
+class Open:
+    """How many stand open, and since when the oldest of them does."""
 
-    kind: str
     count: int
     since: datetime | None
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What stands open of a kind: where the two places differ, and what else somebody ought to see."""
+
+    kind: str
+    differences: Open
+    warnings: Open
+
+    @property
+    def is_any(self) -> bool:
+        return bool(self.differences.count or self.warnings.count)
 
 
 Read = Callable[[], Differences]

@@ -106,7 +106,7 @@ class StandingNumbers(Collector):
         if facts.jobs is not None:
             yield from _of_jobs(facts.jobs, facts.at)
         if facts.differences is not None:
-            yield _of_differences(facts.differences)
+            yield from _of_differences(facts.differences)
         if facts.hidden_metrics is not None:
             told = "Workers whose metrics others do not see, by their own word."
             yield GaugeMetricFamily("pitboss_hidden_metrics", told, value=len(facts.hidden_metrics))
@@ -190,12 +190,15 @@ def _of_jobs(jobs: Iterable[Job], now: datetime) -> Iterator[GaugeMetricFamily]:
     yield from (succeeded, overdue)
 
 
-def _of_differences(differences: Iterable[Differences]) -> GaugeMetricFamily:
+def _of_differences(differences: Iterable[Differences]) -> Iterator[GaugeMetricFamily]:
     told = "Differences that were found and neither mended nor explained since."
     open_ones = GaugeMetricFamily("pitboss_open_differences", told, labels=("kind",))
+    told = "Findings that are no differences, of which somebody ought to know, and that stand open."
+    warnings = GaugeMetricFamily("pitboss_open_warnings", told, labels=("kind",))
     for found in differences:
-        open_ones.add_metric((found.kind,), found.count)
-    return open_ones
+        open_ones.add_metric((found.kind,), found.differences.count)
+        warnings.add_metric((found.kind,), found.warnings.count)
+    yield from (open_ones, warnings)
 
 
 def _of_lag(lag: Lag | None) -> Iterator[GaugeMetricFamily]:

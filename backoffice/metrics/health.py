@@ -181,9 +181,10 @@ def _said_of_jobs(jobs: Iterable[Job], found: Facts) -> str:
 
 
 def _job_and_age(job: Job, found: Facts) -> str:
+    by_hand = f" (its work is done by hand in {job.by_hand})" if job.by_hand else ""
     if job.succeeded_at is None:
-        return f"{job.name}, never done"
-    return f"{job.name}, last done {(found.at - job.succeeded_at).total_seconds():.0f} s ago"
+        return f"{job.name}, never done{by_hand}"
+    return f"{job.name}, last done {(found.at - job.succeeded_at).total_seconds():.0f} s ago{by_hand}"
 
 
 def _said(topics: Iterable[TopicProgress] | None, told: Heard) -> str:

@@ -98,11 +98,18 @@ def job(found: Job, now: datetime) -> dict[str, Any]:
         "succeeded_seconds_ago": _seconds(found.succeeded_at, now),
         "due_at": found.due_at.isoformat(),
         "is_overdue": found.is_overdue(now),
+        "by_hand": found.by_hand or None,
     }
 
 
 def differences(found: Differences, now: datetime) -> dict[str, Any]:
-    return {"kind": found.kind, "open": found.count, "oldest_seconds": _seconds(found.since, now)}
+    return {
+        "kind": found.kind,
+        "open": found.differences.count,
+        "oldest_seconds": _seconds(found.differences.since, now),
+        "warnings": found.warnings.count,
+        "oldest_warning_seconds": _seconds(found.warnings.since, now),
+    }
 
 
 def source(found: Source, now: datetime) -> dict[str, Any]:

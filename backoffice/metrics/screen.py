@@ -83,7 +83,7 @@ def _overview(status: Status, parts: Mapping[str, str], width: int) -> list[str]
     }  # fmt: skip
     rest["! OVERDUE"] = [_overdue(job, status.at) for job in status.jobs if job.is_overdue(status.at)]
     for each in status.differences:
-        rest[f"! {each.kind}"] = [_differing(each, status.at)] if each.count else []
+        rest[f"! {each.kind}"] = _differing(each, status.at)
     rest["! SKIPPED"] = status.skipped
     rest["! METRICS"] = status.hidden_metrics
     for label, found in rest.items():
@@ -134,11 +134,17 @@ def _line(label: str, text: str, old: str, width: int) -> list[str]:
 
 def _overdue(job: Job, now: datetime) -> str:
     last = f"last done {age(job.succeeded_at, now)} ago" if job.succeeded_at else "never done"
-    return f"{job.name} ({last})"
+    by_hand = f"; its work is done by hand in {job.by_hand}" if job.by_hand else ""
+    return f"{job.name} ({last}{by_hand})"
 
 
-def _differing(found: Differences, now: datetime) -> str:
-    return f"differences open: {found.count:,}, the first for {age(found.since, now)}"
+def _differing(found: Differences, now: datetime) -> list[str]:
+    each = {"differences": found.differences, "warnings": found.warnings}
+    return [
+        f"{what} open: {some.count:,}, the first for {age(some.since, now)}"
+        for what, some in each.items()
+        if some.count
+    ]
 
 
 def _topics(status: Status) -> list[str]:

@@ -30,7 +30,7 @@ from .checks.unseen import unseen_messages, unseen_sums
 from .checks.wants import FOLDED, Want
 from .checks.windows import activity, came_late, count, counted_topics, windows
 from .declared import Agreement, Book, Description, Heard, State, Unique, described, descriptions
-from .differences import Difference, Findings, Found, Standing, Unjudged, Weight
+from .differences import MORE, Difference, Findings, Found, Standing, Unjudged, Weight
 from .known import Gaps
 from .messages.log import Chunk, Slice
 from .messages.reading import Events, Readers
@@ -128,6 +128,8 @@ class Checker:
         for one in found:
             told = replace(one, stream=stream)
             if isinstance(told, Unjudged):
+                if told.why == MORE:
+                    self.findings.cut_off(told)
                 self.findings.leave(told)
                 continue
             self.findings.add(replace(told, log=self._log_of(told)))
@@ -157,7 +159,7 @@ class Checker:
         for kafka, postgres, total in rows:  # noqa: B007 - the last one is used
             listed += 1
             self.findings.add(shown(check, NOT_THE_SUM, want, kafka, postgres, topic=want.topic))
-        self.findings.more(check, total - listed)
+        self.findings.more(check, total - listed, topic=want.topic)
 
     def sums_within(self, tally: Tally, stretch: Stretch) -> None:
         """All rows of a stretch of a table of sums; those of places that are behind must only not fall short."""
@@ -257,11 +259,13 @@ class Checker:
     def _carry_on(self, tally: Tally) -> None:
         inexact, behind = self._places(tally, self.inexact), self._places(tally, self.behind)
         tally.want.flush(self.cursor)
-        if tally.want.is_made:
-            tally.add(self.cursor, behind)
-            if tally.want.is_held:
-                self.note_sums(tally, tally.differing(self.cursor, inexact))
-        self.note_sums(tally, tally.differing_opened(self.cursor, inexact, behind))
+        # Only that finds again what is cut off here: what is read again is added to no sum.
+        with self.findings.along(walk_of(tally)):
+            if tally.want.is_made:
+                tally.add(self.cursor, behind)
+                if tally.want.is_held:
+                    self.note_sums(tally, tally.differing(self.cursor, inexact))
+            self.note_sums(tally, tally.differing_opened(self.cursor, inexact, behind))
 
     @staticmethod
     def _places(tally: Tally, places: Sequence[tuple[str, str, int]]) -> list[str]:
@@ -281,3 +285,8 @@ class Checker:
 
     def _note(self, stream: Stream, found: Iterable[Found]) -> None:
         self.note(stream.name, found)
+
+
+def walk_of(tally: Tally) -> str:
+    """The name of the walk along the table of the sums."""
+    return f"{tally.name if tally.want.topic else 'windows'} in {tally.want.target}"

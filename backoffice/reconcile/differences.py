@@ -2,8 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,10 @@ from uuid import UUID
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 
+from .kinds import Cut, Kind, Span
+from .kinds import Weight as Weight  # noqa: PLC0414 - whoever finds something weighs it
+
+# So many findings of a kind a run lists, and stand open; of what is more there is only said where it is, and how many.
 LISTED = 100
 # Characters of each text in it that are kept.
 TOLD = 1_000
@@ -24,14 +28,6 @@ PACE = "pace"
 # The check of findings that stand open and could not be judged.
 NOT_JUDGED = "not_judged"
 MORE = f"more was found at once than the {LISTED} that are listed"
-
-
-class Weight(StrEnum):
-    """A difference between Kafka and Postgres; something else that somebody ought to see; what is known already."""
-
-    DIFFERENCE = "difference"
-    WARNING = "warning"
-    KNOWN = "known"
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,10 @@ class Difference:
     key: tuple[str, ...] = ()
     state: str = ""
 
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.weight, self.stream, self.topic, self.check)
+
     def fingerprint(self) -> UUID:
         """The same for the same finding in another run, whatever the figures are by then."""
         place = (self.stream, self.topic, str(self.partition), self.record, str(self.offsets), self.where)
@@ -77,11 +77,13 @@ class Difference:
 
     def line(self) -> str:
         """All of it in one line for a person who watches."""
+        sides = f"; Kafka: {self.kafka}, Postgres: {self.postgres}" if self.kafka or self.postgres else ""
+        return f"{self.weight} ({self.check}) {self.place()}: {self.says}{sides}"
+
+    def place(self) -> str:
         at = f"{self.topic}[{self.partition}]" if self.partition is not None else self.topic
         offsets = f"@{self.offsets[0]}" if self.offsets else ""
-        sides = f"; Kafka: {self.kafka}, Postgres: {self.postgres}" if self.kafka or self.postgres else ""
-        about = " ".join(part for part in (f"{at}{offsets}", self.record, self.where) if part)
-        return f"{self.weight} ({self.check}) {about}: {self.says}{sides}"
+        return " ".join(part for part in (f"{at}{offsets}", self.record, self.where) if part)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Unjudged:
     """What a check could not judge, and ``why``: an open finding that this may be has not ended, though it is not met.
 
     Each part that is given narrows it down; without any it is all that the stream's checks find. By its offsets alone
-    it is also what stands at none and may come of the messages there.
+    it is also what stands at none and may come of the messages there. What lies behind the rows that a ``walk`` lists
+    is its own.
     """
 
     check: str = ""
@@ -100,6 +103,7 @@ class Unjudged:
     where: str = ""
     stream: str = ""
     state: str = ""
+    walk: str = ""
 
     @classmethod
     def of(cls, found: Difference, why: str) -> "Unjudged":
@@ -118,7 +122,9 @@ class Unjudged:
         """Whether it may be the finding; that is a difference as JSON."""
         names = ("stream", "check", "topic", "where", "state")
         is_named = all(found.get(name) == getattr(self, name) for name in names if getattr(self, name))
-        return is_named and (self.partition is None or self._is_of_place(found))
+        # What was noted before there were names of walks may be of each.
+        is_of_walk = not self.walk or found.get("walk", self.walk) == self.walk
+        return is_named and is_of_walk and (self.partition is None or self._is_of_place(found))
 
     def _is_of_place(self, found: "Standing") -> bool:
         if self.offsets and found["offsets"]:
@@ -145,11 +151,6 @@ def _overlap(one: Sequence[int], other: Sequence[int]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _kind(difference: Difference) -> tuple[Weight, bool]:
-    """Of what a finding is one, of which a number is kept."""
-    return difference.weight, difference.check == NOT_JUDGED
-
-
 def _is_left(difference: Difference) -> bool:
     return difference.check == NOT_JUDGED and bool(difference.postgres["weight"] == Weight.DIFFERENCE)
 
@@ -170,29 +171,43 @@ def _plain(value: Any) -> Any:
 
 @dataclass
 class Findings:
-    """All differences are counted; the first ``LISTED`` are kept. What is kept is not counted when it is met again.
+    """All findings are counted; of each kind the first ``LISTED`` are kept. What is kept is not counted when it is met
+    again.
 
-    ``named`` are the findings that are no differences. Of these, too, the first are kept, of each weight by itself:
-    what is known must not take the place of what somebody ought to see, nor that of what could not be judged.
+    ``listed`` are differences, ``named`` what is none. ``standing`` are the findings that stood open when the run
+    began, as JSON: they are of those that are kept, and what a check could not judge matters where it may be one of
+    these. None where nobody has asked for them. ``agreed`` are those of them (fingerprints) for which a message was
+    read since they were last met that says just what their row has.
 
-    ``standing`` are the findings that stood open when the run began, as JSON: what a check could not judge matters
-    where it may be one of these. None where nobody has asked for them. ``agreed`` are those of them (fingerprints) for
-    which a message was read since they were last met that says just what their row has.
+    What is not kept is not lost: ``cut`` says where it is, and how much, since that was last taken; ``met`` are its
+    fingerprints, for some of it may be noted all the same.
     """
 
     listed: list[Difference] = field(default_factory=list)
     named: list[Difference] = field(default_factory=list)
-    by_check: Counter[str] = field(default_factory=Counter)
-    named_by_check: Counter[str] = field(default_factory=Counter)
-    # Of which weights there are more than are kept.
-    cut: set[Weight] = field(default_factory=set)
-    # By stream and check.
-    unjudged: defaultdict[tuple[str, str], set[Unjudged]] = field(default_factory=lambda: defaultdict(set))
+    counts: Counter[Kind] = field(default_factory=Counter)
+    # By stream, topic and check.
+    unjudged: defaultdict[tuple[str, str, str], set[Unjudged]] = field(default_factory=lambda: defaultdict(set))
     standing: list[Standing] | None = None
     agreed: set[UUID] = field(default_factory=set)
     # How many differences stand open that could not be judged.
     left: int = 0
+    cut: dict[Cut, Span] = field(default_factory=dict)
+    met: set[UUID] = field(default_factory=set)
     _known: set[UUID] = field(default_factory=set)
+    _listed: Counter[Kind] = field(default_factory=Counter)
+    # Of those that stand open, and those that are new and kept.
+    _noted: Counter[Kind] = field(default_factory=Counter)
+    _open: frozenset[UUID] = frozenset()
+    _by_check: dict[str, list[Standing]] = field(default_factory=lambda: defaultdict(list))
+    # Along which table is looked just now.
+    _walk: str = ""
+
+    def __post_init__(self) -> None:
+        self._noted.update(map(Kind.of_json, self.standing or ()))
+        for one in self.standing or ():
+            self._by_check[one["check"]].append(one)
+        self._open = frozenset(Difference.from_json(dict(one)).fingerprint() for one in self.standing or ())
 
     def add(self, difference: Difference) -> None:
         finding = difference.fingerprint()
@@ -200,27 +215,53 @@ class Findings:
         if finding in self._known:
             return
         self._count(difference, 1)
-        if self._keep(difference):
+        if self._has_room(difference, finding) and self._list(difference):
             self._known.add(finding)
+        elif difference.weight is not Weight.KNOWN:
+            self.met.add(finding)
 
     def _count(self, difference: Difference, number: int) -> None:
-        counted = self.by_check if difference.weight is Weight.DIFFERENCE else self.named_by_check
-        counted[difference.check] += number
+        self.counts[difference.kind] += number
         self.left += number * _is_left(difference)
 
-    def _keep(self, difference: Difference) -> bool:
-        """Whether there is room for it."""
-        kept = self.listed if difference.weight is Weight.DIFFERENCE else self.named
-        if sum(_kind(one) == _kind(difference) for one in kept) >= LISTED:
-            self.cut.add(difference.weight)
+    def _has_room(self, difference: Difference, finding: UUID) -> bool:
+        """Whether there is room for it among those that stand open; what is known takes none."""
+        kind = difference.kind
+        if finding in self._open or kind.weight is Weight.KNOWN:
+            return True
+        if self._noted[kind] >= LISTED:
+            self._cut(kind, Span(1, None if difference.walk else difference.offsets), difference.partition)
             return False
+        self._noted[kind] += 1
+        return True
+
+    def _cut(self, kind: Kind, span: Span, partition: int | None = None) -> None:
+        place = Cut(kind, self._walk, None if self._walk else partition)
+        self.cut[place] = self.cut.get(place, Span(0)) + span
+
+    def _list(self, difference: Difference) -> bool:
+        """Whether there is room for it in what the run tells."""
+        kept = self.listed if difference.weight is Weight.DIFFERENCE else self.named
+        kind = difference.kind
+        if self._listed[kind] >= LISTED:
+            return False
+        self._listed[kind] += 1
         kept.append(difference)
         return True
+
+    @contextmanager
+    def along(self, walk: str) -> Iterator[None]:
+        """What is found meanwhile is found by the walk."""
+        self._walk = walk
+        try:
+            yield
+        finally:
+            self._walk = ""
 
     def agree(self, found: Standing) -> None:
         """The row of an open finding is what a message says that was read now; not where this run has met it."""
         finding = Difference.from_json(dict(found)).fingerprint()
-        if finding not in self._known:
+        if finding not in self._known and finding not in self.met:
             self.agreed.add(finding)
 
     def have_agreed(self, found: Standing) -> bool:
@@ -228,13 +269,19 @@ class Findings:
 
     def leave(self, unjudged: Unjudged) -> None:
         """Where that is more than can be listed of a check, it is all of it."""
-        if self.standing is not None and not any(map(unjudged.may_be, self.standing)):
-            return
-        of_check = self.unjudged[unjudged.stream, unjudged.check]
+        if self.standing is not None:
+            asked = self._by_check.get(unjudged.check, ()) if unjudged.check else self.standing
+            if not any(map(unjudged.may_be, asked)):
+                return
+        of_check = self.unjudged[unjudged.stream, unjudged.topic, unjudged.check]
         of_check.add(unjudged)
         if len(of_check) > LISTED:
             of_check.clear()
-            of_check.add(Unjudged(unjudged.check, unjudged.why, stream=unjudged.stream))
+            of_check.add(Unjudged(unjudged.check, unjudged.why, unjudged.topic, stream=unjudged.stream))
+
+    def cut_off(self, unjudged: Unjudged) -> None:
+        """It lies behind the rows that a query lists: which weight it has, and mostly which topic, nobody knows."""
+        self._cut(Kind(Weight.KNOWN, unjudged.stream, unjudged.topic, unjudged.check), Span(1))
 
     def take_unjudged(self) -> list[Unjudged]:
         """What was left since they were last taken."""
@@ -242,17 +289,42 @@ class Findings:
         self.unjudged.clear()
         return taken
 
-    def more(self, check: str, number: int) -> None:
-        """Differences that a query counted but did not list."""
+    def take_cut(self) -> dict[Cut, Span]:
+        """What was cut since that was last taken."""
+        taken: dict[Cut, Span] = {}
+        for one, span in self.cut.items():
+            place = one._replace(kind=self._kind_of(one.kind))
+            taken[place] = taken.get(place, Span(0)) + span
+        self.cut.clear()
+        return taken
+
+    def take_met(self) -> set[UUID]:
+        """The fingerprints of what was met and not kept since they were last taken."""
+        taken, self.met = self.met, set()
+        return taken
+
+    def _kind_of(self, cut: Kind) -> Kind:
+        """Of which kind most is that a query lists, where it only says that there is more."""
+        if cut.topic and cut.weight is not Weight.KNOWN:
+            return cut
+        of_query = [
+            kind
+            for kind in self.counts
+            if (kind.stream, kind.check) == (cut.stream, cut.check) and kind.topic and kind.weight is not Weight.KNOWN
+        ]
+        return max(of_query, key=self.counts.__getitem__, default=cut)
+
+    def more(self, check: str, number: int, stream: str = "", topic: str = "") -> None:
+        """Differences that a query counted but did not list: any of the kind that stands open may be one of them."""
         if number:
-            self.by_check[check] += number
-            self.cut.add(Weight.DIFFERENCE)
+            kind = Kind(Weight.DIFFERENCE, stream, topic, check)
+            self.counts[kind] += number
+            self._cut(kind, Span(number))
+            self.leave(Unjudged(check, MORE, topic, stream=stream))
 
     def merge(self, others: "Findings") -> None:
         """Take in what was found beside this; what both have met is one finding."""
-        self.by_check.update(others.by_check)
-        self.named_by_check.update(others.named_by_check)
-        self.cut |= others.cut
+        self.counts.update(others.counts)
         self.left += others.left
         self.agreed |= others.agreed
         for one in others.take_unjudged():
@@ -261,16 +333,41 @@ class Findings:
             if difference.fingerprint() in self._known:
                 self._count(difference, -1)
             else:
-                self._keep(difference)
+                self._list(difference)
         self._known |= others._known
 
-    def restore(self, listed: list[Difference], named: list[Difference], total: int) -> None:
-        """What an earlier part of the same run has found. Whether that named more than it kept nobody has noted."""
+    def restore(self, listed: list[Difference], named: list[Difference], counts: Mapping[Kind, int]) -> None:
+        """What an earlier part of the same run has found and noted."""
         for difference in (*listed, *named):
-            self.add(difference)
-        self.cut |= {weight for weight, kept in Counter(one.weight for one in named).items() if kept >= LISTED}
-        if total > self.total:
-            self.more("earlier", total - self.total)
+            self._known.add(difference.fingerprint())
+            self._list(difference)
+            self.left += _is_left(difference)
+        self.counts.update(counts)
+
+    def counts_as_json(self) -> list[dict[str, Any]]:
+        """How many of each kind were found, and how many of them are listed."""
+        return [
+            kind._asdict() | {"found": number, "listed": min(self._listed[kind], number)}
+            for kind, number in sorted(self.counts.items())
+            if number > 0
+        ]
+
+    @property
+    def by_check(self) -> Counter[str]:
+        """How many differences there are."""
+        return self._counted(is_difference=True)
+
+    @property
+    def named_by_check(self) -> Counter[str]:
+        """How many findings there are that are none."""
+        return self._counted(is_difference=False)
+
+    def _counted(self, *, is_difference: bool) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for kind, number in self.counts.items():
+            if (kind.weight is Weight.DIFFERENCE) is is_difference:
+                found[kind.check] += number
+        return found
 
     @property
     def is_whole(self) -> bool:

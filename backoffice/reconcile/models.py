@@ -171,7 +171,8 @@ class FullWalk(WalkedTable):
 class Run(models.Model):
     """One reconciliation: what it compared, and where Kafka and Postgres differed.
 
-    ``named`` are findings that are no differences of the two. ``finished_at`` is null while the run goes on, or where
+    ``named`` are findings that are no differences of the two; ``counts`` says of each kind how many were found and how
+    many of them are listed. ``finished_at`` is null while the run goes on, or where
     it was broken off.
     """
 
@@ -183,18 +184,19 @@ class Run(models.Model):
     total = models.BigIntegerField()
     differences = models.JSONField()
     named = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
+    counts = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S} {'clean' if self.is_clean else f'{self.total} differences'}"
 
 
 class Finding(models.Model):
-    """A finding and the alert that tells of it: one, however often a run meets it again before it ends.
+    """A finding: one, however often a run meets it again before it ends.
 
     It ends when a run looks where it was and does not find it, or a person accepts it (``accepted_by``, with the
-    reason); found once more, it has another alert. ``rounds`` are how many rounds through history each partition and
-    table had behind it when it was last found, or could not be judged; ``agreed_at`` is when a message was read since
-    then that says just what the row has.
+    reason). All of a kind that stand open have one alert; found once more, it has another one. ``rounds`` are how many
+    rounds through history each partition and table had behind it when it was last found, or could not be judged;
+    ``agreed_at`` is when a message was read since then that says just what the row has.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -213,3 +215,30 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return str(self.difference.get("says", self.id))
+
+
+class Rest(models.Model):
+    """Where more of a kind was found than are noted, about ``number`` of them; looked at again until none is left.
+
+    ``place`` is a walk along a table, which has to be gone through once more since it had ``rounds`` behind it, or a
+    partition (as its rounds are counted), of which offsets ["first", "last") are read again.
+    """
+
+    pk = models.CompositePrimaryKey("weight", "stream", "topic", "fault", "place")
+    weight = models.TextField()
+    stream = models.TextField()
+    topic = models.TextField()
+    # The check that finds them.
+    fault = models.TextField()
+    place = models.TextField()
+    first = models.BigIntegerField(null=True)
+    last = models.BigIntegerField(null=True)
+    rounds = models.IntegerField(null=True)
+    number = models.BigIntegerField()
+    alert_id = models.UUIDField(null=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        number = f"about {self.number:,}" if self.number else "maybe some"
+        return f"{number} more found by {self.fault} in {self.place}"

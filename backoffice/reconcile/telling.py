@@ -1,23 +1,27 @@
-"""An alert for each finding, which is closed when a run looks where the finding was and it is not there any more."""
+"""Findings are noted once, and end when a run looks where they were and they are not there any more."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Min, Q
+from django.db import transaction
+from django.db.models import Count, F, Min, Q, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 
-from backoffice.kernel.ids import derived_id
-from backoffice.metrics.differences import Differences
+from backoffice.metrics.differences import Differences, Open
 from backoffice.streams.clocks import furthest
-from backoffice.streams.outbox.alerts import close_alert, raise_alert
 
+from .alerts import alert_of, close_over
 from .books import BY_THE_CLOCK
 from .checks.rows import OF_BEYOND
-from .differences import NOT_CHECKED, NOT_JUDGED, NOT_WALKED, PACE, Difference, Standing, Unjudged, Weight
+from .differences import LISTED, NOT_CHECKED, NOT_JUDGED, NOT_WALKED, PACE, Difference, Standing, Unjudged, Weight
 from .messages.log import LAST, Slice
-from .models import CheckedPlace, Finding
+from .models import CheckedPlace, Finding, Rest
 
-KIND = "reconcile_difference"
+# So many of a kind are looked at by one run. More may stand open that an edition noted which kept all.
+AT_ONCE = 10 * LISTED
+# So many are named in one statement.
+_CHUNK = 10_000
 NOT_LOOKED_AT = "nobody has looked at it, for its place cannot be read any more"
 NOT_FOUND = "It is not found any more where it was."
 # Found by whoever passes the beginning or the end of a log, and not by reading what stands at the offsets again.
@@ -35,7 +39,10 @@ Rounds = Mapping[str, int]
 
 
 def tell(differences: Sequence[Difference], now: datetime) -> None:
-    """Note the findings, within the caller's transaction. What is known needs nobody to look at it."""
+    """Note the findings, within the caller's transaction. What is known needs nobody to look at it.
+
+    Who notes tells of it, too (`alerts.telling_of`).
+    """
     news = [difference for difference in differences if difference.weight is not Weight.KNOWN]
     _end_known([difference for difference in differences if difference.weight is Weight.KNOWN], now)
     if not news:
@@ -51,9 +58,8 @@ def tell(differences: Sequence[Difference], now: datetime) -> None:
         if not (is_open and difference.key) or finding.difference.keys() != difference.as_json().keys():
             finding.difference = difference.as_json()
         if not is_open:
-            finding.alert_id = derived_id("reconcile alert", str(finding.id), now.isoformat())
+            finding.alert_id = alert_of(difference.kind, now)
             finding.ended_at, finding.accepted_by, finding.accepted_why = None, "", ""
-            _alert(finding, difference, now)
         finding.last_seen_at, finding.rounds, finding.agreed_at = now, rounds, None
         finding.save()
         known[finding.id] = finding
@@ -85,14 +91,13 @@ def name_of(place: CheckedPlace) -> str:
     return f"{place.stream}/{place.topic}/{place.partition}/{place.generation}"
 
 
-def open_findings(since: datetime, now: datetime, without: Collection[Weight] = ()) -> list[Finding]:
+def open_findings(since: datetime, now: datetime) -> list[Finding]:
     """Those that stand open and were not met since a moment: when a run began.
 
     Nor was one that is said to have been met at a time that is still to come.
     """
     unmet = Q(last_seen_at__lt=since) | Q(last_seen_at__gt=furthest(now))
-    found = Finding.objects.filter(unmet, ended_at=None)
-    return [finding for finding in found if finding.difference["weight"] not in without]
+    return list(Finding.objects.filter(unmet, ended_at=None))
 
 
 def leave_open(
@@ -122,14 +127,13 @@ def _not_judged(finding: Finding, why: str) -> Difference:
     )  # fmt: skip
 
 
-def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime, cut: Collection[Weight]) -> None:
+def end_read_again(slices: Iterable[Slice], since: datetime, now: datetime) -> None:
     """End what is not met any more where it stood: the offsets were read, since the run began at ``since``.
 
     What stands at an offset ends so and not otherwise: that nobody has read there says nothing of it.
-    Of the weights of which more was found than is listed nobody can say that one was not met.
     """
     read = list(slices)
-    _end(open_findings(since, now, cut), lambda finding: any(_lies_in(finding, part) for part in read), now)
+    _end(open_findings(since, now), lambda finding: any(_lies_in(finding, part) for part in read), now)
 
 
 def end_gone_round(since: datetime, now: datetime, moving: Collection[str]) -> None:
@@ -171,11 +175,15 @@ def leave_unread(since: datetime, now: datetime, *, full: bool) -> list[Differen
     return [_not_judged(finding, NOT_LOOKED_AT) for finding in found]
 
 
-def keep_open(now: datetime, cut: Collection[Weight]) -> None:
-    """Of these weights a run found more than it lists: nobody can say of such a finding that it was not met."""
-    for weight in cut:
-        of_these = Finding.objects.filter(ended_at=None, difference__weight=weight)
-        of_these.update(last_seen_at=now, rounds=rounds_done())
+def keep_met(met: Collection[UUID], now: datetime) -> None:
+    """These were met, too, and there was no room to list them."""
+    numbers = list(met)
+    for start in range(0, len(numbers), _CHUNK):
+        _keep(Finding.objects.filter(pk__in=numbers[start : start + _CHUNK], ended_at=None), now)
+
+
+def _keep(findings: QuerySet[Finding], now: datetime) -> None:
+    findings.update(last_seen_at=now, rounds=rounds_done(), agreed_at=None)
 
 
 def stands_at(finding: Finding) -> tuple[str, str, int, int, int] | None:
@@ -189,10 +197,18 @@ def stands_at(finding: Finding) -> tuple[str, str, int, int, int] | None:
     return found["stream"], found["topic"], found["partition"], *found["offsets"]
 
 
-def all_standing() -> list[Standing]:
-    """All findings that stand open, as JSON."""
-    found = Finding.objects.filter(ended_at=None).values_list("difference", flat=True)
-    return [{"key": [], "state": ""} | difference for difference in found]
+def all_standing(now: datetime) -> list[Standing]:
+    """The findings that stand open when a run begins, as JSON; of each kind ``AT_ONCE``, those that stand the longest.
+
+    The others wait as if they had been met: nobody asks for them.
+    """
+    of_kind = [F(f"difference__{name}") for name in ("weight", "stream", "topic", "check")]
+    place = Window(RowNumber(), partition_by=of_kind, order_by=["first_seen_at", "id"])
+    found = Finding.objects.filter(ended_at=None).annotate(place=place)
+    with transaction.atomic():
+        _keep(Finding.objects.filter(pk__in=found.filter(place__gt=AT_ONCE).values("pk")), now)
+        known = found.filter(place__lte=AT_ONCE).values_list("difference", flat=True)
+        return [{"key": [], "state": ""} | difference for difference in known]
 
 
 def agreed() -> set[UUID]:
@@ -205,10 +221,16 @@ def note_agreed(findings: Collection[UUID], now: datetime) -> None:
 
 
 def standing() -> Differences:
-    """The differences, not the warnings, that stand open."""
-    found = Finding.objects.filter(ended_at=None, difference__weight=Weight.DIFFERENCE)
-    told = found.aggregate(count=Count("id"), since=Min("first_seen_at"))
-    return Differences("reconcile", told["count"], told["since"])
+    """How many differences stand open, and how many warnings; those included that are not noted one by one."""
+    return Differences("reconcile", _open(Weight.DIFFERENCE), _open(Weight.WARNING))
+
+
+def _open(weight: Weight) -> Open:
+    noted = Finding.objects.filter(ended_at=None, difference__weight=weight)
+    told = noted.aggregate(number=Count("id"), since=Min("first_seen_at"))
+    rest = Rest.objects.filter(weight=weight, number__gt=0).aggregate(number=Sum("number"), since=Min("first_seen_at"))
+    since = min(filter(None, (told["since"], rest["since"])), default=None)
+    return Open(told["number"] + (rest["number"] or 0), since)
 
 
 def _lies_in(finding: Finding, part: Slice) -> bool:
@@ -250,26 +272,14 @@ def _meeting(found: Standing, names: Collection[str]) -> Collection[str]:
 
 
 def _end(findings: Iterable[Finding], is_over: Callable[[Finding], bool], now: datetime, why: str = NOT_FOUND) -> None:
-    for finding in findings:
-        if is_over(finding):
-            close_alert(finding.alert_id, KIND, why, now=now)
-            Finding.objects.filter(pk=finding.pk).update(ended_at=now)
+    over = [finding for finding in findings if is_over(finding)]
+    if over:
+        Finding.objects.filter(pk__in=[finding.pk for finding in over]).update(ended_at=now)
+        close_over({finding.alert_id for finding in over}, why, now)
 
 
-def end_accepted(finding: Finding, by: str, why: str, now: datetime) -> None:
-    """What a person takes upon himself."""
-    finding.ended_at, finding.accepted_by, finding.accepted_why = now, by, why
-    finding.save()
-    close_alert(finding.alert_id, KIND, f"Accepted by {by}: {why}", now=now)
-
-
-def _alert(finding: Finding, difference: Difference, now: datetime) -> None:
-    at = f"{difference.topic}[{difference.partition}] {difference.record} {difference.offsets or difference.where}"
-    raise_alert(
-        KIND,
-        f"{at}: {difference.says}",
-        rule=f"reconcile_{difference.check}",
-        evidence=difference.as_json(),
-        alert_id=finding.alert_id,
-        now=now,
-    )
+def end_accepted(findings: Collection[Finding], alerts: Collection[UUID], by: str, why: str, now: datetime) -> None:
+    """What a person takes upon himself; with alerts of which something else was."""
+    numbers = [finding.pk for finding in findings]
+    Finding.objects.filter(pk__in=numbers).update(ended_at=now, accepted_by=by, accepted_why=why)
+    close_over({*alerts, *(finding.alert_id for finding in findings)}, f"Accepted by {by}: {why}", now)

@@ -52,6 +52,7 @@ class Job:
     """``succeeded_at`` is None before the first time; overdue when it was ``due_at`` longer than ``limit`` ago.
 
     ``due_at`` is counted from a moment ``since``; where that is still to come, nobody knows when it was last done.
+    ``by_hand`` says who does its work just now in its stead.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Job:
     since: datetime
     due_at: datetime
     limit: timedelta
+    by_hand: str = ""
 
     def is_overdue(self, now: datetime) -> bool:
         return lies_ahead(self.since, now) or now - self.due_at > self.limit

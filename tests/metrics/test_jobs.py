@@ -1,6 +1,7 @@
 """Jobs by the clock that are not done are missed, whoever it is that does not do them."""
 
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import uuid4
@@ -18,6 +19,7 @@ from django.test import Client
 from backoffice.celery import app
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
+from backoffice.kernel.locks import RECONCILE_BY_THE_CLOCK
 from backoffice.metrics.jobs import read_jobs
 from backoffice.reconcile import tasks as reconciling
 from backoffice.streams import tasks
@@ -92,6 +94,31 @@ def test_a_job_that_is_overdue_is_told_wherever_one_asks() -> None:
     assert "OVERDUE reconcile.newest" in line.getvalue()
     assert '\npitboss_job_overdue{job="reconcile.newest"} 1.0\n' in page
     assert '\npitboss_job_overdue{job="streams.make_partitions"} 0.0\n' in page
+
+
+@pytest.mark.usefixtures("spine")
+def test_of_a_job_that_is_overdue_because_a_person_does_its_work_that_is_said() -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    ClockedJob.objects.filter(name="reconcile.newest").update(known_since=long_ago, succeeded_at=None)
+
+    with closing(connect()) as by_hand:
+        by_hand.execute("SELECT pg_advisory_lock(%s)", [RECONCILE_BY_THE_CLOCK])
+        shown = StringIO()
+        call_command("status", stdout=shown)
+        ready, facts = Client().get("/health/ready").json(), Client().get("/health/facts").json()
+        pid = by_hand.execute("SELECT pg_backend_pid()").fetchone()
+
+    assert pid
+    told = f"(process {pid[0]}"
+    assert "by hand" in shown.getvalue()
+    assert told in " ".join(shown.getvalue().split())
+    assert "reconcile.newest, never done (its work is done by hand in " in ready["jobs"]
+    assert told in ready["jobs"]
+    assert [told in str(job["by_hand"]) for job in facts["jobs"]] == [
+        job["name"] == "reconcile.newest" for job in facts["jobs"]
+    ]
+    (job,) = [job for job in read_jobs() if job.name == "reconcile.newest"]
+    assert job.by_hand == ""
 
 
 @pytest.mark.usefixtures("spine")

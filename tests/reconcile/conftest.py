@@ -35,7 +35,7 @@ Reconcile = Callable[..., tuple[int, Told]]
 Tamper = Callable[..., list[tuple[Any, ...]]]
 RECONCILES = tuple(
     f"reconcile_{name}"
-    for name in ("checked", "run", "finding", "windowtally", "balancetally", "statetally", "walk", "highwater")
+    for name in ("checked", "run", "finding", "windowtally", "balancetally", "statetally", "walk", "highwater", "rest")
 )
 
 

@@ -15,6 +15,7 @@ from backoffice.reconcile.checks.tallies import Tally
 from backoffice.reconcile.checks.unseen import UNNAMED, unnamed, unseen_sums
 from backoffice.reconcile.checks.wants import Want
 from backoffice.reconcile.differences import NOT_JUDGED, Difference, Findings, Unjudged, Weight, beyond
+from backoffice.reconcile.kinds import Cut, Kind, Span
 from backoffice.reconcile.messages.log import Chunk, Slice
 from backoffice.reconcile.models import Finding
 from backoffice.reconcile.telling import tell
@@ -144,57 +145,87 @@ def test_what_was_found_beside_is_taken_in() -> None:
 
     assert mine.by_check == {"lost": LISTED + 2}
     assert mine.named_by_check == {"late": LISTED - 1, "known": 3}
-    assert (len(mine.listed), len(mine.named)) == (LISTED, LISTED - 1 + 3)
-    assert mine.listed[-1] == found(0, topic="odds-feed")
+    assert (len(mine.listed), len(mine.named)) == (LISTED + 2, LISTED - 1 + 3)
+    assert mine.listed[-3] == found(0, topic="odds-feed")
     assert mine.named[-3] == found(0, topic="odds-feed", check="known", weight=Weight.KNOWN)
 
 
 def test_a_run_that_goes_on_knows_what_it_found_before() -> None:
     findings = Findings()
 
-    findings.restore([found(1), found(2)], [found(3, weight=Weight.KNOWN)], 150)
+    of_lost, counts = found(1).kind, {found(1).kind: 150, found(3, weight=Weight.KNOWN).kind: 1}
+    findings.restore([found(1), found(2)], [found(3, weight=Weight.KNOWN)], counts)
     findings.add(found(2))
     findings.add(found(4))
 
-    assert findings.total == 151
-    assert findings.by_check == {"lost": 3, "earlier": 148}
+    assert (findings.total, findings.counts[of_lost]) == (151, 151)
     assert findings.listed == [found(1), found(2), found(4)]
     assert findings.named == [found(3, weight=Weight.KNOWN)]
 
 
-@pytest.mark.parametrize("weight", Weight)
-def test_more_than_is_kept_of_one_weight_cuts_off_no_other(weight: Weight) -> None:
+OTHER: list[dict[str, Any]] = [
+    {"check": "altered"}, {"topic": "odds-feed"}, {"stream": "players"},
+    {"weight": Weight.WARNING}, {"weight": Weight.KNOWN},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", OTHER)
+def test_more_than_is_kept_of_one_kind_cuts_off_no_other(changes: dict[str, Any]) -> None:
     findings = Findings()
-    for number in range(LISTED + 1):
-        findings.add(found(number, check="many", weight=weight))
-    others = {other: found(number, check="one", weight=other) for number, other in enumerate(Weight) if other != weight}
-    for other in others.values():
-        findings.add(other)
+    for number in range(LISTED + 2):
+        findings.add(found(number))
+    other = replace(found(7_000), **changes)
+    findings.add(other)
 
-    assert findings.cut == {weight}
-    assert all(other in (*findings.listed, *findings.named) for other in others.values())
+    assert other in (*findings.listed, *findings.named)
+    place = Cut(found(0).kind, "", 3)
+    assert findings.take_cut() == {place: Span(2, (LISTED, LISTED + 1))}
+    assert findings.take_met() == {found(number).fingerprint() for number in (LISTED, LISTED + 1)}
+    assert (findings.take_cut(), findings.take_met()) == ({}, set())
 
 
-def test_what_a_query_only_counted_is_cut_off_and_so_is_what_is_taken_in() -> None:
-    counted, mine, theirs = Findings(), Findings(), Findings()
-    counted.more("lost", 1)
-    theirs.more("lost", 0)
+def test_what_stands_open_takes_the_room_of_what_is_new_and_none_of_its_own() -> None:
+    findings = Findings(standing=[found(number).as_json() for number in range(LISTED)])
+    findings.add(found(7_000))
     for number in range(LISTED):
-        mine.add(found(number, weight=Weight.WARNING))
-    theirs.add(found(0, topic="odds-feed", weight=Weight.WARNING))
+        findings.add(found(number))
 
-    mine.merge(theirs)
-
-    assert (counted.cut, theirs.cut, mine.cut) == ({Weight.DIFFERENCE}, set(), {Weight.WARNING})
+    assert findings.listed == [found(number) for number in range(LISTED)]
+    assert findings.take_cut() == {Cut(found(0).kind, "", 3): Span(1, (7_000, 7_000))}
 
 
-def test_of_a_run_that_goes_on_with_a_full_list_there_may_have_been_more() -> None:
-    findings, less = Findings(), Findings()
+def test_of_a_kind_of_which_more_stands_open_than_is_listed_all_that_is_met_is_known() -> None:
+    findings = Findings(standing=[found(number).as_json() for number in range(LISTED + 5)])
+    for number in range(LISTED + 5):
+        findings.add(found(number))
 
-    findings.restore([], [found(number, weight=Weight.WARNING) for number in range(LISTED)], 0)
-    less.restore([found(0)], [found(number, weight=Weight.WARNING) for number in range(LISTED - 1)], 1)
+    assert (findings.total, len(findings.listed), findings.take_cut()) == (LISTED + 5, LISTED, {})
+    assert findings.take_met() == {found(number).fingerprint() for number in range(LISTED, LISTED + 5)}
 
-    assert (findings.cut, less.cut) == ({Weight.WARNING}, set())
+
+OF_OTHERS: list[dict[str, Any]] = [{}, {"topic": "odds-feed"}, {"check": "rows"}]
+
+
+def test_what_a_query_only_counted_is_cut_off_where_it_was_looked_for() -> None:
+    findings = Findings()
+    with findings.along("sums in table"):
+        findings.more("lost", 4, "trading", "bet-events")
+        findings.more("lost", 0, "trading", "odds-feed")
+
+    kind = Kind(Weight.DIFFERENCE, "trading", "bet-events", "lost")
+    assert findings.take_cut() == {Cut(kind, "sums in table"): Span(4)}
+    (left,) = findings.take_unjudged()
+    assert [may_be(left, **of) for of in OF_OTHERS] == [True, False, False]
+
+
+def test_what_a_query_does_not_list_is_of_the_kind_that_it_lists() -> None:
+    findings = Findings()
+    for one in beyond("lost", range(LISTED + 1)):
+        findings.cut_off(replace(one, stream="trading"))
+    findings.add(found(1, weight=Weight.WARNING))
+    findings.add(found(2, weight=Weight.KNOWN))
+
+    assert findings.take_cut() == {Cut(found(1, weight=Weight.WARNING).kind): Span(1)}
 
 
 @pytest.mark.parametrize(
@@ -351,9 +382,9 @@ def test_of_more_than_are_listed_nothing_that_the_check_finds_is_judged() -> Non
     for number in range(LISTED + 5):
         findings.leave(Unjudged.of(found(number), "under way"))
 
-    (first, *others) = sorted(findings.take_unjudged(), key=lambda one: one.topic)
-    assert first == Unjudged("lost", "under way", stream="trading")
-    assert len(others) < 5
+    taken = findings.take_unjudged()
+    assert Unjudged("lost", "under way", "bet-events", stream="trading") in taken
+    assert len(taken) <= 5
 
 
 @pytest.mark.parametrize(("rows", "is_whole"), [(0, True), (LISTED, True), (LISTED + 1, False)])

@@ -128,18 +128,24 @@ def test_what_stands_at_no_offset_ends_when_all_was_gone_through_since(
     assert sorted(status for _, status in told(continued)) == sorted(["opened", "closed"] * Finding.objects.count())
 
 
-def test_while_more_is_found_than_is_listed_nothing_ends(
+def test_while_more_is_found_than_is_listed_what_is_mended_ends(
     meddle: Tamper, continued: Spine, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meddle(ALTER)
+    """Of the same kind, too: each that is met is known."""
+    one = "(SELECT event_id FROM wallet_round ORDER BY event_id LIMIT 1)"
+    meddle(f"UPDATE wallet_round SET win = win + 1 WHERE event_id = {one}")
     assert reconcile("--full")[0] == 1
-    meddle(MEND)
+    (first,) = Finding.objects.filter(ended_at=None)
     monkeypatch.setattr(differences, "LISTED", 2)
-    meddle("UPDATE wallet_round SET win = win + 1 WHERE event_id IN (SELECT event_id FROM wallet_round LIMIT 5)")
+    meddle(f"UPDATE wallet_round SET win = win - 1 WHERE event_id = {one}")
+    of_others = f"(SELECT event_id FROM wallet_round WHERE event_id <> {one} LIMIT 5)"
+    meddle(f"UPDATE wallet_round SET win = win + 1 WHERE event_id IN {of_others}")
 
     assert reconcile("--full")[0] == 1
 
-    assert {status for _, status in told(continued)} == {"opened"}
+    first.refresh_from_db()
+    assert first.ended_at
+    assert {status for _, status in told(continued)} == {"opened"}, "others of its kind stand open"
 
 
 def test_more_warnings_than_are_listed_keep_no_difference_open(
@@ -158,7 +164,7 @@ def test_more_warnings_than_are_listed_keep_no_difference_open(
     meddle(ALTER)
     assert reconcile("--full")[0] == 1
     assert reconcile()[0] == 1
-    assert len([1 for _, status in told(continued) if status == "opened"]) == 1 + 3
+    assert len([1 for _, status in told(continued) if status == "opened"]) == 1 + 1
 
     meddle(MEND)
     assert reconcile()[0] == 0

@@ -38,6 +38,7 @@ class StateCheck:
         self, state: State, stream: str, topic: str, tally: str, *, is_new: bool, may_be_later: bool = False
     ) -> None:
         self.state, self.topic, self.may_be_later = state, topic, may_be_later
+        self._stream = stream
         constant = tuple(dict.fromkeys(column for _, column, _ in state.constants))
         self._also = (topic,) if state.with_topic else ()
         key = (*state.key, *("topic" for _ in self._also))
@@ -242,7 +243,7 @@ class StateCheck:
             listed += 1
             found = shown("state", says, self.want, kafka, postgres, hidden, self.topic)
             yield replace(found, state=self.want.name)
-        findings.more("state", total - listed)
+        findings.more("state", total - listed, self._stream, self.topic)
 
     def _key(self, table: str = "t") -> tuple[sql.Composable, sql.Composable]:
         """The SQL of a row's key as the books have it: its first column, and the others as an array."""

@@ -90,12 +90,14 @@ class Tally:
         query = sql.SQL(
             "WITH w AS (SELECT {keys}, s.* FROM {touched} n CROSS JOIN LATERAL (SELECT {sums} FROM {tally} o"
             " WHERE {of} AND o.{column} = ANY(%s) HAVING NOT bool_or(o.is_open)) s)"
-            " SELECT to_jsonb(w), {shown}, count(*) OVER () FROM w LEFT JOIN LATERAL {target} ON true WHERE {differ}"
-            " LIMIT %s"
+            " SELECT kafka, postgres, total FROM (SELECT to_jsonb(w) AS kafka, {shown} AS postgres,"
+            "  count(*) OVER () AS total, row_number() OVER (PARTITION BY {topic}) AS place"
+            "  FROM w LEFT JOIN LATERAL {target} ON true WHERE {differ}) r WHERE place <= %s"
         ).format(
             keys=names(want.key, "n"), touched=keys, sums=_sums(want, "o"), tally=sql.Identifier(self.table),
             of=same_key(want.key, "o", "n"), column=sql.Identifier(self.column), shown=as_object(want.columns),
             target=self._target(same_key(want.key)), differ=_sums_differ(want, _place(want)),
+            topic=_topic(want),
         )  # fmt: skip
         yield from asked(cursor, query, [list(self.all_names), list(inexact), LISTED])
 
@@ -123,15 +125,16 @@ class Tally:
         want = self.want
         condition, bounds = within(want.target, want.key, stretch)
         query = sql.SQL(
-            "SELECT to_jsonb(w) - 'is_open', to_jsonb(t), count(*) OVER () FROM"
+            "SELECT kafka, postgres, total FROM (SELECT to_jsonb(w) - 'is_open' AS kafka, to_jsonb(t) AS postgres,"
+            "  count(*) OVER () AS total, row_number() OVER (PARTITION BY {topic}) AS place FROM"
             " (SELECT {keys}, {sums}, bool_or(o.is_open) AS is_open FROM {tally} o"
             "  WHERE o.{column} = ANY(%s) AND {condition} GROUP BY {keys}) w"
             " FULL JOIN {target} ON {same}"
-            " WHERE NOT coalesce(w.is_open, false) AND {differ} LIMIT %s"
+            " WHERE NOT coalesce(w.is_open, false) AND {differ}) r WHERE place <= %s"
         ).format(
             keys=names(want.key), sums=_sums(want, "o"), tally=sql.Identifier(self.table), condition=condition,
             column=sql.Identifier(self.column), target=self._target(condition),
-            same=same_key(want.key), differ=_sums_differ(want, _place(want, "t")),
+            same=same_key(want.key), differ=_sums_differ(want, _place(want, "t")), topic=_topic(want, "t"),
         )  # fmt: skip
         bounds_of_both = [*bounds, *self._bounds(bounds)]
         yield from asked(cursor, query, [list(self.all_names), *bounds_of_both, list(inexact), LISTED])
@@ -178,10 +181,13 @@ def _is_behind(want: Want) -> sql.Composable:
 
 def _place(want: Want, *others: str) -> sql.Composable:
     """The SQL of a row's topic and partition, written like a position's place; from ``w`` or else the other tables."""
+    return sql.SQL("({} || '/' || {})").format(_topic(want, *others), _column("partition", *others))
 
-    def column(name: str) -> sql.Composable:
-        found = sql.SQL(", ").join(sql.Identifier(table, name) for table in ("w", *others))
-        return sql.SQL("coalesce({})").format(found)
 
-    topic = column("topic") if "topic" in want.key else sql.Literal(want.topic)
-    return sql.SQL("({} || '/' || {})").format(topic, column("partition"))
+def _topic(want: Want, *others: str) -> sql.Composable:
+    return _column("topic", *others) if "topic" in want.key else sql.Literal(want.topic)
+
+
+def _column(name: str, *others: str) -> sql.Composable:
+    found = sql.SQL(", ").join(sql.Identifier(table, name) for table in ("w", *others))
+    return sql.SQL("coalesce({})").format(found)

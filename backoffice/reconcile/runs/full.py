@@ -17,6 +17,7 @@ from backoffice.streams.clocks import furthest
 
 from ..books import OF_EVERYTHING
 from ..differences import NOT_CHECKED, Difference, Findings
+from ..kinds import Kind
 from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
@@ -32,16 +33,21 @@ def in_full(clock: Clock, step: int, *, anew: bool, say: Say) -> Run:
     run = _begun(clock, anew=anew, say=say)
     with Log(settings.KAFKA, settings.KAFKA_TOPIC_PREFIX, Pulse()) as log:
         running = Running(log, clock, run, OF_EVERYTHING, say=say)
-        findings = Findings()
-        listed, named = ([Difference.from_json(told) for told in kept] for kept in (run.differences, run.named))
-        # What could not be read then is looked at once more.
-        findings.restore(listed, [told for told in named if told.check != NOT_CHECKED], run.total)
-        running.restore(findings, run.checked)
+        running.restore(_found_before(run), run.checked)
         progress = _Progress(log, say, sum(run.checked.values()))
         _read(running, Plan(step), progress)
         _walk(running, step, clock, progress)
         running.end()
     return _finished(run, clock)
+
+
+def _found_before(run: Run) -> Findings:
+    """By the part of the run that was broken off; what could not be read then is looked at once more."""
+    found = Findings()
+    listed, named = ([Difference.from_json(told) for told in kept] for kept in (run.differences, run.named))
+    counts = {Kind.of_json(told): int(told["found"]) for told in run.counts if told["check"] != NOT_CHECKED}
+    found.restore(listed, [told for told in named if told.check != NOT_CHECKED], counts)
+    return found
 
 
 def _begun(clock: Clock, *, anew: bool, say: Say) -> Run:

@@ -28,6 +28,7 @@ from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run
 from ..positions import positions
+from ..telling import standing
 from .beside import beside
 from .circle import of_messages
 from .full import in_full
@@ -46,7 +47,9 @@ class Busy(Exception):  # noqa: N818 - not an error: another run does the work
 
 @dataclass(frozen=True)
 class Report:
-    """``named`` are findings that are no differences: what somebody ought to see, and what is known already.
+    """``named`` are findings that are no differences: what somebody ought to see, and what is known already. ``counts``
+    says how many of each kind were found and are listed; ``standing`` how many stand open by now, whichever run found
+    them.
 
     ``clean`` is None where nothing differs and something could not be read, or a difference that stands open could not
     be judged: nobody can tell then.
@@ -59,6 +62,8 @@ class Report:
     total: int
     differences: list[dict[str, Any]]
     named: list[dict[str, Any]] = field(default_factory=list)
+    counts: list[dict[str, Any]] = field(default_factory=list)
+    standing: dict[str, int] = field(default_factory=dict)
 
     def line(self) -> str:
         told: dict[str, Any] = {
@@ -67,6 +72,10 @@ class Report:
             "checked": self.checked,
             "seconds": self.seconds,
         }
+        if self.standing:
+            told["open"] = self.standing
+        if self.counts:
+            told["counts"] = self.counts
         if self.clean is False:
             told |= {"total": self.total, "differences": self.differences}
         if self.named:
@@ -97,7 +106,11 @@ def reconcile(
             run = _by_the_clock(clock, step)
     seconds = round(time.monotonic() - began, 3)
     clean = False if run.total else run.is_clean or None
-    return Report(clean, run.full, run.checked, seconds, run.total, run.differences, run.named)
+    found = standing()
+    stands = {"differences": found.differences.count, "warnings": found.warnings.count} if found.is_any else {}
+    return Report(
+        clean, run.full, run.checked, seconds, run.total, run.differences, run.named, run.counts, stands
+    )  # fmt: skip
 
 
 def _by_the_clock(clock: Clock, step: int) -> Run:
@@ -129,6 +142,7 @@ def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -
         running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now(), since_last=since_last))
     running.read_again(since_last, step)
     running.read_open_again()
+    running.read_rests(step)
 
 
 def _news() -> int:

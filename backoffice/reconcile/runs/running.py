@@ -15,12 +15,15 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.clock import Clock
 from backoffice.streams.schemas import our_registry
 
+from .. import rests
+from ..alerts import telling_of
 from ..books import Books
 from ..checker import Checker
 from ..checks.letters import Twins
 from ..checks.unseen import unnamed
 from ..checks.windows import roll_again
 from ..differences import Findings
+from ..kinds import Weight
 from ..known import Gaps, Place, known_gaps
 from ..messages.log import Chunk, Log, Slice
 from ..messages.reading import Readers
@@ -33,7 +36,7 @@ from ..telling import (
     end_gone_round,
     end_read_again,
     end_unsaid,
-    keep_open,
+    keep_met,
     leave_open,
     leave_unread,
     name_of,
@@ -81,7 +84,7 @@ class Running:
     ) -> None:  # fmt: skip
         self._log, self._clock, self._run, self._books = log, clock, run, books
         self._topics, self._is_beside, self._keeps_run, self._say = topics, is_beside, keeps_run, say
-        self.findings = Findings(standing=all_standing(), agreed=agreed())
+        self.findings = Findings(standing=all_standing(clock.now()), agreed=agreed())
         for one in unnamed(self.findings.standing or ()):
             self.findings.leave(one)
         self.checked: Counter[str] = Counter()
@@ -113,7 +116,7 @@ class Running:
                 also(Walker(done.checker, read))
             now = self._clock.now()
             advance(self._books, mine, ends, done.logged, now)
-            self.keep()
+            self.keep(slices)
             self._end_unmet([*slices, *done.beyond])
 
     def read_again(self, since_last: timedelta, step: int) -> None:
@@ -133,7 +136,7 @@ class Running:
                 slices = circle.again(rounds, min(budget, step))
                 self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
                 circle.move_on(rounds, slices, self._clock.now())
-                self.keep()
+                self.keep(slices)
                 self._end_unmet(slices)
             budget = max(0, budget - sum(part.end - part.start for part in slices)) if slices else 0
 
@@ -147,7 +150,21 @@ class Running:
             read = self._readable(cursor, gaps)
             slices = [part for position in read for part in circle.at_offsets(position, at)]
             self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
-            self.keep()
+            self.keep(slices)
+            self._end_unmet(slices)
+
+    def read_rests(self, step: int) -> None:
+        """A part of the places at which more was found than is noted, so that it is noted, or ends."""
+        with snapshot(is_beside=self._is_beside) as cursor:
+            gaps = known_gaps(cursor)
+            read = self._readable(cursor, gaps)
+            parts = rests.again(read, min(step, circle.of_messages().at_most))
+            if not parts:
+                return
+            slices = [one.part for one in parts]
+            self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
+            self.keep(slices, parts)
+            rests.end_read(self._clock.now())
             self._end_unmet(slices)
 
     def _readable(self, cursor: CursorWrapper, gaps: Gaps) -> list[Position]:
@@ -156,7 +173,7 @@ class Running:
         return [position for position in read if position.topic in self._topics and not position.untold]
 
     def _end_unmet(self, slices: list[Slice]) -> None:
-        end_read_again(slices, self._run.started_at, self._clock.now(), self.findings.cut)
+        end_read_again(slices, self._run.started_at, self._clock.now())
 
     def end(self) -> None:
         """Of all that was looked for: findings that were not met again end; those that were not looked at are named."""
@@ -166,13 +183,16 @@ class Running:
             for said in () if self._run.full else said_of_walks(walker, self._topics, self._run, now):
                 self.findings.add(said)
             self.keep()
-            keep_open(now, self.findings.cut)
             if self._run.full and self.findings.is_whole:
                 walks = self._books.walks._default_manager.filter(rounds__gt=0)
-                end_all(since, now, set(walks.values_list("name", flat=True)))
+                walked = set(walks.values_list("name", flat=True))
+                end_all(since, now, walked)
+                rests.end_all(since, walked, self._readable(cursor, known_gaps(cursor)), now)
             elif not self._run.full:
-                end_gone_round(since, now, _moving(walker))
+                moving = _moving(walker)
+                end_gone_round(since, now, moving)
                 end_unsaid(since, now)
+                rests.end_walked(moving, now)
             for left in leave_unread(since, now, full=self._run.full):
                 self.findings.add(left)
             self.keep()
@@ -198,8 +218,9 @@ class Running:
         self.checked = Counter(checked)
         self._told = len(findings.listed), len(findings.named)
 
-    def keep(self) -> None:
-        """The run as it stands, and what this step added to what was found before it; it is told at once.
+    def keep(self, slices: Sequence[Slice] = (), parts: Sequence[rests.Again] = ()) -> None:
+        """The run as it stands, and what this step, that has read the slices, added to what was found before it; it is
+        told at once. ``parts`` are those of rests that were read.
 
         What it could not judge is held against the findings that stand open, and these stay so.
         """
@@ -208,7 +229,13 @@ class Running:
             found.add(not_checked(topic, partition, why))
         new = [*found.listed[self._told[0] :], *found.named[self._told[1] :]]
         note_agreed(found.agreed, now)
-        tell(new, now)
+        cut = found.take_cut()
+        kinds = {one.kind for one in new} | {one.kind for one in cut} | {one.kind for one in parts}
+        with telling_of([kind for kind in kinds if kind.weight is not Weight.KNOWN], now):
+            rests.move_on(parts)
+            tell(new, now)
+            keep_met(found.take_met(), now)
+            rests.note(cut, rests.Noting(run, now, slices, is_again=bool(parts)))
         unjudged = found.take_unjudged()
         for left in leave_open(unjudged, run.started_at, now, self._is_mine):
             found.add(left)
@@ -223,7 +250,7 @@ class Running:
             return
         run.finished_at = None if run.full else now
         run.is_clean, run.total = found.is_clean, found.total
-        run.checked = dict(sorted(self.checked.items()))
+        run.checked, run.counts = dict(sorted(self.checked.items())), found.counts_as_json()
         run.differences, run.named = (
             [difference.as_json() for difference in kept] for kept in (found.listed, found.named)
         )

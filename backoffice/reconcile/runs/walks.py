@@ -25,8 +25,9 @@ from ..checks.traces import check_places
 from ..checks.unseen import unseen_places, unseen_states
 from ..checks.windows import check_rolled, counted_topics
 from ..declared import Invariant, Link, Look, Source, Trace, described, descriptions
-from ..differences import Difference, Found, Unjudged
+from ..differences import MORE, Difference, Findings, Found, Unjudged
 from ..positions import Position, told_until
+from ..rests import with_rests
 from .circle import of_rows
 
 LACKS_EVENTS = "some of what it goes by was never stored, or may not have been"
@@ -171,7 +172,7 @@ class Walker:
     def _note(self, stream: str, name: str, table: str, found: Iterable[Found]) -> None:
         """Only the walk finds it again, not whoever reads at its offsets, if it has any."""
         walk = _name(name, table)
-        self.checker.note(stream, (replace(one, walk=walk) if isinstance(one, Difference) else one for one in found))
+        self.checker.note(stream, (replace(one, walk=walk) if _is_its_own(one) else one for one in found))
 
     def _of(self, sources: Collection[Source]) -> list[Position]:
         return [position for position in self.read if position.key[:2] in sources]
@@ -179,6 +180,16 @@ class Walker:
 
 def _name(name: str, table: str) -> str:
     return f"{name} in {table}"
+
+
+def _is_its_own(found: Found) -> bool:
+    """What it has seen, and what lies behind the rows that it lists."""
+    return isinstance(found, Difference) or found.why == MORE
+
+
+def _watched(findings: Findings, walk: Walk, stretch: Stretch) -> None:
+    with findings.along(walk.name):
+        walk.look(stretch)
 
 
 def table_of(name: str) -> str:
@@ -194,9 +205,11 @@ def _undecided(found: Iterable[Found]) -> Iterator[Unjudged]:
 
 def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) -> None:
     """Walk on: each table by its share, so that all of it has its turn in time."""
-    cursor = walker.checker.cursor
+    cursor, hurried = walker.checker.cursor, with_rests()
     for walk in _ready(walker):
-        _go(cursor, books, walk, now, of_rows().share(rows_of(cursor, walk.table), since_last))
+        # Since the last run at once as much as in the time for all where more was found than is noted.
+        since = of_rows().within if walk.name in hurried else since_last
+        _go(cursor, books, walk, now, of_rows().share(rows_of(cursor, walk.table), since))
 
 
 def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int, int]:
@@ -222,7 +235,11 @@ def _ready(walker: Walker) -> Iterator[Walk]:
 def walked_in(walker: Walker) -> Iterator[Walk]:
     """The walks that have their turn sooner or later: something of their sources is stored."""
     read = {position.key[:2] for position in walker.read}
-    return (walk for walk in walker.walks() if walk.sources & read)
+    return (
+        replace(walk, look=partial(_watched, walker.checker.findings, walk))
+        for walk in walker.walks()
+        if walk.sources & read
+    )
 
 
 def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:

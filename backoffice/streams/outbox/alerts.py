@@ -33,17 +33,20 @@ def raise_alert(
     severity: Severity = "critical",
     evidence: Mapping[str, Any] | None = None,
     alert_id: UUID | None = None,
+    is_known: bool = False,
     over: Executes | None = None,
 ) -> UUID:
     """Open an alert in the platform's queue, within the caller's transaction (see `emit`); returns its id.
 
     ``kind`` names what happened (``stream_halted``), ``rule`` what noticed it where that is not the same. ``alert_id``
     is given where the matter has an id of its own; without it the alert is of this moment, and telling the same again
-    later is another alert. Who may meet the same matter again and again notes that it has been told.
+    later is another alert. Who may meet the same matter again and again notes that it has been told. With ``is_known``
+    the alert stands open already, and this is what there is to be said of it by now.
     """
     found = alert_id or derived_id("platform alert", kind, summary, now.isoformat())
+    event_id = derived_id("platform alert told again", str(found), now.isoformat()) if is_known else found
     told = {"severity": severity, "status": "opened", "rule": rule or kind, "evidence": _as_json(evidence or {})}
-    _emit(found, found, kind, summary, now, told, over)
+    _emit(event_id, found, kind, summary, now, told, over)
     return found
 
 

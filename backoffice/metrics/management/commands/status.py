@@ -93,8 +93,10 @@ def as_line(status: Status | str, parts: Parts) -> str:
     halted += f"  DIVERTED {', '.join(status.diverted)}" if status.diverted else ""
     halted += f"  STALLED {', '.join(status.stalled)}" if status.stalled else ""
     halted += f"  OVERDUE {', '.join(status.overdue)}" if status.overdue else ""
-    open_differences = sum(each.count for each in status.differences)
+    open_differences = sum(each.differences.count for each in status.differences)
+    warnings = sum(each.warnings.count for each in status.differences)
     halted += f"  DIFFERENCES {open_differences:,}" if open_differences else ""
+    halted += f"  WARNINGS {warnings:,}" if warnings else ""
     halted += f"  UNSENT ALERTS {len(status.unsent_alerts):,}" if status.unsent_alerts else ""
     halted += f"  SKIPPED {', '.join(status.skipped)}" if status.skipped else ""
     halted += "  METRICS HIDDEN" if status.hidden_metrics else ""

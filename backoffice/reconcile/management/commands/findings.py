@@ -8,6 +8,7 @@ from backoffice.commands import OperatorCommand
 from backoffice.reconcile import handling
 from backoffice.reconcile.differences import Difference
 from backoffice.reconcile.models import Finding
+from backoffice.streams.management.choosing import add_dry_run
 from backoffice.streams.management.operators import acting, add_operator
 
 
@@ -19,24 +20,39 @@ class Command(OperatorCommand):
         listing = acts.add_parser("list", help="those that stand open, the oldest first")
         listing.add_argument("--most", type=int, default=100, help="show so many")
         accepting = acts.add_parser("accept", help="end these and their alerts; found again they are told again")
-        accepting.add_argument("numbers", type=UUID, nargs="+")
+        accepting.add_argument("numbers", type=UUID, nargs="*")
         accepting.add_argument("--reason", required=True, help="why; it stays with the finding")
         add_operator(accepting)
+        for act in (listing, accepting):
+            act.add_argument("--check", default="", help="those that this check has found")
+            act.add_argument("--topic", default="", help="those of this topic")
+        add_dry_run(accepting)
 
-    def handle(self, *, act: str, **options: Any) -> None:
+    def handle(self, *, act: str, check: str, topic: str, **options: Any) -> None:
+        choice = handling.Choice(options.get("numbers", ()), check, topic)
         if act == "list":
-            self._list(options["most"])
-            return
-        for found in handling.accept(options["numbers"], reason=options["reason"], **acting(options)):
-            self.stdout.write(f"Accepted: {_shown(found)}")
+            self._list(choice, options["most"])
+        elif options["dry_run"]:
+            self.stdout.write(f"{choice.findings().count():,} findings are chosen; nothing was done.")
+        else:
+            self._accept(choice, options)
 
-    def _list(self, most: int) -> None:
-        found, total = handling.open_ones(most)
+    def _accept(self, choice: handling.Choice, options: dict[str, Any]) -> None:
+        found, more = handling.accept(choice, reason=options["reason"], **acting(options))
+        for accepted in (*map(_shown, found), *map(str, more)):
+            self.stdout.write(f"Accepted: {accepted}")
+
+    def _list(self, choice: handling.Choice, most: int) -> None:
+        found, total, more = handling.open_ones(choice, most)
         for one in found:
             self.stdout.write(f"{one.id}  since {one.first_seen_at:%Y-%m-%d %H:%M:%S}  {_shown(one)}")
         if total > len(found):
             self.stdout.write(f"And {total - len(found)} more; --most {total} shows all.")
-        if not total:
+        for rest in more:
+            self.stdout.write(
+                f"And {rest}, since {rest.first_seen_at:%Y-%m-%d %H:%M:%S}; they are not noted one by one."
+            )
+        if not total and not more:
             self.stdout.write("No finding stands open.")
 
 

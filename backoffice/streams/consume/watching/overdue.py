@@ -9,7 +9,7 @@ from uuid import UUID
 
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.ids import derived_id
-from backoffice.kernel.locks import JOB
+from backoffice.kernel.locks import BY_HAND, JOB
 
 from ... import turns
 from ...database import Connection
@@ -64,13 +64,7 @@ def notes(found: Overdue, clock: Clock) -> list[Note]:
 def _begin(name: str, succeeded_at: datetime | None, clock: Clock, connection: Connection) -> None:
     now = clock.now()
     last = f"was last done at {succeeded_at:%Y-%m-%d %H:%M:%S} UTC" if succeeded_at else "was never done"
-    at_work = turns.holder(connection, JOB, name)
-    why = (
-        f"It is at work in {at_work}.{blocking.why(connection, session_name(name))}"
-        if at_work
-        else "No worker is at it now: see whether beat and the workers run; the log of a worker that tried says why it"
-        " was not done."
-    )
+    why = _why(connection, name)
     told, alert_id = f"The job {name} is overdue: it {last}. {why}", derived_id(ALERT, name, now.isoformat())
     with connection.transaction():
         is_new = connection.execute(
@@ -81,6 +75,17 @@ def _begin(name: str, succeeded_at: datetime | None, clock: Clock, connection: C
             return
         raise_alert(ALERT, told, now=now, severity="high", evidence={"job": name}, alert_id=alert_id, over=connection)
     log.error("%s", told)
+
+
+def _why(connection: Connection, name: str) -> str:
+    if at_work := turns.holder(connection, JOB, name):
+        return f"It is at work in {at_work}.{blocking.why(connection, session_name(name))}"
+    if name in BY_HAND and (by_hand := turns.holder_of(connection, BY_HAND[name])):
+        return f"Its work is being done by hand, in {by_hand}; the next run after that makes up for it."
+    return (
+        "No worker is at it now: see whether beat and the workers run; the log of a worker that tried says why it was"
+        " not done."
+    )
 
 
 def _end(name: str, clock: Clock, connection: Connection) -> None:
