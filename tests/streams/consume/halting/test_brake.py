@@ -1,11 +1,8 @@
 """What too many bad messages lead to: a halt for money, a diversion for prices, for a fault of ours always a halt."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +11,6 @@ from django.conf import settings
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import FixedClock
-from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 from backoffice.streams.clocks import PostgresClock
 from backoffice.streams.consume.batch import Batch, DeadLetter
@@ -24,11 +20,10 @@ from backoffice.streams.consume.halting.brake import Brake
 from backoffice.streams.consume.halting.diverting import Letter
 from backoffice.streams.consume.halting.halts import Past
 from backoffice.streams.consume.lane import Lane, Limits
-from backoffice.streams.database import Connection, connect
+from backoffice.streams.database import Connection
 from backoffice.streams.store import offsets
-from tests.spine import until
 from tests.streams.arriving import NOW, event_of, message
-from tests.streams.stored import Store, log_of_values
+from tests.streams.stored import Store
 from trading.doubts import doubted_until
 from trading.models import ProviderSuspension
 from trading.suspending import Providers, judge_silence
@@ -72,22 +67,6 @@ def told(store: Store, kind: str) -> list[tuple[Any, ...]]:
     rows = store.connection.execute("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id")
     alerts = [decode(bytes(value), schema("ComplianceAlert")) for (value,) in rows]
     return [(alert["alert_id"], alert["status"]) for alert in alerts if alert["kind"] == kind]
-
-
-@pytest.fixture
-def feeds(store: Store) -> Store:
-    """Two matches of two providers."""
-    updates = [
-        event_of("MarketUpdate", event_id=fresh(event), market_id=event, sport_event_id=event, provider=provider)
-        for event, provider in (("m1", "ours"), ("m2", "theirs"))
-    ]
-    store.take(log_of_values((ODDS, 0, message("MarketUpdate", update)) for update in updates))
-    store.connection.execute("DELETE FROM streams_outbox")
-    return store
-
-
-def fresh(name: str) -> str:
-    return str(derived_id("test of the brake", name))
 
 
 def test_few_bad_messages_among_many_stop_nothing() -> None:
@@ -354,72 +333,3 @@ def test_a_provider_that_garbles_its_name_is_known_by_its_matches(feeds: Store, 
     providers._registry = feeds.writers  # type: ignore[assignment]
 
     assert providers.named(feeds.connection, letters) == ["theirs", name]
-
-
-def bad_letters(store: Store, partition: int, key: str) -> diverting.Bad:
-    """Ten messages of a partition that are bad, all of one match."""
-    part = Batch(ODDS)
-    for offset in range(10):
-        part.add(partition=partition, offset=offset, key=key.encode(), value=b"?", start=0)
-    part.dead = dict.fromkeys(range(10), BAD)
-    store_dead(store.connection, "a stream", part, NOW)
-    return diverting.Bad("a stream", ODDS, 0, partition, 10, 9, "too many", 0.2)
-
-
-def diverts(bad: diverting.Bad, session: Connection) -> None:
-    diverting.divert(session, bad, NOW)
-
-
-def ends(partition: int, session: Connection) -> None:
-    diverting.end(session, stream="a stream", topic=ODDS, partitions=[partition], by="stream")
-
-
-@contextmanager
-def meanwhile(store: Store, act: Callable[[Connection], None]) -> Iterator[None]:
-    """What is done within is not committed before another session, too, has done its act, or waits for us."""
-    with connect() as other, connect() as looking:
-        beside = threading.Thread(target=act, args=(other,))
-        waits = f"SELECT count(*) FROM pg_locks WHERE pid = {other.info.backend_pid} AND NOT granted".encode()
-        with store.connection.transaction():
-            yield
-            beside.start()
-            until(lambda: not beside.is_alive() or looking.execute(waits).fetchone() == (1,), "it is done, or waits")
-        beside.join(20)
-        assert not beside.is_alive()
-
-
-def test_a_sender_stays_suspended_whom_another_partition_names_while_the_first_one_ends(feeds: Store) -> None:
-    diverts(bad_letters(feeds, 0, "m2"), feeds.connection)
-    second = bad_letters(feeds, 1, "m2")
-
-    with meanwhile(feeds, partial(ends, 0)):
-        diverts(second, feeds.connection)
-
-    assert diversions(feeds) == [(0, ["theirs"], "stream"), (1, ["theirs"], "")]
-    assert suspended() == {"theirs"}
-
-
-def test_a_sender_is_suspended_anew_whom_another_partition_names_behind_the_end_of_the_first(feeds: Store) -> None:
-    diverts(bad_letters(feeds, 0, "m2"), feeds.connection)
-    second = bad_letters(feeds, 1, "m2")
-
-    with meanwhile(feeds, partial(diverts, second)):
-        ends(0, feeds.connection)
-
-    assert diversions(feeds) == [(0, ["theirs"], "stream"), (1, ["theirs"], "")]
-    assert suspended() == {"theirs"}
-
-
-def test_two_partitions_that_divert_at_once_raise_one_alert_and_the_last_that_ends_closes_it(feeds: Store) -> None:
-    first, second = bad_letters(feeds, 0, "m1"), bad_letters(feeds, 1, "m2")
-
-    with meanwhile(feeds, partial(diverts, second)):
-        diverts(first, feeds.connection)
-    assert [status for _, status in told(feeds, diverting.ALERT)] == ["opened"]
-
-    with meanwhile(feeds, partial(ends, 1)):
-        ends(0, feeds.connection)
-    alerts = told(feeds, diverting.ALERT)
-    assert [status for _, status in alerts] == ["opened", "closed"]
-    assert alerts[0][0] == alerts[1][0]
-    assert suspended() == set()
