@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import orjson
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.test import RequestFactory
 from playwright.sync_api import Browser, Route, WebSocketRoute, expect
@@ -97,5 +98,5 @@ def _serve(route: Route) -> None:
 
 def _page() -> bytes:
     request = RequestFactory().get("/")
-    request.user = SimpleNamespace(is_authenticated=True, has_perm=bool, get_username=lambda: "somebody")
+    request.user = cast(User, SimpleNamespace(is_authenticated=True, has_perm=bool, get_username=lambda: "somebody"))
     return views.page(request).content
