@@ -254,6 +254,25 @@ def test_signing_out_elsewhere_ends_the_page(browser: Browser, web: Web) -> None
     context.close()
 
 
+def test_a_connection_that_died_without_a_word_is_not_called_live(browser: Browser, web: Web) -> None:
+    context = browser.new_context()
+    context.add_cookies([{"name": "sessionid", "value": Person("trader").session, "url": web.address}])
+    page = context.new_page()
+    page.clock.install()
+    page.goto(web.address)
+    pill = page.locator("#connection")
+    expect(pill).to_contain_text("Live", timeout=60_000)
+
+    with web.frozen():
+        page.clock.fast_forward(9_000)
+        # A frame that was on its way begins the silence anew.
+        expect(pill).to_have_attribute("data-state", "lost", timeout=20_000)
+        expect(pill).not_to_contain_text("Live")
+
+    expect(pill).to_contain_text("Live", timeout=60_000)
+    context.close()
+
+
 def test_a_bad_message_and_silent_workers_are_said_in_words(browser: Browser, web: Web) -> None:
     context = browser.new_context()
     context.add_cookies([{"name": "sessionid", "value": Person("trader").session, "url": web.address}])

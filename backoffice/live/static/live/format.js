@@ -14,18 +14,19 @@ const day = new Intl.DateTimeFormat(LOCALE, {
 });
 const amounts = new Map();
 
-const told = (format) => (value) => (value === null || value === undefined ? NOTHING : minus(format(value)));
-const minus = (text) => text.replace("-", "−");
+const told = (format) => (value) => (value === null || value === undefined ? NOTHING : format(value));
+// The hyphen of a number is a minus sign; that of a text, such as an id, stays what it is.
+const toldBy = (numbers, unit = 1) => told((value) => numbers.format(value / unit).replace("-", "−"));
 
-export const count = told((value) => whole.format(value));
-export const rate = told((value) => oneDigit.format(value));
-export const share = told((value) => percent.format(value));
+export const count = toldBy(whole);
+export const rate = toldBy(oneDigit);
+export const share = toldBy(percent);
 export const clock = told((value) => time.format(value));
 export const moment = told((value) => day.format(value));
 export const text = told(String);
 
 export function money(minor, currency) {
-  return told((value) => amountFormat(currency).format(value / 10 ** digitsOf(currency)))(minor);
+  return toldBy(amountFormat(currency), 10 ** digitsOf(currency))(minor);
 }
 
 // To the last minor unit while that is worth the room.
@@ -36,7 +37,7 @@ export function figure(minor, currency) {
 
 // Whole units are enough where there is no room: volumes, sizes.
 export function roughMoney(minor, currency) {
-  return told((value) => whole.format(value / 10 ** digitsOf(currency)))(minor);
+  return toldBy(whole, 10 ** digitsOf(currency))(minor);
 }
 
 // Odds as the market quotes them: no more digits than it takes, two at least.

@@ -1,6 +1,6 @@
 // How the platform is: what moves, what waits, what is wrong.
 
-import { age, count, rate, text, words } from "../live/format.js";
+import { age, count, moment, rate, text, words } from "../live/format.js";
 import { keyOf, partsOf } from "../live/keys.js";
 import { Table, soon, write } from "../live/paint.js";
 import { name, number, section } from "../live/sections.js";
@@ -66,7 +66,15 @@ function restLines(key, row) {
     {
       label: field === "value" ? label : `${label} · ${words(field)}`,
       value,
-      shown: typeof value === "number" ? (Number.isInteger(value) ? count(value) : rate(value)) : text(value),
+      shown: fact(field, value),
     },
   ]);
+}
+
+// A number alone does not say what it is; the field's name does: a time ("due_at", "since"), seconds ("limit"), or a count.
+function fact(field, value) {
+  if (typeof value !== "number") return text(value);
+  if (field.endsWith("_at") || field === "since") return `${moment(value)} UTC`;
+  if (field === "limit") return age(1000 * value);
+  return Number.isInteger(value) ? count(value) : rate(value);
 }
