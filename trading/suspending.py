@@ -91,7 +91,7 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
     Returns who was suspended and who was released. What it dates is never later than Postgres' clock has it.
     """
     at = min(now, PostgresClock().now())
-    with transaction.atomic():
+    with transaction.atomic(), default_connection.wrap_database_errors:
         _date_anew(at)
         locked = ProviderSuspension.objects.filter(ended_at=None).order_by("pk").select_for_update()
         held = {each.provider: each.since for each in locked if each.cause == _SILENCE}
@@ -123,7 +123,7 @@ def release(provider: str, *, actor: Actor, reason: str, now: datetime) -> list[
     if not reason.strip():
         raise Rejected("Say why; the reason stays with the act.")
     causes = ProviderSuspension.Cause.values
-    with transaction.atomic():
+    with transaction.atomic(), default_connection.wrap_database_errors:
         ended = _release(_session(), provider, causes, actor.id, reason, now, role=actor.role)
         if not ended:
             raise Rejected(f"{provider} is not suspended; `providers list` shows those that are.")

@@ -19,4 +19,5 @@ def read_jobs() -> list[Job]:
 def _with_hands(job: Job) -> Job:
     if job.name not in BY_HAND:
         return job
-    return replace(job, by_hand=turns.holder_of(connection.connection, BY_HAND[job.name]))
+    with connection.wrap_database_errors:
+        return replace(job, by_hand=turns.holder_of(connection.connection, BY_HAND[job.name]))
