@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from playwright.sync_api import Browser
 
 from backoffice.metrics.alerts import UnsentAlert
-from backoffice.metrics.differences import Differences
+from backoffice.metrics.differences import Differences, Open
 from backoffice.metrics.live import figure_rows, health_rows
 from backoffice.metrics.outbox import Outbox
 from backoffice.metrics.progress import TopicProgress
@@ -51,7 +51,7 @@ HEALTH = Health(
     outbox=Outbox(ready=3, oldest_at=ago(90), held=4, topics=(), limit=MINUTE),
     unsent_alerts=(UnsentAlert("aml", "a-1", ago(3_600), "high", "Look here"),),
     jobs=(Job("nightly", None, ago(86_400), ago(7_200), timedelta(hours=1)),),
-    differences=(Differences("ledger", 17, ago(120)),),
+    differences=(Differences("ledger", Open(17, ago(120)), Open(2, ago(60))),),
     hidden_metrics=(),
     unread=(),
     as_of={
@@ -159,7 +159,10 @@ def test_the_rest_of_health_tells_times_and_limits_as_such(browser: Browser) -> 
             ["jobs · nightly · since", "1 Jan, 15:30 UTC"],
             ["jobs · nightly · due at", "2 Jan, 13:30 UTC"],
             ["jobs · nightly · limit", "1 h 0 min"],
+            ["jobs · nightly · by hand", ""],
             ["differences · ledger · kind", "ledger"],
-            ["differences · ledger · count", "17"],
-            ["differences · ledger · since", "2 Jan, 15:28 UTC"],
+            ["differences · ledger · warnings · count", "2"],
+            ["differences · ledger · warnings · since", "2 Jan, 15:29 UTC"],
+            ["differences · ledger · differences · count", "17"],
+            ["differences · ledger · differences · since", "2 Jan, 15:28 UTC"],
         )
