@@ -44,7 +44,8 @@ def test_a_worker_that_cannot_store_takes_no_more_than_it_can_hold(spine: Spine)
             sizes.append(_resident(worker))
         assert assignments(spine, "wallet", "game-rounds") == members
     assert max(sizes) < CEILING, [size // MEGABYTE for size in sizes]
-    assert sizes[-1] - sizes[0] < flood // 2, [size // MEGABYTE for size in sizes]
+    # With the first flood it fills what it may hold.
+    assert sizes[-1] - sizes[1] < flood // 2, [size // MEGABYTE for size in sizes]
 
     spine.wait_drained("wallet")
     assert spine.value("SELECT count(*) FROM wallet_round") == 100 + ROUNDS * FLOOD
