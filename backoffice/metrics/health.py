@@ -18,7 +18,7 @@ from backoffice.contracts.registry import Registry
 from backoffice.kernel.asking import Question, Unasked
 from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
-from backoffice.streams.collation import Unfit, unfit_here
+from backoffice.streams.collation import Unfit, must_be_fit_here
 from backoffice.streams.jobs import Job
 from backoffice.streams.kafka.clients import admin_client
 
@@ -206,8 +206,7 @@ def _said(topics: Iterable[TopicProgress] | None, told: Heard) -> str:
 def _postgres() -> None:
     with brief_session(), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-        if why := unfit_here():
-            raise Unfit(why)
+        must_be_fit_here()
 
 
 def _redis() -> None:

@@ -289,4 +289,9 @@ class Checker:
 
 def walk_of(tally: Tally) -> str:
     """The name of the walk along the table of the sums."""
-    return f"{tally.name if tally.want.topic else 'windows'} in {tally.want.target}"
+    return walk_name(tally.name if tally.want.topic else "windows", tally.want.target)
+
+
+def walk_name(name: str, table: str) -> str:
+    """The name of a walk: what is looked for, and along which table."""
+    return f"{name} in {table}"

@@ -74,6 +74,12 @@ def unfit_here() -> str:
         return unfit(default.connection)
 
 
+def must_be_fit_here() -> None:
+    """Raises Unfit as `must_be_fit` does, and django.db.Error."""
+    if why := unfit_here():
+        raise Unfit(why)
+
+
 def _told(connection: psycopg.Connection[Any], what: str, otherwise: str) -> str:
     name = connection.info.dbname
     row = connection.execute("SELECT format('%%I', %s || '_by_code_points')", [name]).fetchone()

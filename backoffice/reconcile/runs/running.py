@@ -169,7 +169,9 @@ class Running:
 
     def _readable(self, cursor: CursorWrapper, gaps: Gaps) -> list[Position]:
         """Of what this process reads, as far as Kafka tells of it."""
-        read = positions(cursor, self._log, self._books, gaps)
+        return self._mine(positions(cursor, self._log, self._books, gaps))
+
+    def _mine(self, read: list[Position]) -> list[Position]:
         return [position for position in read if position.topic in self._topics and not position.untold]
 
     def _end_unmet(self, slices: list[Slice]) -> None:
@@ -187,7 +189,7 @@ class Running:
                 walks = self._books.walks._default_manager.filter(rounds__gt=0)
                 walked = set(walks.values_list("name", flat=True))
                 end_all(since, now, walked)
-                rests.end_all(since, walked, self._readable(cursor, known_gaps(cursor)), now)
+                rests.end_all(since, walked, self._mine(walker.read), now)
             elif not self._run.full:
                 moving = _moving(walker)
                 end_gone_round(since, now, moving)

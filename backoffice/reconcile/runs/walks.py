@@ -16,7 +16,7 @@ from backoffice.contracts.catalogue import TOPICS
 from backoffice.streams.store.projection import STREAMS
 
 from ..books import Books
-from ..checker import Checker
+from ..checker import Checker, walk_name
 from ..checks.comparing import Stretch, key_after, within
 from ..checks.linked import check_orphans
 from ..checks.rows import Places, check_strangers, fact_tables
@@ -92,7 +92,7 @@ class Walker:
     def _walk(
         name: str, table: str, key: tuple[str, ...], sources: set[Source], look: Callable[[Stretch], None]
     ) -> Walk:
-        return Walk(_name(name, table), table, key, frozenset(sources), look)
+        return Walk(walk_name(name, table), table, key, frozenset(sources), look)
 
     def _of_facts(self) -> Iterator[Walk]:
         """Rows that name a place at which none of their record can be stored."""
@@ -156,7 +156,9 @@ class Walker:
         generation = max(position.generation for position in mine)
         name, cursor = f"{trace.check} by place", self.checker.cursor
         self._note(stream, name, trace.table, check_places(cursor, trace, stretch, generation, ends))
-        self.checker.leave(unseen_places(cursor, trace, self.checker.standing, _name(name, trace.table), generation))
+        self.checker.leave(
+            unseen_places(cursor, trace, self.checker.standing, walk_name(name, trace.table), generation)
+        )
 
     def _invariant(self, stream: str, invariant: Invariant, stretch: Stretch) -> None:
         condition, bounds = within(invariant.table, invariant.key, stretch)
@@ -171,15 +173,11 @@ class Walker:
 
     def _note(self, stream: str, name: str, table: str, found: Iterable[Found]) -> None:
         """Only the walk finds it again, not whoever reads at its offsets, if it has any."""
-        walk = _name(name, table)
+        walk = walk_name(name, table)
         self.checker.note(stream, (replace(one, walk=walk) if _is_its_own(one) else one for one in found))
 
     def _of(self, sources: Collection[Source]) -> list[Position]:
         return [position for position in self.read if position.key[:2] in sources]
-
-
-def _name(name: str, table: str) -> str:
-    return f"{name} in {table}"
 
 
 def _is_its_own(found: Found) -> bool:

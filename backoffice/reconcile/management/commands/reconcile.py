@@ -14,7 +14,7 @@ from backoffice.reconcile.runs import progress
 from backoffice.reconcile.runs.run import Busy, reconcile
 from backoffice.reconcile.runs.running import silent
 from backoffice.streams.clocks import PostgresClock
-from backoffice.streams.collation import Unfit, unfit_here
+from backoffice.streams.collation import must_be_fit_here
 
 # A second process pays off from a few seconds' work on.
 ALONE_UP_TO = 200_000
@@ -42,7 +42,9 @@ class Command(OperatorCommand):
             self._tell_status()
             return
         try:
-            _must_be_fit()
+            # What Postgres refuses or does not answer is told by the run, in its own words.
+            with suppress(Error):
+                must_be_fit_here()
             report = reconcile(
                 full=full, anew=anew, clock=PostgresClock(), alone_up_to=ALONE_UP_TO, say=self._say if full else silent
             )
@@ -63,10 +65,3 @@ class Command(OperatorCommand):
     def _tell_status(self) -> None:
         for line in progress.status(PostgresClock().now()):
             self.stdout.write(line)
-
-
-def _must_be_fit() -> None:
-    """What Postgres refuses or does not answer is told by the run, in its own words."""
-    with suppress(Error):
-        if why := unfit_here():
-            raise Unfit(why)
