@@ -51,8 +51,9 @@ def _rows(key: Parts, fact: Any) -> Iterator[tuple[Parts, Row]]:
         held = {field.name: getattr(fact, field.name) for field in fields(fact)}
         if simple := {name: _value(value) for name, value in held.items() if isinstance(value, _SCALARS)}:
             yield key, simple
-        for name in held.keys() - simple.keys():
-            yield from _rows((*key, name), held[name])
+        for name, value in held.items():
+            if name not in simple:
+                yield from _rows((*key, name), value)
     else:
         parts = fact.items() if isinstance(fact, Mapping) else _named(fact)
         for part, value in parts:

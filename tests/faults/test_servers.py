@@ -75,7 +75,7 @@ def test_a_worker_that_knows_no_schema_waits_for_the_registry(faulty_spine: Spin
     spine, registry = faulty_spine, own_stack.part("registry")
     before_load = list(some_events(63, EVERY_RECORD))
     spine.send(before_load)
-    worker = _working(spine)
+    worker = spine.worker(",".join([*STREAMS, "outbox"]))
     spine.wait_drained(*STREAMS)
     with under_load(spine, seed=63, rate=200) as load:
         registry.stop()

@@ -161,8 +161,8 @@ def test_the_rest_of_health_tells_times_and_limits_as_such(browser: Browser) -> 
             ["jobs · nightly · limit", "1 h 0 min"],
             ["jobs · nightly · by hand", ""],
             ["differences · ledger · kind", "ledger"],
-            ["differences · ledger · warnings · count", "2"],
-            ["differences · ledger · warnings · since", "2 Jan, 15:29 UTC"],
             ["differences · ledger · differences · count", "17"],
             ["differences · ledger · differences · since", "2 Jan, 15:28 UTC"],
+            ["differences · ledger · warnings · count", "2"],
+            ["differences · ledger · warnings · since", "2 Jan, 15:29 UTC"],
         )
