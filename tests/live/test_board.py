@@ -217,6 +217,24 @@ def test_what_is_heard_while_it_is_read_stays_where_the_reading_has_nothing_newe
     assert told(board) == group(None, 1) | {"new": placed(1)}
 
 
+def test_what_is_heard_without_a_place_gives_way_to_what_is_read_with_one() -> None:
+    board = markets()
+    board.begin_reading()
+    board.fold("m", group(None, 1))
+    board.replace(Reading(group(3, 2)))
+
+    assert told(board) == group(3, 2)
+
+
+def test_groups_that_changed_together_are_told_in_the_order_of_their_keys() -> None:
+    board = markets()
+    for name in "ca", "b", "c":
+        board.fold(name, {name: placed(1)})
+    (change,) = (change for _, change in board.take())
+
+    assert list(change.set) == ["b", "c", "ca"]
+
+
 def test_a_row_names_the_one_it_belongs_to_only_in_the_field_that_is_for_it() -> None:
     board = Board()
     board.begin_reading()

@@ -69,6 +69,8 @@ def refused(message: bytes) -> str:
         (mcm({"id": 7}), "id is 7"),
         (mcm(mc(rc=[{"atb": [[1.5, 1]]}])), "id is None"),
         (mcm(mc(rc=[{"id": "11"}])), "id is '11'"),
+        (mcm(mc(rc=[{"id": -1}])), "id is -1"),
+        (mcm(mc(rc=[{"id": -1, "hc": 0.5}])), "id is -1"),
         (mcm(mc(rc=[{"id": 11, "hc": "x"}])), "hc is 'x'"),
         (mcm(mc(rc=[{"id": 11, "atb": [["1.5", 1]]}])), r"atb holds \['1.5', 1\]"),
         (mcm(mc(rc=[{"id": 11, "atb": [[1.5, None]]}])), "atb holds"),
