@@ -17,6 +17,7 @@ from django.db import transaction
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
+from backoffice.kernel import locks
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected, Retryable
 from backoffice.kernel.ids import derived_id
@@ -91,15 +92,17 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
     Returns who was suspended and who was released. What it dates is never later than Postgres' clock has it.
     """
     at = min(now, PostgresClock().now())
+    # Before the turn: lanes that suspend wait for it, and all markets are looked at.
+    unheard = unheard_providers(now)
     with transaction.atomic(), default_connection.wrap_database_errors:
+        _take_turn(_session())
         _date_anew(at)
-        locked = ProviderSuspension.objects.filter(ended_at=None).order_by("pk").select_for_update()
-        held = {each.provider: each.since for each in locked if each.cause == _SILENCE}
+        held = dict(ProviderSuspension.objects.filter(ended_at=None, cause=_SILENCE).values_list("provider", "since"))
         heard = [provider for provider, since in held.items() if heard_since(provider, since)]
         for provider in heard:
             told = f"{provider} is heard again. {_UNTIL_TOLD}"
             _release(_session(), provider, [_SILENCE], PLATFORM, told, at)
-        silent = [each for each in unheard_providers(now) if each.provider not in held]
+        silent = [each for each in unheard if each.provider not in held]
         suspended = [each.provider for each in silent if _suspend_silent(each, at)]
     if suspended or heard:
         _tell_watchers()
@@ -159,6 +162,7 @@ def _suspend(
     connection: Connection, provider: str, cause: str, reason: str, now: datetime, alert_id: UUID | None = None
 ) -> bool:
     """False where it is suspended for this cause already."""
+    _take_turn(connection)
     is_new = connection.execute(
         "INSERT INTO trading_providersuspension (provider, cause, reason, since, ended_by, alert_id)"
         " VALUES (%s, %s, %s, %s, '', %s) ON CONFLICT DO NOTHING",
@@ -174,11 +178,7 @@ def _release(
     role: str = PLATFORM,
 ) -> list[str]:  # fmt: skip
     """End what it is suspended for of these causes, which are returned; with the last one it is believed again."""
-    # Whoever ends another suspension of its waits, so that the last one is seen to be the last.
-    connection.execute(
-        "SELECT FROM trading_providersuspension WHERE provider = %s AND ended_at IS NULL ORDER BY id FOR UPDATE",
-        [provider],
-    )
+    _take_turn(connection)
     ended = connection.execute(
         "UPDATE trading_providersuspension SET ended_at = %s, ended_by = %s"
         " WHERE provider = %s AND cause = ANY(%s) AND ended_at IS NULL RETURNING cause, alert_id",
@@ -191,6 +191,11 @@ def _release(
     if ended and until < EVER:
         _record("provider_released", provider, by, told, now, believed_since=until, over=connection, role=role)
     return [str(cause) for cause, _ in ended]
+
+
+def _take_turn(connection: Connection) -> None:
+    """One transaction after another: a release sees whatever was begun before it, and is told after it."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SUSPENSIONS])
 
 
 def _tell_watchers() -> None:

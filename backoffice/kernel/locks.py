@@ -11,6 +11,9 @@ RECONCILE_STEP = 7_011_846_103
 BY_HAND = {"reconcile.newest": RECONCILE_BY_THE_CLOCK}
 # Whoever closes dead letters asks under it, to the end of the transaction, which of an alert are still open.
 ALERTS_OF_LETTERS = 7_011_846_105
+# Whoever suspends or releases a provider does so under it, to the end of the transaction: what is told of a provider
+# comes in the order in which it was decided.
+SUSPENSIONS = 7_011_846_106
 
 # Those of two numbers; the first says what they are for.
 
