@@ -46,6 +46,7 @@ def test_forgets_what_has_left_the_window() -> None:
     later.count(6)
 
     assert later.trips_at([6, 7]) is None
+    assert later.bad == 1
 
 
 def test_healthy_messages_count_in_batches_of_one() -> None:
