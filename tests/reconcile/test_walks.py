@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from django.test import override_settings
 
 from backoffice.contracts.catalogue import TOPICS
@@ -26,6 +27,7 @@ from tests.spine import Spine
 INVENTED = "INSERT INTO wallet_balance (account_id, partition, debits, credits) VALUES (gen_random_uuid(), 0, 0, 7)"
 # However little it reads, more is stored than a step takes.
 MORE_IS_STORED = 0
+ACCOUNTS = "accounts in wallet_account"
 ALERTS = "SELECT count(*) FROM streams_outbox WHERE record = 'ComplianceAlert'"
 
 
@@ -84,11 +86,22 @@ def test_walks_that_never_could_go_are_told_of(stored: Spine) -> None:
 def test_a_run_over_everything_says_nothing_of_walks_by_the_clock() -> None:
     for _ in range(3):
         run()
-    Walk.objects.filter(name="ledger in wallet_account").update(went_on_at=datetime.now(UTC) - timedelta(days=1))
+    assert Walk.objects.filter(name=ACCOUNTS).update(went_on_at=datetime.now(UTC) - timedelta(days=1))
     Walk.objects.create(name="sums in former_table", round_began_at=datetime.now(UTC) - timedelta(days=1))
 
     assert run_once(full=True, clock=SystemClock()).clean
     assert run().clean, "it goes on, and nobody waits for a walk that is none any more"
+
+
+@pytest.mark.parametrize("table", ["wallet_transfer", "wallet_account", "metrics_window", "no_table"])
+def test_how_many_rows_a_table_has(loaded: Spine, table: str) -> None:
+    """With partitions and without."""
+    analyzed(loaded)
+
+    with connection.cursor() as cursor:
+        assert walks.rows_of(cursor, table) == (
+            loaded.value(f"SELECT count(*) FROM {table}") if table != "no_table" else 0
+        )
 
 
 @pytest.fixture
@@ -125,6 +138,44 @@ def test_a_pace_that_is_right_again_is_told_no_more(loaded: Spine, a_row_a_run: 
 
     assert (told(report, "pace"), loaded.value(ALERTS)) == ([], 2)
     assert not Finding.objects.filter(ended_at=None).exists()
+
+
+def test_a_walk_that_was_left_out_makes_up_for_it(loaded: Spine) -> None:
+    """So that its round ends in time though only some runs can walk."""
+    analyzed(loaded)
+    rows = loaded.value("SELECT count(*) FROM wallet_account")
+    in_time = {"rows_at_least": 1, "rows_at_most": rows, "again_within": 300.0 * rows, "interval": 300.0}
+    with override_settings(RECONCILE=settings.RECONCILE | in_time):
+        run()
+        assert [walked(loaded, since=300), walked(loaded, since=900), walked(loaded, since=1_500)] == [1, 3, 5]
+
+
+def walked(spine: Spine, since: float) -> int:
+    """Rows along which a run walks that comes so many seconds after the last one that did."""
+    far = (
+        "SELECT count(*) FROM wallet_account WHERE id <= (SELECT (after->>0)::uuid FROM reconcile_walk WHERE name = %s)"
+    )
+    before = spine.value(far, ACCOUNTS)
+    assert Walk.objects.filter(name=ACCOUNTS).update(went_on_at=datetime.now(UTC) - timedelta(seconds=since - 10))
+    run()
+    return int(spine.value(far, ACCOUNTS)) - int(before)
+
+
+@pytest.mark.usefixtures("a_row_a_run")
+def test_a_round_that_should_have_ended_long_ago_is_told(loaded: Spine) -> None:
+    due = timedelta(hours=1)
+    run()
+    assert late_rounds(1.9 * due) == []
+    (found,) = late_rounds(2.1 * due)
+    assert found["says"].startswith("1 of ")
+    assert found["postgres"].keys() == {ACCOUNTS}
+    assert late_rounds(due) == []
+
+
+def late_rounds(for_so_long: timedelta) -> list[dict[str, Any]]:
+    """What a run says of rounds, where one goes on for so long."""
+    assert Walk.objects.filter(name=ACCOUNTS).update(round_began_at=datetime.now(UTC) - for_so_long)
+    return [one for one in told(run(), "pace") if "rounds along tables" in one["says"]]
 
 
 def analyzed(spine: Spine) -> None:

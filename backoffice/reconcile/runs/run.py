@@ -139,7 +139,7 @@ def _since_last(now: datetime) -> timedelta:
 def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -> None:
     plan = Plan(step)
     while not plan.is_done:
-        running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now(), since_last=since_last))
+        running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now()))
     running.read_again(since_last, step)
     running.read_open_again()
     running.read_rests(step)

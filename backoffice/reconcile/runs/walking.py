@@ -1,20 +1,22 @@
 """What a run by the clock says of the walks along tables: which of them do not go on, and which take too long."""
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
 from backoffice.streams.clocks import furthest
 
 from ..books import BY_THE_CLOCK
-from ..differences import NOT_WALKED, Difference, Weight
+from ..differences import NOT_WALKED, PACE, Difference, Weight
 from ..models import Run, WalkedTable
 from . import circle
 from .walks import Walk, Walker, rows_of, walked_in
 
 # So many runs one after the other leave a walk out before that is told: load has its peaks, and brokers come back.
 A_FEW = 3
+# A round may be late by as much as it may take.
+_LATE = 2
 _TOO_MUCH = "the streams store more while a run reads than a step takes"
 _UNTOLD = "Kafka did not tell of {}"
 _IN_TWO = "two processes of a run read what they go by, and leave them to one that is alone"
@@ -27,6 +29,7 @@ def said_of_walks(walker: Walker, topics: Collection[str], run: Run, now: dateti
     yield from _left_out(walker, topics, walks, list(_that_wait(known, run, now)))
     tables = sorted({walk.table for walk in walks})
     yield from circle.too_slow_along({table: rows_of(walker.checker.cursor, table) for table in tables})
+    yield from _late(known, len(walks), now)
 
 
 def _known(walks: Sequence[Walk], now: datetime) -> "QuerySet[WalkedTable]":
@@ -52,13 +55,27 @@ def _left_out(
 ) -> Iterator[Difference]:
     """One finding of all of them."""
     by_name = {walk.name: walk for walk in walks}
-    told = {one.name: (_when(one), _why(walker, topics, by_name[one.name])) for one in waiting}
+    told = {one.name: (_moment(one.went_on_at), _why(walker, topics, by_name[one.name])) for one in waiting}
     if told:
         since, _ = next(iter(told.values()))
         whys = "; ".join(dict.fromkeys(why for _, why in told.values()))
         says = f"{len(told)} of {len(walks)} walks along tables do not go on, the first since {since}: {whys}."
         stands = {name: f"since {since}: {why}" for name, (since, why) in told.items()}
         yield Difference(NOT_WALKED, says, postgres=stands, weight=Weight.WARNING)
+
+
+def _late(known: "QuerySet[WalkedTable]", walks: int, now: datetime) -> Iterator[Difference]:
+    """One finding of the rounds that should have ended long ago, whatever has kept them."""
+    within = circle.of_rows().within
+    late = list(known.filter(round_began_at__lt=now - _LATE * within).order_by("round_began_at", "name"))
+    if late:
+        says = (
+            f"{len(late)} of {walks} rounds along tables go on for more than {_LATE} times the"
+            f" {within / timedelta(days=1):g} days that one may take, the first since"
+            f" {_moment(late[0].round_began_at)}: let a run walk further, or run it more often."
+        )
+        stands = {walk.name: f"since {_moment(walk.round_began_at)}" for walk in late}
+        yield Difference(PACE, says, where="rounds", postgres=stands, weight=Weight.WARNING)
 
 
 def _why(walker: Walker, topics: Collection[str], walk: Walk) -> str:
@@ -69,5 +86,5 @@ def _why(walker: Walker, topics: Collection[str], walk: Walk) -> str:
     return _IN_TWO if is_shared else _TOO_MUCH
 
 
-def _when(walk: WalkedTable) -> str:
-    return f"{walk.went_on_at:%Y-%m-%d %H:%M:%S} UTC"
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

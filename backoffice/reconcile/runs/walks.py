@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db.backends.utils import CursorWrapper
@@ -26,6 +26,7 @@ from ..checks.unseen import unseen_places, unseen_states
 from ..checks.windows import check_rolled, counted_topics
 from ..declared import Invariant, Link, Look, Source, Trace, described, descriptions
 from ..differences import MORE, Difference, Findings, Found, Unjudged
+from ..models import WalkedTable
 from ..positions import Position, told_until
 from ..rests import with_rests
 from .circle import of_rows
@@ -201,13 +202,14 @@ def _undecided(found: Iterable[Found]) -> Iterator[Unjudged]:
         yield one if isinstance(one, Unjudged) else Unjudged.of(one, LACKS_EVENTS)
 
 
-def go_on(walker: Walker, books: Books, now: datetime, since_last: timedelta) -> None:
-    """Walk on: each table by its share, so that all of it has its turn in time."""
-    cursor, hurried = walker.checker.cursor, with_rests()
+def go_on(walker: Walker, books: Books, now: datetime) -> None:
+    """Walk on: each table by its share since it last went on, so that all of it has its turn in time."""
+    cursor, hurried, pace = walker.checker.cursor, with_rests(), of_rows()
     for walk in _ready(walker):
-        # Since the last run at once as much as in the time for all where more was found than is noted.
-        since = of_rows().within if walk.name in hurried else since_last
-        _go(cursor, books, walk, now, of_rows().share(rows_of(cursor, walk.table), since))
+        walked = _walked(books, walk, now)
+        # As much as in the time for all where more was found than is noted.
+        since = pace.within if walk.name in hurried else now - walked.went_on_at
+        _go(cursor, walked, walk, now, pace.share(rows_of(cursor, walk.table), since))
 
 
 def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int, int]:
@@ -219,7 +221,7 @@ def go_once(walker: Walker, books: Books, now: datetime, rows: int) -> tuple[int
     done = set(books.walks._default_manager.filter(rounds__gt=0).values_list("name", flat=True))
     left = [walk for walk in ready if walk.name not in done]
     while left and time.monotonic() < until:
-        if _go(cursor, books, left[0], now, rows):
+        if _go(cursor, _walked(books, left[0], now), left[0], now, rows):
             del left[0]
     return len(ready) - len(left), len(ready)
 
@@ -240,11 +242,16 @@ def walked_in(walker: Walker) -> Iterator[Walk]:
     )
 
 
-def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: int) -> bool:
-    """Whether the walk has come to the end of its table."""
-    walked, _ = books.walks._default_manager.get_or_create(
+def _walked(books: Books, walk: Walk, now: datetime) -> WalkedTable:
+    """How far it is."""
+    found, _ = books.walks._default_manager.get_or_create(
         name=walk.name, defaults={"round_began_at": now, "went_on_at": now}
     )
+    return found
+
+
+def _go(cursor: CursorWrapper, walked: WalkedTable, walk: Walk, now: datetime, rows: int) -> bool:
+    """Whether the walk has come to the end of its table."""
     after = tuple(walked.after) if walked.after is not None else None
     last = key_after(cursor, walk.table, walk.key, after, rows)
     walk.look(Stretch(after, last))
@@ -258,8 +265,9 @@ def _go(cursor: CursorWrapper, books: Books, walk: Walk, now: datetime, rows: in
 def rows_of(cursor: CursorWrapper, table: str) -> int:
     """About how many rows the table has, partitions included, by the planner's statistics; 0 where there is none."""
     cursor.execute(
-        "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_partition_tree(to_regclass(%s)) p"
-        " JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf",
-        [table],
+        # A table without partitions is in no tree.
+        "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind = 'r' AND oid IN"
+        " (SELECT to_regclass(%s)::oid UNION SELECT relid FROM pg_partition_tree(to_regclass(%s)))",
+        [table, table],
     )
     return int(cursor.fetchone()[0])
