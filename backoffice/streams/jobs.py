@@ -24,12 +24,12 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from backoffice.kernel.errors import Retryable
-from backoffice.kernel.locks import JOB
+from backoffice.kernel.locks import BY_HAND, JOB
 
 from . import turns
 from .clocks import PostgresClock, lies_ahead
 from .collation import unfit_here
-from .database import passes
+from .database import Connection, passes
 from .models import ClockedJob
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,13 @@ class Job:
 
     def is_overdue(self, now: datetime) -> bool:
         return lies_ahead(self.since, now) or now - self.due_at > self.limit
+
+
+def by_hand(connection: Connection, name: str) -> str:
+    """Who does the work of a job in its stead just now, in words; empty where nobody does, or it is at work itself."""
+    if name not in BY_HAND or turns.holder(connection, JOB, name):
+        return ""
+    return turns.holder_of(connection, BY_HAND[name])
 
 
 def clocked(name: str) -> Callable[[Callable[[], None]], "Task[[], None]"]:

@@ -19,7 +19,7 @@ from django.test import Client
 from backoffice.celery import app
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
-from backoffice.kernel.locks import RECONCILE_BY_THE_CLOCK
+from backoffice.kernel.locks import JOB, RECONCILE_BY_THE_CLOCK
 from backoffice.metrics.jobs import read_jobs
 from backoffice.reconcile import tasks as reconciling
 from backoffice.streams import tasks
@@ -119,6 +119,16 @@ def test_of_a_job_that_is_overdue_because_a_person_does_its_work_that_is_said() 
     ]
     (job,) = [job for job in read_jobs() if job.name == "reconcile.newest"]
     assert job.by_hand == ""
+
+
+@pytest.mark.usefixtures("spine")
+def test_a_job_that_is_at_work_itself_is_not_said_to_be_done_by_hand() -> None:
+    """It holds what a person would hold as well."""
+    with closing(connect()) as job:
+        job.execute("SELECT pg_advisory_lock(%s, hashtext('reconcile.newest'))", [JOB])
+        job.execute("SELECT pg_advisory_lock(%s)", [RECONCILE_BY_THE_CLOCK])
+
+        assert {job.by_hand for job in read_jobs()} == {""}
 
 
 @pytest.mark.usefixtures("spine")

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from backoffice.kernel.clock import Clock
 from backoffice.kernel.ids import derived_id
-from backoffice.kernel.locks import BY_HAND, JOB
+from backoffice.kernel.locks import JOB
 
 from ... import turns
 from ...database import Connection
-from ...jobs import job_of, judged_after, schedules, session_name
+from ...jobs import by_hand, job_of, judged_after, schedules, session_name
 from ...outbox.alerts import close_alert, raise_alert
 from . import blocking
 from .notes import Note
@@ -80,8 +80,8 @@ def _begin(name: str, succeeded_at: datetime | None, clock: Clock, connection: C
 def _why(connection: Connection, name: str) -> str:
     if at_work := turns.holder(connection, JOB, name):
         return f"It is at work in {at_work}.{blocking.why(connection, session_name(name))}"
-    if name in BY_HAND and (by_hand := turns.holder_of(connection, BY_HAND[name])):
-        return f"Its work is being done by hand, in {by_hand}; the next run after that makes up for it."
+    if person := by_hand(connection, name):
+        return f"Its work is being done by hand, in {person}; the next run after that makes up for it."
     return (
         "No worker is at it now: see whether beat and the workers run; the log of a worker that tried says why it was"
         " not done."
