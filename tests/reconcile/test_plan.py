@@ -166,6 +166,20 @@ def test_a_run_goes_on_while_less_is_left_each_time_until_a_step_takes_it_all() 
     assert read == [*range(10, 470, 10)]
 
 
+def test_a_run_that_has_gone_on_for_long_reads_only_what_was_stored_when_it_last_looked() -> None:
+    """Though less is left each time; by a little that may go on for hours."""
+    time_left = iter([True, False])
+    plan = Plan(step=10, may_go_on=lambda: next(time_left))
+    at, end = 0, 100
+    while not plan.is_done:
+        slices = steps(plan, place(checked=checked(at), following=end, high=end))
+        at = slices[-1][2] if slices else at
+        end += 8
+
+    # First up to what was stored when it began, then up to what was while it read that.
+    assert (plan.is_level, at) == (False, 180)
+
+
 def test_a_run_ends_where_as_much_is_left_as_before() -> None:
     plan = Plan(step=10)
     at, end = 0, 40

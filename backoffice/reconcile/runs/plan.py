@@ -5,7 +5,7 @@ whoever changes the tables, and the vacuum.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from backoffice.contracts.catalogue import TOPICS
@@ -24,10 +24,11 @@ class Plan:
     """What a run still has to read for the first time, up to its goals: what was stored when they were set.
 
     A step is level when it takes all that is left at once: its sums can be held against the tables exactly. Where the
-    goals are reached before, new ones are set as long as less is left than the last time.
+    goals are reached before, new ones are set as long as less is left than the last time, and the run ``may_go_on``.
     """
 
     step: int = STEP
+    may_go_on: Callable[[], bool] = lambda: True
     is_level: bool = False
     is_done: bool = False
     _goals: dict[Place, int] = field(default_factory=dict)
@@ -41,10 +42,10 @@ class Plan:
             self.is_done = True
             return [position.slice(position.start, position.end, is_new=True) for position in read]
         slices = list(self._bounded(read))
-        if not slices and left < self._left:
+        if not slices and left < self._left and (not self._goals or self.may_go_on()):
             self._goals, self._left = {position.key: position.end for position in read}, left
             slices = list(self._bounded(read))
-        # The streams store as fast as this reads, or faster; the next run goes on.
+        # The streams store about as fast as this reads, or faster; the next run goes on.
         self.is_done = not slices
         return slices
 

@@ -137,7 +137,9 @@ def _since_last(now: datetime) -> timedelta:
 
 
 def _through(running: Running, since_last: timedelta, step: int, clock: Clock) -> None:
-    plan = Plan(step)
+    # What is read beside what is new, and the next run, are not to wait for a race that may last for hours.
+    until = time.monotonic() + of_messages().every.total_seconds()
+    plan = Plan(step, may_go_on=lambda: time.monotonic() < until)
     while not plan.is_done:
         running.read_new(plan, partial(go_on, books=BY_THE_CLOCK, now=clock.now()))
     running.read_again(since_last, step)

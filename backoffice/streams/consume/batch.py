@@ -48,6 +48,8 @@ class Batch:
     ``first_appended`` when the broker took it there, where that is known.
     ``newest`` says for each partition when the latest of the events that make rows happened, ``ahead`` how many of them
     happened after they were logged, and by how much (milliseconds) at the most: their producer's clock is wrong.
+    ``counts`` says how many messages each partition has, and ``reached`` when its log had come to the last of them:
+    what is asked while a transaction waits is not looked for among all messages.
     Spans reach over offsets without a message too (compacted ones, transaction markers, what a person has given up).
     ``generation`` tells of which topic they are, where that was made anew under its name (`streams_reading`).
     """
@@ -61,6 +63,8 @@ class Batch:
     replayed: dict[Span, Standing] = field(default_factory=dict)
     first_appended: dict[Span, int] = field(default_factory=dict)
     spans: dict[int, Span] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
+    reached: dict[int, int] = field(default_factory=dict)
     appended: dict[Span, int] = field(default_factory=dict)
     read_at: datetime | None = None
     behind: timedelta = timedelta()
@@ -84,6 +88,7 @@ class Batch:
         self.offsets.append(offset)
         self.logged.append(logged)
         self.spans[partition] = (self.spans.get(partition, (start, 0))[0], offset + 1)
+        self._count(partition, logged)
 
     def note_replayed(self, row: int, headers: Headers) -> bool:
         """Whether the headers of a message say, and can be believed, that it is a dead letter that was sent again."""
@@ -155,15 +160,6 @@ class Batch:
         first = self.first_appended.get(place, 0) if place in self.replayed else own
         return first if first <= own else 0
 
-    def newest_logged(self) -> dict[int, int]:
-        """When the log of each partition had come to the last of its messages."""
-        found: dict[int, int] = {}
-        for partition, logged in zip(reversed(self.partitions), reversed(self.logged), strict=True):
-            found.setdefault(partition, logged)
-            if len(found) == len(self.spans):
-                break
-        return found
-
     def places(self, partition: int) -> list[int]:
         """The messages of one partition, in order."""
         return [row for row, at in enumerate(self.partitions) if at == partition]
@@ -186,7 +182,12 @@ class Batch:
             generation=self.generation,
             **self._told_of_places(),
         )
-        for partition, offset in zip(part.partitions, part.offsets, strict=True):
+        for partition, offset, logged in zip(part.partitions, part.offsets, part.logged, strict=True):
             begins = starts.get(partition, self.spans[partition][0])
             part.spans[partition] = (part.spans.get(partition, (begins, 0))[0], offset + 1)
+            part._count(partition, logged)
         return part
+
+    def _count(self, partition: int, logged: int) -> None:
+        self.counts[partition] = self.counts.get(partition, 0) + 1
+        self.reached[partition] = logged

@@ -54,6 +54,8 @@ class Gaps:
         Short of ``following`` it has to be read again from there. Each reading is only asked for what the one before it
         told of, so that doubt ends however fast a log grows.
         """
+        if following == position:
+            return position
         before, after = np.append(position - 1, offsets), np.append(offsets, following)
         if (np.diff(before) < 1).any():
             self.doubt(partition)

@@ -82,16 +82,19 @@ class Intake:
                 messages = [message for message, kept in zip(messages, wanted, strict=True) if kept]
                 partitions, numbers = partitions[wanted], numbers[wanted]
             told = appended(messages)
-            times = told.copy()
+            times, counts, reached = told.copy(), dict[int, int](), dict[int, int]()
             for partition in spans:
-                times[partitions == partition] = self._times.of(partition, told[partitions == partition])
+                own = partitions == partition
+                times[own] = logged = self._times.of(partition, told[own])
+                if len(logged):
+                    counts[partition], reached[partition] = len(logged), int(logged[-1])
             values, keys = list(map(Message.value, messages)), list(map(Message.key, messages))
             places = partitions.tolist(), numbers.tolist(), times.tolist()
-            taken.batch = Batch(self._topic, values, keys, *places, spans=spans)
+            taken.batch = Batch(self._topic, values, keys, *places, spans=spans, counts=counts, reached=reached)
             self._note_replayed(taken.batch, messages)
             still = told < times
-            own = zip(partitions[still].tolist(), numbers[still].tolist(), strict=True)
-            taken.batch.appended = dict(zip(own, told[still].tolist(), strict=True))
+            stood = zip(partitions[still].tolist(), numbers[still].tolist(), strict=True)
+            taken.batch.appended = dict(zip(stood, told[still].tolist(), strict=True))
             taken.appended = int(told.max(initial=0))
         return taken
 

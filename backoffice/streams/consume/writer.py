@@ -240,7 +240,7 @@ class Writer(Generic[P]):
         telemetry.DEAD_LETTERS.labels(*labels).inc(len(part.dead))
         telemetry.REPEATS.labels(*labels).inc(len(part.repeats))
         telemetry.BATCH_SIZE.labels(*labels).observe(len(part))
-        for partition in sorted(set(part.partitions)):
+        for partition in sorted(part.counts):
             if self.brake.count(part, partition):
                 self.rewind.set()
         for partition in part.spans:

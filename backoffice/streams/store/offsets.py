@@ -84,7 +84,7 @@ def advance(connection: Connection, stream: str, batch: Batch, now: datetime) ->
 
 def _advances(stream: str, batch: Batch, now: datetime) -> list[object]:
     """What ``_ADVANCE`` is told."""
-    wanted, logged = sorted(batch.spans.items()), batch.newest_logged()
+    wanted = sorted(batch.spans.items())
     return [
         now,
         now,
@@ -92,7 +92,7 @@ def _advances(stream: str, batch: Batch, now: datetime) -> list[object]:
         [start for _, (start, _) in wanted],
         [end for _, (_, end) in wanted],
         [min(batch.newest[partition], now) if partition in batch.newest else None for partition, _ in wanted],
-        [logged.get(partition) for partition, _ in wanted],
+        [batch.reached.get(partition) for partition, _ in wanted],
         *map(list, zip(*(batch.ahead.get(partition, (0, 0)) for partition, _ in wanted), strict=True)),
         stream,
         batch.topic,

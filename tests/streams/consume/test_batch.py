@@ -1,3 +1,5 @@
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +30,12 @@ def messages(batch: Batch) -> list[Message]:
     return list(zip(batch.partitions, batch.offsets, batch.keys, batch.values, batch.logged, strict=True))
 
 
+def counted(batch: Batch) -> bool:
+    """Whether it knows how many messages each partition has, and when its log had come to the last."""
+    reached = {partition: logged for partition, *_, logged in messages(batch)}
+    return batch.counts == Counter(batch.partitions) and batch.reached == reached
+
+
 def settle_in_order(batch: Batch, parts: list[Batch]) -> None:
     """Each part goes on where the one before ended; together they settle all that the batch settles."""
     at = {partition: start for partition, (start, _) in batch.spans.items()}
@@ -48,6 +56,7 @@ def test_halves_are_the_batch_end_to_end(batch: Batch) -> None:
 
     assert messages(first) + messages(second) == messages(batch)
     assert abs(len(first) - len(second)) <= 1
+    assert all(map(counted, (batch, first, second)))
     settle_in_order(batch, [first, second])
 
 
@@ -69,6 +78,7 @@ def test_until_leaves_out_one_partition_from_an_offset_on(batch: Batch, data: st
     kept = batch.until(partition, offset)
 
     assert messages(kept) == [found for found in messages(batch) if found[0] != partition or found[1] < offset]
+    assert counted(kept)
     start = batch.spans[partition][0]
     expected = {other: span for other, span in batch.spans.items() if other != partition}
     assert kept.spans == expected | ({partition: (start, offset)} if offset > start else {})
@@ -109,11 +119,6 @@ def test_a_message_stands_where_it_was_logged_unless_it_was_sent_again() -> None
 
     batch.replayed |= {(1, 3): (7, 2), (0, 3): (1, 1)}
     assert batch.standings() == ([10, 11, 12, 7], [0, 1, 2, 2])
-
-
-def test_the_log_of_each_partition_has_come_to_its_last_message() -> None:
-    assert batch_of_four().newest_logged() == {0: 12, 1: 13}
-    assert Batch("bet-events").newest_logged() == {}
 
 
 def test_a_dead_letter_is_neither_late_nor_a_clash_unless_it_says_so() -> None:

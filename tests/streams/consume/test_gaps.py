@@ -60,6 +60,14 @@ def test_doubt_ends_with_the_first_reading_that_is_believed() -> None:
     assert read(gaps, 7, 7, 9) == 10
 
 
+def test_a_reading_of_nothing_ends_no_doubt() -> None:
+    """An end of the log at the position itself may have been told before the client was touched."""
+    gaps = touched(0)
+    assert read(gaps, 5, end=5) == 5
+
+    assert read(gaps, 5, 7) == 5
+
+
 def test_doubt_is_of_one_partition_only() -> None:
     gaps = touched(0, 1)
     read(gaps, 5, 7)

@@ -109,7 +109,7 @@ class Brake:
             part.partitions[row] == partition for row in part.dead
         ):
             # So is nearly every batch; no message of it is looked at.
-            messages, places = part.partitions.count(partition), dict[int, int]()
+            messages, places = part.counts[partition], dict[int, int]()
         else:
             rows = [row for row in part.places(partition) if part.offsets[row] >= known.accepted]
             messages, places = len(rows), {row: place for place, row in enumerate(rows) if row in part.dead}
