@@ -22,7 +22,10 @@ def reconcile_newest() -> None:
         report = reconcile(full=False, clock=PostgresClock())
     except (Busy, Retryable) as reason:
         raise Undone(str(reason)) from reason
-    (log.info if report.clean else log.error)("reconciled: %s", report.line())
+    if report.clean:
+        log.info("reconciled: %s", report.brief())
+    else:
+        log.error("reconciled: %s; `manage.py findings list` shows what stands open", report.brief())
 
 
 @clocked("reconcile.purge")

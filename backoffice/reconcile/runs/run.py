@@ -66,6 +66,19 @@ class Report:
     standing: dict[str, int] = field(default_factory=dict)
 
     def line(self) -> str:
+        """All of it as JSON."""
+        told = self._figures()
+        if self.clean is False:
+            told["differences"] = self.differences
+        if self.named:
+            told["named"] = self.named
+        return json.dumps(told, default=str)
+
+    def brief(self) -> str:
+        """The same without what was found: for a log, in which a line has to stay short."""
+        return json.dumps(self._figures(), default=str)
+
+    def _figures(self) -> dict[str, Any]:
         told: dict[str, Any] = {
             "clean": self.clean,
             "full": self.full,
@@ -77,10 +90,8 @@ class Report:
         if self.counts:
             told["counts"] = self.counts
         if self.clean is False:
-            told |= {"total": self.total, "differences": self.differences}
-        if self.named:
-            told["named"] = self.named
-        return json.dumps(told, default=str)
+            told["total"] = self.total
+        return told
 
 
 def reconcile(
