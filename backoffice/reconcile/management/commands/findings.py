@@ -33,6 +33,8 @@ class Command(OperatorCommand):
         if act == "list":
             self._list(choice, options["most"])
         elif options["dry_run"]:
+            for rest in choice.rests().order_by("place"):
+                self.stdout.write(f"Chosen beside findings: {rest}")
             self.stdout.write(f"{choice.findings().count():,} findings are chosen; nothing was done.")
         else:
             self._accept(choice, options)
