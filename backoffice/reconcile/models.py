@@ -233,6 +233,7 @@ class Rest(models.Model):
     ``place`` is a walk along a table, which has to be gone through once more since it had ``rounds`` behind it, or a
     partition (as its rounds are counted), of which offsets ["first", "last") are read again. ``left`` is what could not
     be judged then: things, each with the rounds that the walk had behind it, or the ``first`` and ``last`` offset.
+    ``apart`` are things that could not be judged since this was found, which so are not of it; with the rounds.
     """
 
     pk = models.CompositePrimaryKey("weight", "stream", "topic", "fault", "place")
@@ -246,6 +247,7 @@ class Rest(models.Model):
     last = models.BigIntegerField(null=True)
     rounds = models.IntegerField(null=True)
     left = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    apart = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     number = models.BigIntegerField()
     alert_id = models.UUIDField(null=True)
     first_seen_at = models.DateTimeField()

@@ -113,6 +113,7 @@ def _note_span(kind: Kind, place: str, span: tuple[int, int], number: int, notin
         is_apart = (span[1] <= rest.first or rest.last <= span[0]) and not noting.is_again
         rest.number = rest.number + number if is_apart else max(rest.number, number)
         rest.first, rest.last = min(rest.first, span[0]), max(rest.last, span[1])
+        rest.apart = {}
     _save(rest, noting.now)
 
 
@@ -138,7 +139,7 @@ def _save(rest: Rest, now: datetime) -> None:
         [rest],
         update_conflicts=True,
         unique_fields=["weight", "stream", "topic", "fault", "place"],
-        update_fields=["number", "first", "last", "rounds", "alert_id", "last_seen_at"],
+        update_fields=["number", "first", "last", "rounds", "apart", "alert_id", "last_seen_at"],
     )
 
 
@@ -188,7 +189,7 @@ def _leave_span(rest: Rest, part: Slice, unjudged: Iterable[Unjudged]) -> None:
     """Of what was read of it the offsets that could not be judged."""
     whole = part.start, part.end - 1
     looked_at = {**as_standing(rest), "offsets": whole}
-    spans = [one.offsets or whole for one in unjudged if one.may_be(looked_at)]
+    spans = [one.offsets or whole for one in unjudged if one.may_be(looked_at) and one.item not in rest.apart]
     if spans:
         first, last = max(part.start, min(spans)[0]), min(part.end, max(last for _, last in spans) + 1)
         left = rest.left or {"first": first, "last": last}
@@ -203,13 +204,20 @@ def leave_open(
     rounds = rounds_done() if unjudged else {}
     for rest in Rest.objects.all() if unjudged else ():
         found = as_standing(rest)
-        left = [one for one in unjudged if one.may_be(found)] if is_mine(rest.topic) else []
+        may_be = [one for one in unjudged if one.may_be(found)] if is_mine(rest.topic) else []
+        if not may_be:
+            continue
+        done = rounds.get(rest.place, 0)
+        # Only what was met is of it; a run comes to no row twice, but reads at offsets again.
+        is_new = rest.first_seen_at >= (run.started_at if rest.first is None else now)
+        rest.apart |= {one.item: done for one in may_be if one.item and (is_new or one.item in rest.apart)}
+        left = [one for one in may_be if one.item not in rest.apart]
         if rest.first is None:
-            left = _left_by_walk(rest, left, rounds.get(rest.place, 0), full=run.full)
-        if left:
-            rest.last_seen_at = now if rest.first is not None else rest.last_seen_at
-            rest.save(update_fields=["left", "last_seen_at"])
-            said.append(_not_judged(rest, left[0].why))
+            left = _left_by_walk(rest, left, done, full=run.full)
+        elif left:
+            rest.last_seen_at = now
+        rest.save(update_fields=["left", "apart", "last_seen_at"])
+        said += [_not_judged(rest, one.why) for one in left[:1]]
     return said
 
 
@@ -253,12 +261,12 @@ def end_walked(now: datetime) -> None:
     done, over = rounds_done(), []
     for rest in Rest.objects.filter(first=None):
         rounds = done.get(rest.place, 0)
-        left = {item: at for item, at in rest.left.items() if rounds < at + _ROUNDS}
-        if not left and rounds >= (rest.rounds or 0) + _ROUNDS:
+        rest.left, rest.apart = (
+            {item: at for item, at in things.items() if rounds < at + _ROUNDS} for things in (rest.left, rest.apart)
+        )
+        if not rest.left and rounds >= (rest.rounds or 0) + _ROUNDS:
             over.append(rest.pk)
-        elif left != rest.left:
-            rest.left = left
-            rest.save(update_fields=["left"])
+        rest.save(update_fields=["left", "apart"])
     _end(Rest.objects.filter(pk__in=over), now)
 
 

@@ -29,6 +29,7 @@ from trading import payouts
 
 FEW = 3
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
 TWINS = "DELETE FROM streams_outbox WHERE record = '' AND headers ->> 'partition' IS NOT NULL"
 MEND_TWINS = (
     "INSERT INTO streams_outbox ({0}) OVERRIDING SYSTEM VALUE SELECT {0} FROM kept.streams_outbox WHERE record = ''"
@@ -96,13 +97,13 @@ def test_dead_letters_stay_a_rest_while_their_copies_cannot_be_read(
     topics = [f"{continued.prefix}{dead_letter_topic(topic)}" for topic in TOPICS]
     back = [untold(monkeypatch, topic, {0, 1}) for topic in topics]
 
-    for _ in range(3):
+    for _ in range(2):
         reconcile()
         assert (of_check("dead_letters"), standing()) == (found, stand)
 
     back[0]()
     meddle(MEND_TWINS.format(", ".join(f'"{name}"' for name in columns_of(continued, "streams_outbox"))))
-    for _ in range(3):
+    for _ in range(2):
         reconcile()
     assert (of_check("dead_letters"), standing().differences.count) == ({}, 0)
 
@@ -237,7 +238,7 @@ def test_what_could_not_be_judged_of_a_rest_is_read_again_when_all_was(monkeypat
     ]
 
     rests.move_on([first], left, NOW)
-    said = rests.leave_open(left, Run(full=False), NOW + timedelta(hours=2), lambda _: True)
+    said = rests.leave_open(left, Run(full=False, started_at=LATER), NOW + timedelta(hours=2), lambda _: True)
 
     (judged,) = Rest.objects.filter(fault="rows")
     assert (judged.first, judged.last, judged.number, judged.left) == (20, 40, 5, {"first": 15, "last": 18})
@@ -266,11 +267,28 @@ def test_what_was_judged_of_a_walk_is_not_of_its_rest_though_it_is_under_way_lat
     said = []
     for number, left in enumerate(rounds):
         walked(number)
-        said.append(len(rests.leave_open(left, Run(full=False), NOW, lambda _: True)))
+        said.append(len(rests.leave_open(left, Run(full=False, started_at=LATER), NOW, lambda _: True)))
         walked(number + 1)
         rests.end_walked(NOW)
 
     assert said == [1, 1, 1, 1, 0, 0]
+    assert not Rest.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("changes", [{}, {"place": "open bets in table", "first": None, "last": None, "rounds": 0}])
+def test_what_could_not_be_judged_when_a_rest_was_found_is_not_of_it(changes: dict[str, Any]) -> None:
+    """As a bet is under way for ever of which nothing is told any more."""
+    rest(**changes).save(force_insert=True)
+    under_way = [unjudged((15, 15)) if not changes else Unjudged("rows", "it is under way", "bet-events", where="a")]
+
+    for number, began in enumerate((NOW, LATER, LATER)):
+        walked(number)
+        assert rests.leave_open(under_way, Run(full=False, started_at=began), began, lambda _: True) == []
+        rests.move_on(rests.again([place(checked=checked(100))], 100), under_way, LATER)
+        rests.end_read(LATER)
+        rests.end_walked(LATER)
+
     assert not Rest.objects.exists()
 
 
@@ -281,7 +299,7 @@ def test_a_run_over_everything_has_but_one_round(where: str) -> None:
     walked(7)
     later = NOW + timedelta(hours=1)
 
-    rests.leave_open([Unjudged("rows", "", where=where)], Run(full=True), later, lambda _: True)
+    rests.leave_open([Unjudged("rows", "", where=where)], Run(full=True, started_at=LATER), later, lambda _: True)
     rests.end_all(later, ["open bets in table"], [], later)
     assert Rest.objects.exists()
 

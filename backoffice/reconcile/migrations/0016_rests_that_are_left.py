@@ -9,7 +9,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name="rest",
-            name="left",
+            name=name,
             field=models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict),
-        ),
+        )
+        for name in ("left", "apart")
     ]
