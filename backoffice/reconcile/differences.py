@@ -203,6 +203,7 @@ class Findings:
         default_factory=lambda: defaultdict(set)
     )
     standing: list[Standing] | None = None
+    rests: Sequence[Standing] = ()
     agreed: set[UUID] = field(default_factory=set)
     # How many differences stand open that could not be judged.
     left: int = 0
@@ -214,7 +215,6 @@ class Findings:
     _noted: Counter[Kind] = field(default_factory=Counter)
     _open: frozenset[UUID] = frozenset()
     _by_check: dict[str, list[Standing]] = field(default_factory=lambda: defaultdict(list))
-    rests: Sequence[Standing] = ()
     # Along which table is looked just now.
     _walk: str = ""
 
