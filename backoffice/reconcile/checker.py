@@ -26,7 +26,7 @@ from .checks.rows import check_nothing_beyond, check_rows, fact_tables
 from .checks.states import StateCheck
 from .checks.tallies import Late, Tally
 from .checks.traces import check_traces
-from .checks.unseen import unseen_messages, unseen_sums
+from .checks.unseen import unseen_messages, unseen_rests, unseen_sums
 from .checks.wants import FOLDED, Want
 from .checks.windows import activity, came_late, count, counted_topics, windows
 from .declared import Agreement, Book, Description, Heard, State, Unique, described, descriptions
@@ -76,7 +76,7 @@ class Checker:
         replays = check_replays(self.cursor, chunk, found.letters, self.now, self.twins.log, is_inexact=is_inexact)
         self._note(place.stream, replays)
         self._note(place.stream, check_repeats(self.cursor, chunk, found))
-        self._note(place.stream, unseen_messages(chunk, self.standing))
+        self._note(place.stream, unseen_messages(chunk, self.standing, self.findings.rests))
         self._fold(place, found)
         for record, events in found.events.items():
             flatten(place.stream.name, record, events.bodies)
@@ -166,6 +166,9 @@ class Checker:
         short = [*self._places(tally, self.inexact), *self._places(tally, self.behind)]
         self.note_sums(tally, tally.differing_within(self.cursor, stretch, short))
         self.leave(unseen_sums(self.cursor, tally, self.standing, short))
+        topics = {place.rpartition("/")[0] for place in short}
+        rests = [rest for rest in self.findings.rests if rest.get("topic") in topics]
+        self.leave(unseen_rests(rests, walk_of(tally), tally.differing_within(self.cursor, stretch, [])))
 
     def states_of(self, stream: str, topic: str, records: Iterable[str]) -> list[StateCheck]:
         """The checks of the states that the stream makes of these records of the topic."""

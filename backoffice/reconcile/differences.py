@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,6 @@ from .kinds import Weight as Weight  # noqa: PLC0414 - whoever finds something w
 LISTED = 100
 # Characters of each text in it that are kept.
 TOLD = 1_000
-
 
 # The check of what could not be read.
 NOT_CHECKED = "not_checked"
@@ -92,7 +91,8 @@ class Unjudged:
 
     Each part that is given narrows it down; without any it is all that the stream's checks find. By its offsets alone
     it is also what stands at none and may come of the messages there. What lies behind the rows that a ``walk`` lists
-    is its own.
+    is its own. ``noted`` says that it is a finding that is noted, or is none, where either is known: then it is of
+    what was found beyond these (`rests`).
     """
 
     check: str = ""
@@ -104,6 +104,7 @@ class Unjudged:
     stream: str = ""
     state: str = ""
     walk: str = ""
+    noted: bool | None = None
 
     @classmethod
     def of(cls, found: Difference, why: str) -> "Unjudged":
@@ -118,13 +119,24 @@ class Unjudged:
         place = (found["topic"], found["partition"], offsets, found["where"], found["stream"])
         return cls(found["check"], why, *place, state=found.get("state", ""))
 
+    @classmethod
+    def of_rest(cls, rest: "Standing", why: str) -> "Unjudged":
+        """All of a rest."""
+        place = (rest.get("topic", ""), rest["partition"], rest["offsets"], "", rest.get("stream", ""))
+        return cls(rest["check"], why, *place, walk=rest["walk"], noted=False)
+
+    @property
+    def item(self) -> str:
+        """The one thing that it is; empty where it is whatever a check finds."""
+        is_one = self.check and (self.where or self.offsets)
+        return storable(f"{self.partition} {self.offsets} {self.where} {self.state}", TOLD) if is_one else ""
+
     def may_be(self, found: "Standing") -> bool:
-        """Whether it may be the finding; that is a difference as JSON."""
-        names = ("stream", "check", "topic", "where", "state")
-        is_named = all(found.get(name) == getattr(self, name) for name in names if getattr(self, name))
-        # What was noted before there were names of walks may be of each.
-        is_of_walk = not self.walk or found.get("walk", self.walk) == self.walk
-        return is_named and is_of_walk and (self.partition is None or self._is_of_place(found))
+        """Whether it may be the finding, or of the rest; what that does not say may be anything."""
+        names = ("stream", "check", "topic", "where", "state", "walk")
+        is_named = all(found.get(name, said) == said for name in names if (said := getattr(self, name)))
+        is_such = self.noted in (None, found.get("noted", True))
+        return is_named and is_such and (self.partition is None or self._is_of_place(found))
 
     def _is_of_place(self, found: "Standing") -> bool:
         if self.offsets and found["offsets"]:
@@ -134,9 +146,8 @@ class Unjudged:
         return is_there and (bool(self.check) or not found.get("walk"))
 
 
-# A finding that stands open, as JSON.
+# A finding that stands open, as JSON; or a rest, which says less.
 Standing = Mapping[str, Any]
-
 # What a look at some messages or rows says: what it has found, and of what it cannot say whether it is there.
 Found = Difference | Unjudged
 
@@ -174,10 +185,11 @@ class Findings:
     """All findings are counted; of each kind the first ``LISTED`` are kept. What is kept is not counted when it is met
     again.
 
-    ``listed`` are differences, ``named`` what is none. ``standing`` are the findings that stood open when the run
-    began, as JSON: they are of those that are kept, and what a check could not judge matters where it may be one of
-    these. None where nobody has asked for them. ``agreed`` are those of them (fingerprints) for which a message was
-    read since they were last met that says just what their row has.
+    ``listed`` are differences, ``named`` what is none; what is new is listed as far as it is noted, and the other way
+    round. ``standing`` are the findings that stood open when the run began, as JSON, and ``rests`` where there are
+    more: what a check could not judge matters where it may be of these. None where nobody has asked for them.
+    ``agreed`` are those (fingerprints) for which a message was read since they were last met that says just what their
+    row has.
 
     What is not kept is not lost: ``cut`` says where it is, and how much, since that was last taken; ``met`` are its
     fingerprints, for some of it may be noted all the same.
@@ -186,9 +198,12 @@ class Findings:
     listed: list[Difference] = field(default_factory=list)
     named: list[Difference] = field(default_factory=list)
     counts: Counter[Kind] = field(default_factory=Counter)
-    # By stream, topic and check.
-    unjudged: defaultdict[tuple[str, str, str], set[Unjudged]] = field(default_factory=lambda: defaultdict(set))
+    # By stream, topic, check, and whether it is noted.
+    unjudged: defaultdict[tuple[str, str, str, bool | None], set[Unjudged]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
     standing: list[Standing] | None = None
+    rests: Sequence[Standing] = ()
     agreed: set[UUID] = field(default_factory=set)
     # How many differences stand open that could not be judged.
     left: int = 0
@@ -215,7 +230,8 @@ class Findings:
         if finding in self._known:
             return
         self._count(difference, 1)
-        if self._has_room(difference, finding) and self._list(difference):
+        if self._has_room(difference, finding):
+            self._list(difference)
             self._known.add(finding)
         elif difference.weight is not Weight.KNOWN:
             self.met.add(finding)
@@ -225,10 +241,12 @@ class Findings:
         self.left += number * _is_left(difference)
 
     def _has_room(self, difference: Difference, finding: UUID) -> bool:
-        """Whether there is room for it among those that stand open; what is known takes none."""
+        """Whether there is room for it among those that stand open; what stands so, and what is known, takes none of
+        that, and is listed as far as few are. The first over which the run is not clean always is.
+        """
         kind = difference.kind
         if finding in self._open or kind.weight is Weight.KNOWN:
-            return True
+            return self._listed[kind] < LISTED or (_is_left(difference) and self.left == 1)
         if self._noted[kind] >= LISTED:
             self._cut(kind, Span(1, None if difference.walk else difference.offsets), difference.partition)
             return False
@@ -239,15 +257,10 @@ class Findings:
         place = Cut(kind, self._walk, None if self._walk else partition)
         self.cut[place] = self.cut.get(place, Span(0)) + span
 
-    def _list(self, difference: Difference) -> bool:
-        """Whether there is room for it in what the run tells."""
+    def _list(self, difference: Difference) -> None:
         kept = self.listed if difference.weight is Weight.DIFFERENCE else self.named
-        kind = difference.kind
-        if self._listed[kind] >= LISTED:
-            return False
-        self._listed[kind] += 1
+        self._listed[difference.kind] += 1
         kept.append(difference)
-        return True
 
     @contextmanager
     def along(self, walk: str) -> Iterator[None]:
@@ -271,13 +284,16 @@ class Findings:
         """Where that is more than can be listed of a check, it is all of it."""
         if self.standing is not None:
             asked = self._by_check.get(unjudged.check, ()) if unjudged.check else self.standing
-            if not any(map(unjudged.may_be, asked)):
+            is_noted, is_of_rests = any(map(unjudged.may_be, asked)), any(map(unjudged.may_be, self.rests))
+            if not is_noted and not is_of_rests:
                 return
-        of_check = self.unjudged[unjudged.stream, unjudged.topic, unjudged.check]
-        of_check.add(unjudged)
-        if len(of_check) > LISTED:
-            of_check.clear()
-            of_check.add(Unjudged(unjudged.check, unjudged.why, unjudged.topic, stream=unjudged.stream))
+            if is_of_rests and (unjudged.item or not is_noted):
+                unjudged = replace(unjudged, noted=is_noted)
+        of = unjudged.stream, unjudged.topic, unjudged.check, unjudged.noted
+        self.unjudged[of].add(unjudged)
+        if len(self.unjudged[of]) > LISTED:
+            stream, topic, check, noted = of
+            self.unjudged[of] = {Unjudged(check, unjudged.why, topic, stream=stream, noted=noted)}
 
     def cut_off(self, unjudged: Unjudged) -> None:
         """It lies behind the rows that a query lists: which weight it has, and mostly which topic, nobody knows."""
@@ -332,7 +348,7 @@ class Findings:
         for difference in (*others.listed, *others.named):
             if difference.fingerprint() in self._known:
                 self._count(difference, -1)
-            else:
+            elif self._listed[difference.kind] < LISTED:
                 self._list(difference)
         self._known |= others._known
 

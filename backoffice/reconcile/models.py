@@ -8,6 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from .kinds import Weight
+
 
 class CheckedPlace(models.Model):
     """The next offset to check of a topic partition that a stream stores.
@@ -172,8 +174,7 @@ class Run(models.Model):
     """One reconciliation: what it compared, and where Kafka and Postgres differed.
 
     ``named`` are findings that are no differences of the two; ``counts`` says of each kind how many were found and how
-    many of them are listed. ``finished_at`` is null while the run goes on, or where
-    it was broken off.
+    many of them are listed. ``finished_at`` is null while the run goes on, or where it was broken off.
     """
 
     started_at = models.DateTimeField(db_index=True)
@@ -188,6 +189,15 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S} {'clean' if self.is_clean else f'{self.total} differences'}"
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether ``counts`` say all that was found: they do not of a run that an older edition began."""
+        kinds = ("weight", "stream", "topic", "check")
+        known = {tuple(counted[name] for name in kinds) for counted in self.counts}
+        total = sum(counted["found"] for counted in self.counts if counted["weight"] == Weight.DIFFERENCE)
+        told = (*self.differences, *self.named)
+        return total == self.total and all(tuple(one.get(name, "") for name in kinds) in known for one in told)
 
 
 class Finding(models.Model):
@@ -221,7 +231,9 @@ class Rest(models.Model):
     """Where more of a kind was found than are noted, about ``number`` of them; looked at again until none is left.
 
     ``place`` is a walk along a table, which has to be gone through once more since it had ``rounds`` behind it, or a
-    partition (as its rounds are counted), of which offsets ["first", "last") are read again.
+    partition (as its rounds are counted), of which offsets ["first", "last") are read again. ``left`` is what could not
+    be judged then: things, each with the rounds that the walk had behind it, or the ``first`` and ``last`` offset.
+    ``apart`` are things that could not be judged since this was found, which so are not of it; with the rounds.
     """
 
     pk = models.CompositePrimaryKey("weight", "stream", "topic", "fault", "place")
@@ -234,6 +246,8 @@ class Rest(models.Model):
     first = models.BigIntegerField(null=True)
     last = models.BigIntegerField(null=True)
     rounds = models.IntegerField(null=True)
+    left = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    apart = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     number = models.BigIntegerField()
     alert_id = models.UUIDField(null=True)
     first_seen_at = models.DateTimeField()

@@ -117,12 +117,16 @@ def leave_open(
 
 
 def _not_judged(finding: Finding, why: str) -> Difference:
-    found = finding.difference
+    return not_judged(finding.difference, finding.first_seen_at, why)
+
+
+def not_judged(found: Standing, since: datetime, why: str) -> Difference:
+    """What is to be said of a finding that stands open since then."""
     at = f"@{found['offsets'][0]}" if found["offsets"] else ""
     return Difference(
         NOT_JUDGED, f"What was found of it stands open, and could not be judged: {why}.", found["topic"],
         found["partition"], found["record"], where=" ".join(filter(None, [found["check"], at, found["where"]])),
-        postgres={"weight": found["weight"], "since": finding.first_seen_at.isoformat()}, weight=Weight.KNOWN,
+        postgres={"weight": found["weight"], "since": since.isoformat()}, weight=Weight.KNOWN,
         stream=found["stream"],
     )  # fmt: skip
 

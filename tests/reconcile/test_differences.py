@@ -162,6 +162,35 @@ def test_a_run_that_goes_on_knows_what_it_found_before() -> None:
     assert findings.named == [found(3, weight=Weight.KNOWN)]
 
 
+def test_what_a_run_that_goes_on_had_listed_takes_no_room_of_what_is_new() -> None:
+    findings = Findings(standing=[])
+    findings.restore([found(number) for number in range(LISTED)], [], {found(1).kind: LISTED + 7})
+    for number in range(LISTED + 5):
+        findings.add(found(1_000 + number))
+
+    (kind,) = findings.take_cut()
+    assert kind.kind == found(1).kind
+    assert findings.listed[LISTED:] == [found(1_000 + number) for number in range(LISTED)]
+    (counted,) = findings.counts_as_json()
+    assert (counted["found"], counted["listed"]) == (2 * LISTED + 12, len(findings.listed))
+
+
+def test_a_run_that_goes_on_knows_that_a_difference_could_not_be_judged_whatever_else_was_not() -> None:
+    findings = Findings()
+    left = [
+        Difference(NOT_JUDGED, "It stands open.", where=str(number), weight=Weight.KNOWN,
+                   postgres={"weight": str(Weight.DIFFERENCE if number > LISTED else Weight.WARNING)})
+        for number in range(LISTED + 3)
+    ]  # fmt: skip
+    for one in left:
+        findings.add(one)
+    after = Findings()
+
+    after.restore(findings.listed, findings.named, findings.counts)
+
+    assert (findings.is_clean, after.is_clean) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
@@ -205,3 +207,16 @@ def test_it_ends_when_the_first_is_killed(tmp_path: Path) -> None:
 
 def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").exists()
+
+
+def test_what_one_says_of_the_pace_two_say(loaded: Spine) -> None:
+    """It is of all there is, of which each process reads a part."""
+    ends = loaded.ends()
+    of_the_ledger = sum(end for (topic, _), end in ends.items() if topic == "wallet-transactions")
+    every = 7 * 24 * 3_600 / (sum(ends.values()) - of_the_ledger / 2)
+    slow = {"messages_at_least": 1, "messages_at_most": 1, "interval": every}
+    with override_settings(RECONCILE=settings.RECONCILE | slow):
+        reports = [run_once(full=False, clock=SystemClock(), alone_up_to=up_to) for up_to in (1e9, 1e9, -1)]
+
+    assert [one["check"] for one in reports[-1].named] == ["pace"]
+    assert loaded.value("SELECT count(*) FROM streams_outbox WHERE record = 'ComplianceAlert'") == 1

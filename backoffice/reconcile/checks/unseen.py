@@ -2,10 +2,12 @@
 nobody knows.
 
 A check may see less than when it found them: a log has lost its beginning or its end, was made anew or compacted, or
-keeps its messages for a while only. Each finding is asked for by its key, so that what was mended ends all the same.
+keeps its messages for a while only. Each finding is asked for by its key, so that what was mended ends all the same. Of
+what was found beyond those that are noted (`rests`) nobody has the keys: a look that sees less says nothing of all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
@@ -66,17 +68,44 @@ def unseen_sums(
             yield Unjudged.of_standing(found, LOST)
 
 
-def unseen_messages(chunk: Chunk, standing: Iterable[Standing]) -> Iterator[Unjudged]:
+def unseen_rests(rests: Iterable[Standing], walk: str, by_all: Iterable[object]) -> Iterator[Unjudged]:
+    """What else the walk has found, which sees less by now; ``by_all`` is what it would name if it saw all: nothing is
+    hidden where that is nothing.
+    """
+    mine = [rest for rest in rests if rest["walk"] == walk]
+    if mine and any(True for _ in by_all):
+        yield from (Unjudged.of_rest(rest, LOST) for rest in mine)
+
+
+def unseen_messages(chunk: Chunk, standing: Iterable[Standing], rests: Iterable[Standing] = ()) -> Iterator[Unjudged]:
     """What stands at offsets of which compaction has taken the messages."""
     place = chunk.place
     if not TOPICS[place.topic].compacted:
         return
+    for rest in rests:
+        if rest["offsets"] and (rest["stream"], rest["topic"], rest["partition"]) == place.key:
+            yield from _gone(chunk, rest)
     for found in standing:
         offsets, of = found["offsets"], (found["stream"], found["topic"], found["partition"])
         if not offsets or of != place.key or found["check"] == _BY_THEMSELVES:
             continue
         if chunk.start <= offsets[0] < chunk.end and offsets[0] not in chunk.messages:
             yield Unjudged.of_standing(found, LOST)
+
+
+def _gone(chunk: Chunk, rest: Standing) -> Iterator[Unjudged]:
+    """The first of the messages, of those among which it is."""
+    first, last = max(chunk.start, rest["offsets"][0]), min(chunk.end - 1, rest["offsets"][1])
+    gone = next((offset for offset in range(first, last + 1) if offset not in chunk.messages), None)
+    if gone is not None and rest["check"] != _BY_THEMSELVES:
+        yield replace(Unjudged.of_rest(rest, LOST), offsets=(gone, gone))
+
+
+def of_former_logs(cursor: CursorWrapper, trace: Trace, generation: int) -> Iterator[object]:
+    """Whether there are rows that name places in former logs of the name."""
+    query = sql.SQL("SELECT 1 FROM {} WHERE source_generation < %s LIMIT 1")
+    cursor.execute(query.format(sql.Identifier(trace.table)), [generation])
+    yield from cursor.fetchall()
 
 
 def unseen_places(

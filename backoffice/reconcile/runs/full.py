@@ -59,8 +59,11 @@ def _begun(clock: Clock, *, anew: bool, say: Say) -> Run:
         broken_off = Run.objects.filter(full=True, finished_at=None)
         run = None if anew else broken_off.filter(started_at__lte=furthest(clock.now())).order_by("-started_at").first()
         if run is not None:
-            say(f"Goes on with the run of {run.started_at:%Y-%m-%d %H:%M:%S} UTC, which was broken off.")
-            return run
+            of = f"the run of {run.started_at:%Y-%m-%d %H:%M:%S} UTC, which was broken off"
+            if run.is_counted:
+                say(f"Goes on with {of}.")
+                return run
+            say(f"Begins anew: an older edition began {of}, and did not keep how much it had found of what.")
         broken_off.delete()
         OF_EVERYTHING.empty(cursor)
         return Run.objects.create(

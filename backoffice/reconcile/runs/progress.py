@@ -46,7 +46,8 @@ def _of_run(run: Run | None, now: datetime) -> str:
     if run is None:
         return "none"
     if run.finished_at is None:
-        return f"began {_ago(run.started_at, now)} and was not finished; `--full` goes on with it"
+        how = "goes on with it" if run.is_counted else "begins anew"
+        return f"began {_ago(run.started_at, now)} and was not finished; `--full` {how}"
     found = "clean" if run.is_clean else f"{run.total} differences" if run.total else "not all was checked"
     return f"{_ago(run.finished_at, now)}, {sum(run.checked.values()):,} messages, {found}"
 

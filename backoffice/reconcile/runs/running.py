@@ -49,7 +49,7 @@ from . import circle
 from .isolating import MOST, culprits, culprits_together, is_away
 from .plan import Plan, missing, not_checked
 from .transactions import advance, forget_unchecked, keep_marks, snapshot
-from .walking import said_of_walks
+from .walking import said_of_rounds
 from .walks import Walker, walked_in
 
 # A checker for the step that has read nothing yet.
@@ -84,7 +84,7 @@ class Running:
     ) -> None:  # fmt: skip
         self._log, self._clock, self._run, self._books = log, clock, run, books
         self._topics, self._is_beside, self._keeps_run, self._say = topics, is_beside, keeps_run, say
-        self.findings = Findings(standing=all_standing(clock.now()), agreed=agreed())
+        self.findings = Findings(standing=all_standing(clock.now()), agreed=agreed(), rests=rests.all_standing())
         for one in unnamed(self.findings.standing or ()):
             self.findings.leave(one)
         self.checked: Counter[str] = Counter()
@@ -130,9 +130,6 @@ class Running:
                 if budget < 0:
                     total = circle.history(rounds)
                     budget = min(circle.of_messages().share(total, since_last), total)
-                    # It is said of no place: of two processes that tell of it, one would fail.
-                    for slow in circle.too_slow(rounds) if self._keeps_run else ():
-                        self.findings.add(slow)
                 slices = circle.again(rounds, min(budget, step))
                 self._compared(partial(self._checker, cursor, gaps, read, is_new=False), read, slices)
                 circle.move_on(rounds, slices, self._clock.now())
@@ -182,8 +179,8 @@ class Running:
         now, since = self._clock.now(), self._run.started_at
         with snapshot() as cursor:
             walker = self._walker(cursor)
-            for said in () if self._run.full else said_of_walks(walker, self._topics, self._run, now):
-                self.findings.add(said)
+            if not self._run.full:
+                walker.checker.note("", said_of_rounds(walker, self._topics, self._run, now))
             self.keep()
             if self._run.full and self.findings.is_whole:
                 walks = self._books.walks._default_manager.filter(rounds__gt=0)
@@ -194,8 +191,9 @@ class Running:
                 moving = _moving(walker)
                 end_gone_round(since, now, moving)
                 end_unsaid(since, now)
-                rests.end_walked(moving, now)
-            for left in leave_unread(since, now, full=self._run.full):
+                rests.end_walked(now)
+            unread = leave_unread(since, now, full=self._run.full)
+            for left in [*unread, *rests.leave_unread(since, walker.read, full=self._run.full)]:
                 self.findings.add(left)
             self.keep()
 
@@ -216,7 +214,8 @@ class Running:
     def restore(self, findings: Findings, checked: Mapping[str, int]) -> None:
         """What an earlier part of the same run found and read."""
         mine = self.findings
-        self.findings = replace(findings, standing=mine.standing, agreed=mine.agreed, unjudged=mine.unjudged)
+        ours = {name: getattr(mine, name) for name in ("standing", "rests", "agreed", "unjudged")}
+        self.findings = replace(findings, **ours)
         self.checked = Counter(checked)
         self._told = len(findings.listed), len(findings.named)
 
@@ -224,7 +223,7 @@ class Running:
         """The run as it stands, and what this step, that has read the slices, added to what was found before it; it is
         told at once. ``parts`` are those of rests that were read.
 
-        What it could not judge is held against the findings that stand open, and these stay so.
+        What it could not judge is held against the findings that stand open and the rests, and these stay so.
         """
         now, found, run = self._clock.now(), self.findings, self._run
         for (topic, partition), why in self._log.unread.items():
@@ -232,16 +231,18 @@ class Running:
         new = [*found.listed[self._told[0] :], *found.named[self._told[1] :]]
         note_agreed(found.agreed, now)
         cut = found.take_cut()
+        unjudged = found.take_unjudged()
         kinds = {one.kind for one in new} | {one.kind for one in cut} | {one.kind for one in parts}
         with telling_of([kind for kind in kinds if kind.weight is not Weight.KNOWN], now):
-            rests.move_on(parts)
+            rests.move_on(parts, unjudged, now)
             tell(new, now)
             keep_met(found.take_met(), now)
             rests.note(cut, rests.Noting(run, now, slices, is_again=bool(parts)))
-        unjudged = found.take_unjudged()
-        for left in leave_open(unjudged, run.started_at, now, self._is_mine):
+        of_rests = rests.leave_open(unjudged, run, now, self._is_mine)
+        for left in [*leave_open(unjudged, run.started_at, now, self._is_mine), *of_rests]:
             found.add(left)
             new.append(left)
+        found.rests = rests.all_standing()
         # Of the other's topics it is held against what stands open when both are done.
         for one in unjudged if self._is_beside else ():
             found.leave(one)

@@ -1,4 +1,4 @@
-"""What a run by the clock says of the walks along tables: which of them do not go on, and which take too long."""
+"""What a run by the clock says of its rounds: which walks along tables do not go on, and what takes too long."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from backoffice.streams.clocks import furthest
 
 from ..books import BY_THE_CLOCK
-from ..differences import NOT_WALKED, PACE, Difference, Weight
+from ..differences import NOT_WALKED, PACE, Difference, Found, Unjudged, Weight
 from ..models import Run, WalkedTable
 from . import circle
 from .walks import Walk, Walker, rows_of, walked_in
@@ -19,11 +19,16 @@ A_FEW = 3
 _LATE = 2
 _TOO_MUCH = "the streams store more while a run reads than a step takes"
 _UNTOLD = "Kafka did not tell of {}"
+_NOT_COUNTED = "Kafka does not tell of all that is read again"
 _IN_TWO = "two processes of a run read what they go by, and leave them to one that is alone"
 
 
-def said_of_walks(walker: Walker, topics: Collection[str], run: Run, now: datetime) -> Iterator[Difference]:
+def said_of_rounds(walker: Walker, topics: Collection[str], run: Run, now: datetime) -> Iterator[Found]:
     """Warnings of a run that has done its steps, and has read the topics in this process."""
+    slow = list(circle.too_slow(circle.rounds([position for position in walker.read if not position.untold])))
+    yield from slow
+    if not slow and any(position.untold for position in walker.read):
+        yield Unjudged(PACE, _NOT_COUNTED)
     walks = list(walked_in(walker))
     known = _known(walks, now)
     yield from _left_out(walker, topics, walks, list(_that_wait(known, run, now)))

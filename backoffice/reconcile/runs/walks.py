@@ -22,7 +22,7 @@ from ..checks.linked import check_orphans
 from ..checks.rows import Places, check_strangers, fact_tables
 from ..checks.states import StateCheck
 from ..checks.traces import check_places
-from ..checks.unseen import unseen_places, unseen_states
+from ..checks.unseen import of_former_logs, unseen_places, unseen_rests, unseen_states
 from ..checks.windows import check_rolled, counted_topics
 from ..declared import Invariant, Link, Look, Source, Trace, described, descriptions
 from ..differences import MORE, Difference, Findings, Found, Unjudged
@@ -142,6 +142,10 @@ class Walker:
         self.checker.leave(
             unseen_states(self.checker.cursor, check, self.checker.findings, is_whole=is_whole, is_cut=is_cut)
         )
+        if is_cut or not is_whole:
+            walk = walk_name(check.want.name, check.want.target)
+            by_all = check.untold(self.checker.cursor, stretch, Findings(), others=others, is_whole=True)
+            self.checker.leave(unseen_rests(self.checker.findings.rests, walk, by_all))
 
     def _rolled(self, _stretch: Stretch) -> None:
         self._note("", "moment", "metrics_rolled", check_rolled(self.checker.cursor))
@@ -157,9 +161,9 @@ class Walker:
         generation = max(position.generation for position in mine)
         name, cursor = f"{trace.check} by place", self.checker.cursor
         self._note(stream, name, trace.table, check_places(cursor, trace, stretch, generation, ends))
-        self.checker.leave(
-            unseen_places(cursor, trace, self.checker.standing, walk_name(name, trace.table), generation)
-        )
+        walk, former = walk_name(name, trace.table), of_former_logs(cursor, trace, generation)
+        self.checker.leave(unseen_places(cursor, trace, self.checker.standing, walk, generation))
+        self.checker.leave(unseen_rests(self.checker.findings.rests, walk, former))
 
     def _invariant(self, stream: str, invariant: Invariant, stretch: Stretch) -> None:
         condition, bounds = within(invariant.table, invariant.key, stretch)
