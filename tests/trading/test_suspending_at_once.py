@@ -11,6 +11,7 @@ from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
 from backoffice.kernel.actor import Actor
 from backoffice.streams.database import connect
+from backoffice.streams.outbox.emitting import emit
 from tests.spine import Spine, until
 from trading import suspending
 from trading.models import ProviderSuspension
@@ -39,7 +40,7 @@ def test_what_is_told_last_is_what_stands(spine: Spine, monkeypatch: pytest.Monk
     """Where a suspension begins between a release's look and its commit, it is told after it."""
     now = datetime.now(UTC)
     ProviderSuspension.objects.create(provider="northfeed", cause="silence", reason="Nothing is heard", since=now)
-    emit, begun = suspending.emit, list[Future[None]]()
+    begun: list[Future[None]] = []
 
     with ThreadPoolExecutor() as lanes:
 
