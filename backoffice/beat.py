@@ -7,13 +7,12 @@ from typing import Any
 from celery.beat import PersistentScheduler, ScheduleEntry
 from celery.utils.time import maybe_make_aware
 
-from backoffice.live.supervising import in_words
+from backoffice.standstill import Standstill
 
 log = logging.getLogger(__name__)
 
 # Nothing is known of when a job was last sent; each can be done at any time and as often as one likes.
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-AGAIN_SECONDS = 5.0
 
 
 class Scheduler(PersistentScheduler):
@@ -26,7 +25,9 @@ class Scheduler(PersistentScheduler):
     day or so, and end where the connection is refused.
     """
 
-    _holds = False
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._standstill = Standstill("jobs are not sent and stay due")
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
@@ -42,22 +43,15 @@ class Scheduler(PersistentScheduler):
         except Exception as error:  # noqa: BLE001 - whatever it is, beat goes on
             self.schedule.update(due)
             self._heap = None
-            self._hold(error)
-            return AGAIN_SECONDS
+            return self._standstill.met(error)
         return seconds
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         """Raises what Celery would log and forget."""
         log.info("sends %s (%s)", entry.name, entry.task)
         self.apply_async(entry, producer=producer, advance=False)
-        if self._holds:
+        if self._standstill.over():
             log.info("jobs are sent again")
-        self._holds = False
-
-    def _hold(self, error: Exception) -> None:
-        if not self._holds:
-            log.error("jobs are not sent, they stay due: %s", in_words(error))
-        self._holds = True
 
     def _drop_what_is_to_come(self) -> bool:
         now = self.app.now()

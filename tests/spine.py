@@ -154,7 +154,7 @@ class Spine:
         """A Celery worker process; ended at the end of the spine if it still lives then."""
         command = [
             sys.executable, "-m", "celery", "-A", "backoffice", "worker", "--streams", streams,
-            "--without-mingle", "--without-gossip", "--hostname", f"{uuid4().hex}@test",
+            "--hostname", f"{uuid4().hex}@test",
         ]  # fmt: skip
         process = subprocess.Popen(
             command, env=self.environ | environ, start_new_session=True, stdout=output, stderr=output

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 from celery.beat import ScheduleEntry, SchedulingError
+from redis import ReadOnlyError
 
 from backoffice.beat import Scheduler
 from backoffice.celery import app
 
 DAY = timedelta(days=1)
 NAMES = set(app.conf.beat_schedule)
+REFUSED = ReadOnlyError("READONLY You can't write\nagainst a read only replica.")
 
 
 class Noting(Scheduler):
-    """Notes what of ours it would send; ``away`` and ``refuses`` are what the broker says, if anything."""
+    """Notes what of ours it would send; ``away`` and ``refuses`` are what is raised instead, if anything."""
 
     sent: set[str]
     away: Exception | None = None
@@ -29,13 +31,17 @@ class Noting(Scheduler):
             raise self.away
 
     def apply_async(self, entry: ScheduleEntry, *_: object, **__: object) -> None:
-        if self.refuses:
-            raise self.refuses
+        try:
+            if self.refuses:
+                raise self.refuses
+        except Exception as error:  # noqa: BLE001
+            # As Celery does with whatever it is.
+            raise SchedulingError(f"Couldn't apply scheduled task {entry.name}: {error}")  # noqa: B904
         self.sent |= {str(entry.name)} & NAMES
 
     @contextmanager
-    def without_broker(self, how: str) -> Iterator[None]:
-        setattr(self, how, SchedulingError("READONLY You can't write\nagainst a read only replica."))
+    def failing(self, how: str, error: Exception) -> Iterator[None]:
+        setattr(self, how, error)
         try:
             yield
         finally:
@@ -118,16 +124,35 @@ def test_what_the_broker_does_not_take_stays_due(
 ) -> None:
     scheduler = beat(tmp_path)
     ahead[0] = 2 * DAY
-    with scheduler.without_broker(how):
-        assert [scheduler.tick() > 0 for _ in range(30)] == [True] * 30
+    with scheduler.failing(how, REFUSED):
+        pauses = [scheduler.tick() for _ in range(30)]
         assert scheduler.sent == set()
+    assert pauses == [1, 2, 4, 8] + [10] * 26
     told = [line for line in caplog.text.splitlines() if "jobs are not sent" in line]
-    assert len(told) == 1
+    assert len(told) == 30
     assert "READONLY You can't write" in told[0]
+    assert "Traceback" not in caplog.text
     if restarted:
         scheduler.close()
         scheduler = beat(tmp_path)
 
     assert sent(scheduler) == NAMES
     assert sent(scheduler) == set()
+    scheduler.close()
+
+
+@pytest.mark.parametrize("how", ["away", "refuses"])
+def test_a_fault_of_our_own_is_told_with_where_it_came_from(
+    tmp_path: Path, ahead: list[timedelta], caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    scheduler = beat(tmp_path)
+    ahead[0] = 2 * DAY
+
+    with scheduler.failing(how, ZeroDivisionError("ours")):
+        scheduler.tick()
+
+    assert "jobs are not sent" in caplog.text
+    assert "Traceback" in caplog.text
+    assert "ZeroDivisionError: ours" in caplog.text
+    assert sent(scheduler) == NAMES
     scheduler.close()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,10 +69,8 @@ def test_jobs_that_hang_keep_neither_the_others_nor_the_worker(spine: Spine, tmp
         until(lambda: done(spine, "streams.purge_outbox") and done(spine, "streams.make_partitions"), "others are done")
         assert "is not begun: it is at work in this process since" in (tmp_path / "log").read_text()
 
-        began = time.monotonic()
         os.kill(worker.pid, signal.SIGTERM)
-        assert worker.wait(20) == 0
-        assert time.monotonic() - began < 15
+        assert worker.wait(10) == 0
 
     assert [done(spine, job) for job in hanging] == [False, False, False]
     spine.worker("outbox")

@@ -1,9 +1,10 @@
-"""Redis answers and refuses, or holds what is no task: streams are stored all the same, and jobs come back."""
+"""Redis refuses, answers nothing, or holds what is no task: streams are stored all the same, and jobs come back."""
 
 import asyncio
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,11 +24,13 @@ from tests.faults.checks import nothing_lost_or_doubled
 from tests.faults.load import under_load
 from tests.faults.progress import gone_on
 from tests.faults.test_jobs import HANGS, SILENCE, done, locked, waits
-from tests.spine import Process, Spine, until
+from tests.spine import Process, Spine, stopped, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("own_stack")]
 Run = Callable[..., tuple[Process, Path]]
 BEFORE, AFTER = "streams.purge_outbox", "streams.purge_stops"
+# Within which whoever is told to end has ended.
+ENDED_SECONDS = 10
 # How it is brought to refuse, how it is brought back, and what it then says.
 REFUSALS = {
     "read-only": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read only replica"),
@@ -59,7 +62,7 @@ def client(faulty_spine: Spine) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def start(faulty_spine: Spine, tmp_path: Path) -> Iterator[Run]:
-    """Starts a process of Celery as it is run for real, with gossip and all; returns it and its log."""
+    """Starts a process of Celery as it is run for real; returns it and its log."""
     with ExitStack() as ends:
 
         def start(*command: str, **told: str) -> tuple[Process, Path]:
@@ -135,8 +138,7 @@ def test_a_redis_that_refuses_writes_ends_no_worker(
             assert live_pages_are_told()
             third, log = worker("players")
             says(log, "jobs stand still")
-            third.terminate()
-            assert third.wait(20) == 0
+            ends(third)
         assert Client().get("/health/ready").json()["redis"] == "ok"
         send(spine, AFTER)
         until(lambda: done(spine, AFTER), "jobs are done again")
@@ -152,15 +154,14 @@ def test_beat_goes_on_and_sends_what_was_due(
     worker("outbox")
     with refusing(client, "read-only"):
         beat, log = start("beat", "--schedule", str(tmp_path / "schedule"), SILENCE_JUDGED_EVERY="1")
-        says(log, "jobs are not sent, they stay due: ")
+        says(log, "jobs are not sent and stay due, tried again in ")
         assert "read only replica" in log.read_text()
 
     says(log, "jobs are sent again")
     until(lambda: done(faulty_spine, SILENCE), "the job is done")
 
     assert beat.poll() is None
-    beat.terminate()
-    assert beat.wait(20) == 0
+    ends(beat)
 
 
 def test_a_job_that_is_at_work_meanwhile_is_done(faulty_spine: Spine, client: redis.Redis, worker: Run) -> None:
@@ -191,6 +192,75 @@ def test_connections_do_not_grow_while_redis_refuses(faulty_spine: Spine, client
             return len(client.client_list())
 
         assert tried(5) <= tried(2)
+
+
+@contextmanager
+def frozen(client: redis.Redis) -> Iterator[None]:
+    with stopped(int(client.info()["process_id"])):
+        yield
+
+
+def ends(process: Process) -> None:
+    process.terminate()
+    assert process.wait(ENDED_SECONDS) == 0
+
+
+@pytest.mark.parametrize("seconds", [1, 4, 9, 14])
+def test_a_worker_ends_in_time(faulty_spine: Spine, client: redis.Redis, worker: Run, seconds: int) -> None:
+    process, _ = worker("outbox")
+    send(faulty_spine, BEFORE)
+    until(lambda: done(faulty_spine, BEFORE), "the job is done")
+
+    with frozen(client):
+        since = time.monotonic()
+        until(lambda: time.monotonic() - since > seconds, "it was frozen for so long")
+        ends(process)
+
+
+def test_a_worker_that_is_just_begun_ends_in_time(faulty_spine: Spine, client: redis.Redis, worker: Run) -> None:
+    with frozen(client):
+        process, log = worker("outbox")
+        says(log, "streams: ")
+        ends(process)
+
+
+def test_a_worker_with_a_job_at_work_ends_in_time(faulty_spine: Spine, client: redis.Redis, worker: Run) -> None:
+    process, _ = worker("outbox", **HANGS)
+    with locked(faulty_spine, "streams_halt"):
+        send(faulty_spine, AFTER)
+        until(lambda: waits(faulty_spine, AFTER), "it is at work")
+        with frozen(client):
+            ends(process)
+
+
+def test_streams_go_on_meanwhile_and_jobs_are_done_once_it_is_woken(
+    faulty_spine: Spine, client: redis.Redis, worker: Run
+) -> None:
+    spine = faulty_spine
+    with under_load(spine, seed=64, rate=100):
+        process, log = worker("wallet,outbox")
+        gone_on(spine, "wallet")
+        send(spine, BEFORE)
+        until(lambda: done(spine, BEFORE), "the job is done")
+        with frozen(client):
+            says(log, "jobs stand still")
+            for _ in range(3):
+                gone_on(spine, "wallet")
+
+        send(spine, AFTER)
+
+        until(lambda: done(spine, AFTER), "the next one is done")
+    assert process.poll() is None
+
+
+def test_what_asks_for_its_events_gets_none(faulty_spine: Spine, client: redis.Redis, start: Run) -> None:
+    """Whatever the command line says: each would be sent by the thread that hears that the worker is to end."""
+    process, _ = start("worker", "--streams", "outbox", "--task-events", "--heartbeat-interval", "1")
+    send(faulty_spine, BEFORE)
+    until(lambda: done(faulty_spine, BEFORE), "the job is done")
+
+    with frozen(client):
+        ends(process)
 
 
 def entry(**changed: Any) -> dict[str, Any]:
