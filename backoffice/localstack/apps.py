@@ -16,6 +16,7 @@ def command(name: str, layout: Layout, port: int) -> list[str]:
     celery = ["-m", "celery", "--quiet", "-A", "backoffice"]
     if name == "web":
         words = ["-m", "uvicorn", "backoffice.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
+        words += ["--http", "backoffice.web.connections:Bounded"]
         words += ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
         words += ["--timeout-graceful-shutdown", _LAST_REQUESTS_SECONDS]
     elif name.startswith("worker-"):

@@ -137,15 +137,18 @@ DATABASE_SILENT = given.number("DATABASE_SILENT_SECONDS", 120.0, least=2, most=8
 _WEB_SILENT = given.number("DATABASE_WEB_SILENT_SECONDS", 30.0, least=2, most=86_400)
 # A request waits so many seconds for a lock (and as long for its turn), and for a statement. So many requests of a
 # process have a session at a time: a table that somebody holds costs who needs it, and no worker its place in Postgres.
-# Who takes nothing of an answer for so many seconds keeps no session from others. So many bytes may be sent at most.
+# Who takes nothing of an answer for so many seconds keeps no session from others; so long may a request take to arrive,
+# and so many bytes may it have.
 WEB: dict[str, Any] = {
     "lock": given.number("DATABASE_WEB_LOCK_SECONDS", 2.0, least=0.1, most=60),
     "statement": given.number("DATABASE_WEB_STATEMENT_SECONDS", 15.0, least=0.1, most=600),
     "sessions": given.whole("DATABASE_WEB_SESSIONS", 20, least=1, most=1_000),
     "sending": given.number("WEB_SENDING_SECONDS", 10.0, least=0.1, most=600),
+    "receiving": given.number("WEB_RECEIVING_SECONDS", 60.0, least=0.1, most=3_600),
     "body": given.whole("WEB_BODY_BYTES", 2_500_000, least=1_000, most=1_000_000_000),
 }
-# None of it is written to a disk, which many who ask at once could fill.
+# Django has no smaller bound of its own for forms. None is written to a disk, which many who ask at once could fill.
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEB["body"]
 FILE_UPLOAD_MAX_MEMORY_SIZE = WEB["body"]
 _GIVEN_OPTIONS = DATABASES["default"]["OPTIONS"].get("options", "")
 DATABASES["default"]["OPTIONS"]["options"] = (

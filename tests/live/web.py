@@ -69,6 +69,10 @@ class Web:
         assert self._process is not None
         return len(os.listdir(f"/proc/{self._process.pid}/task"))
 
+    def descriptors(self) -> int:
+        assert self._process is not None
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
     def get(self, path: str, timeout: float = 10.0) -> str:
         with _DIRECT.open(f"{self.address}{path}", timeout=timeout) as response:
             return str(response.read().decode())
