@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import Greatest
 
 from backoffice.kernel.ids import derived_id
 from backoffice.streams.outbox.alerts import Severity, close_alert, raise_alert
@@ -27,10 +28,10 @@ def telling_of(kinds: Collection[Kind], now: datetime) -> Iterator[None]:
     """What is noted meanwhile, within the caller's transaction, is told: the first of a kind, and each time that there
     are twice as many.
     """
-    before = {kind: how_many(kind) for kind in kinds}
+    before = {kind: (how_many(kind), _open_alert(kind)) for kind in kinds}
     yield
-    for kind, number in sorted(before.items()):
-        _tell(kind, number, now)
+    for kind, (number, alert_id) in sorted(before.items()):
+        _tell(kind, number, alert_id, now)
 
 
 def alert_of(kind: Kind, now: datetime) -> UUID:
@@ -40,7 +41,13 @@ def alert_of(kind: Kind, now: datetime) -> UUID:
 
 def how_many(kind: Kind) -> int:
     """Stand open, those included that are not noted one by one."""
-    return _findings(kind).count() + (_rests(kind).aggregate(number=Sum("number"))["number"] or 0)
+    return _findings(kind).count() + number_of(_rests(kind))
+
+
+def number_of(rests: QuerySet[Rest]) -> int:
+    """About how many they are; one of which nobody knows is one."""
+    found: int | None = rests.aggregate(number=Sum(Greatest("number", 1)))["number"]
+    return found or 0
 
 
 def close_over(alerts: Collection[UUID], why: str, now: datetime) -> None:
@@ -67,7 +74,8 @@ def _rests(kind: Kind) -> QuerySet[Rest]:
     return Rest.objects.filter(weight=kind.weight, stream=kind.stream, topic=kind.topic, fault=kind.check)
 
 
-def _tell(kind: Kind, before: int, now: datetime) -> None:
+def _tell(kind: Kind, before: int, told: UUID | None, now: datetime) -> None:
+    """``told`` is the alert that stood open before, whatever it tells of is still there."""
     number, alert_id = how_many(kind), _open_alert(kind)
     if alert_id is None or number.bit_length() <= before.bit_length():
         return
@@ -79,7 +87,7 @@ def _tell(kind: Kind, before: int, now: datetime) -> None:
         severity=_SEVERITIES[kind.weight],
         evidence=kind._asdict() | {"count": number, "first": first},
         alert_id=alert_id,
-        is_known=before > 0,
+        is_known=alert_id == told,
         now=now,
     )
 

@@ -5,13 +5,13 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Min, Q, QuerySet, Sum, Window
+from django.db.models import Count, F, Min, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from backoffice.metrics.differences import Differences, Open
 from backoffice.streams.clocks import furthest
 
-from .alerts import alert_of, close_over
+from .alerts import alert_of, close_over, number_of
 from .books import BY_THE_CLOCK
 from .checks.rows import OF_BEYOND
 from .differences import LISTED, NOT_CHECKED, NOT_JUDGED, NOT_WALKED, PACE, Difference, Standing, Unjudged, Weight
@@ -232,9 +232,9 @@ def standing() -> Differences:
 def _open(weight: Weight) -> Open:
     noted = Finding.objects.filter(ended_at=None, difference__weight=weight)
     told = noted.aggregate(number=Count("id"), since=Min("first_seen_at"))
-    rest = Rest.objects.filter(weight=weight, number__gt=0).aggregate(number=Sum("number"), since=Min("first_seen_at"))
-    since = min(filter(None, (told["since"], rest["since"])), default=None)
-    return Open(told["number"] + (rest["number"] or 0), since)
+    rests = Rest.objects.filter(weight=weight)
+    since = min(filter(None, (told["since"], rests.aggregate(since=Min("first_seen_at"))["since"])), default=None)
+    return Open(told["number"] + number_of(rests), since)
 
 
 def _lies_in(finding: Finding, part: Slice) -> bool:
