@@ -192,6 +192,12 @@ def heard_since(provider: str, moment: datetime) -> bool:
     return Market.objects.filter(GreaterThan(TOLD_AT, furthest(moment)), provider=provider).exists()
 
 
+def is_heard_by_now(unheard: Unheard, now: datetime) -> bool:
+    """Whether anything was stored since that it told later than all that was known then."""
+    newer = {"provider": unheard.provider, "told_at__gt": unheard.heard_at}
+    return any(live.filter(**newer).exists() for _, live in _by_limit(now))
+
+
 def feed_limits(now: datetime) -> dict[str, FeedLimit]:
     """The limits valid at a moment, by provider; those of all others under the empty name."""
     dated = FeedLimit.objects.filter(valid_from__lte=now).order_by("provider", "-valid_from").distinct("provider")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from backoffice.kernel.errors import Poison, Rejected, Retryable
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 from backoffice.live.bus import publish
-from backoffice.streams.clocks import PostgresClock, furthest
+from backoffice.streams.clocks import ASK, furthest
 from backoffice.streams.consume.halting.diverting import Letter
 from backoffice.streams.database import Connection
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
@@ -32,7 +33,7 @@ from backoffice.streams.schemas import our_registry
 
 from .doubts import EVER, NEVER, doubted_until
 from .models import ProviderSuspension
-from .selectors import Unheard, heard_since, unheard_providers
+from .selectors import Unheard, heard_since, is_heard_by_now, unheard_providers
 
 PLATFORM = "platform"
 TOPIC = "odds-feed"
@@ -89,20 +90,19 @@ def judge_silence(now: datetime) -> tuple[list[str], list[str]]:
     """Suspend the providers that are silent although they have open markets, and release those that are heard again.
 
     A feed suspends its markets when it ends; one that was killed cannot, so it is done where its updates are stored.
-    Returns who was suspended and who was released. What it dates is never later than Postgres' clock has it.
+    Returns who was suspended and who was released.
     """
-    at = min(now, PostgresClock().now())
-    # Before the turn: lanes that suspend wait for it, and all markets are looked at.
+    # Before the turn, for which lanes wait that suspend: all markets are looked at.
     unheard = unheard_providers(now)
     with transaction.atomic(), default_connection.wrap_database_errors:
-        _take_turn(_session())
+        at = _take_turn(_session())
         _date_anew(at)
         held = dict(ProviderSuspension.objects.filter(ended_at=None, cause=_SILENCE).values_list("provider", "since"))
         heard = [provider for provider, since in held.items() if heard_since(provider, since)]
         for provider in heard:
             told = f"{provider} is heard again. {_UNTIL_TOLD}"
             _release(_session(), provider, [_SILENCE], PLATFORM, told, at)
-        silent = [each for each in unheard if each.provider not in held]
+        silent = [each for each in unheard if each.provider not in held and not is_heard_by_now(each, now)]
         suspended = [each.provider for each in silent if _suspend_silent(each, at)]
     if suspended or heard:
         _tell_watchers()
@@ -162,7 +162,7 @@ def _suspend(
     connection: Connection, provider: str, cause: str, reason: str, now: datetime, alert_id: UUID | None = None
 ) -> bool:
     """False where it is suspended for this cause already."""
-    _take_turn(connection)
+    now = max(now, _take_turn(connection))
     is_new = connection.execute(
         "INSERT INTO trading_providersuspension (provider, cause, reason, since, ended_by, alert_id)"
         " VALUES (%s, %s, %s, %s, '', %s) ON CONFLICT DO NOTHING",
@@ -178,7 +178,7 @@ def _release(
     role: str = PLATFORM,
 ) -> list[str]:  # fmt: skip
     """End what it is suspended for of these causes, which are returned; with the last one it is believed again."""
-    _take_turn(connection)
+    now = max(now, _take_turn(connection))
     ended = connection.execute(
         "UPDATE trading_providersuspension SET ended_at = %s, ended_by = %s"
         " WHERE provider = %s AND cause = ANY(%s) AND ended_at IS NULL RETURNING cause, alert_id",
@@ -193,9 +193,14 @@ def _release(
     return [str(cause) for cause, _ in ended]
 
 
-def _take_turn(connection: Connection) -> None:
-    """One transaction after another: a release sees whatever was begun before it, and is told after it."""
+def _take_turn(connection: Connection) -> datetime:
+    """One transaction after another: a release sees whatever was begun before it, and is told after it.
+
+    Returns from which moment the turn is ours, by Postgres' clock: what is decided in it is dated by no earlier one.
+    """
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SUSPENSIONS])
+    ((now,),) = connection.execute(ASK).fetchall()
+    return cast(datetime, now)
 
 
 def _tell_watchers() -> None:

@@ -51,9 +51,16 @@ class Bounded(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
-        # Whatever it is, uvicorn does not take the connection for an idle one any more.
-        self._await_request()
+        # Whatever it is, uvicorn does not take the connection for an idle one any more. While it answers it is none.
+        if not self._is_answering:
+            self._await_request()
         super().data_received(data)
+
+    @property
+    def _is_answering(self) -> bool:
+        """A request that is whole; an answer may begin before."""
+        cycle = self._answered
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
 
     def on_message_begin(self) -> None:
         self._await_request()
@@ -73,6 +80,11 @@ class Bounded(HttpToolsProtocol):
             self._unsent = None
 
     def _give_up(self) -> None:
+        self._unsent = None
+        if self._is_answering:
+            # The next one's turn comes after that.
+            self._await_request()
+            return
         # Browsers open connections ahead of their use: one on which nothing came is no news.
         if self.scope is not None:
             seconds, client = settings.WEB["receiving"], self.client

@@ -154,7 +154,8 @@ def test_the_task_reconciles(continued: Spine, caplog: pytest.LogCaptureFixture)
         reconcile_newest()
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "wallet_account" in caplog.text
+    assert '"clean": false' in caplog.text
+    assert "`manage.py findings list` shows what stands open" in caplog.text
     assert [run.is_clean for run in Run.objects.order_by("started_at")] == [True, False]
 
 

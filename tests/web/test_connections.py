@@ -13,9 +13,10 @@ from backoffice.localstack.layout import PROJECT, Layout
 from backoffice.localstack.ports import LOOPBACK
 from tests.live.test_socket import EVENTS, MARKETS, flood, stored
 from tests.live.web import Person, Watcher, Web
+from tests.metrics.test_asking import locked
 from tests.spine import until
 from tests.web.conftest import Start
-from tests.web.test_crowds import SCRIPT, unread
+from tests.web.test_crowds import SCRIPT, signed_in, unread
 
 CONNECTIONS = 20
 # What a process may open for itself meanwhile: a session of Postgres, a connection with Redis.
@@ -124,6 +125,18 @@ def test_who_has_sent_one_stays(hasty: Web) -> None:
         assert other.recv(1) == b""
         frames = watcher.frames
         watcher.until(lambda: watcher.frames > frames + 3, "the live socket lives")
+
+
+@pytest.mark.parametrize("behind", ["\r\n", "\r\nGET /sign-in HT"], ids=["an empty line", "half of the next one"])
+def test_what_comes_behind_a_request_does_not_cut_its_answer(hasty: Web, house: str, behind: str) -> None:
+    """It takes longer to make than a request may take to arrive."""
+    cookie = signed_in(Person("trader"))["Cookie"]
+    with locked(house, "django_session"), socket.create_connection((LOOPBACK, hasty.port), timeout=30) as line:
+        line.sendall(f"GET / HTTP/1.1\r\n{HEAD}Cookie: {cookie}\r\n\r\n".encode())
+        until(lambda: 'pitboss_web_requests{of="pages"} 1' in hasty.get("/metrics"), "it is under way")
+        line.sendall(behind.encode())
+
+        assert line.recv(16).startswith(b"HTTP/1.1 503")
 
 
 @pytest.fixture(scope="module")
