@@ -19,18 +19,23 @@ from .telling import end_accepted
 
 @dataclass(frozen=True)
 class Choice:
-    """Of what stands open that which fits all that is given; of numbers only these, and nothing that is not noted."""
+    """Of what stands open that which fits all that is given; of numbers only these, and nothing that is not noted.
+
+    With ``only_rests`` nothing that is noted.
+    """
 
     numbers: Sequence[UUID] = ()
     check: str = ""
     topic: str = ""
+    only_rests: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.numbers or self.check or self.topic)
 
     def findings(self) -> QuerySet[Finding]:
         given = {"pk__in": self.numbers, "difference__check": self.check, "difference__topic": self.topic}
-        return Finding.objects.filter(ended_at=None, **{name: value for name, value in given.items() if value})
+        found = Finding.objects.filter(ended_at=None, **{name: value for name, value in given.items() if value})
+        return found.none() if self.only_rests else found
 
     def rests(self) -> QuerySet[Rest]:
         given = {"fault": self.check, "topic": self.topic}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
@@ -31,6 +32,19 @@ def rest(number: int, now: datetime) -> Rest:
         weight=KIND.weight, stream=KIND.stream, topic=KIND.topic, fault=KIND.check, place="trading/bet-events/1/0",
         first=0, last=9, number=number, alert_id=alert_of(KIND, now), first_seen_at=now, last_seen_at=now,
     )  # fmt: skip
+
+
+def test_rests_are_accepted_by_themselves(spine: Spine) -> None:
+    """What is noted stands, and its alert."""
+    with telling_of([KIND], NOW):
+        first = note(1, NOW)
+        rest(7, NOW)
+
+    call_command("findings", "accept", "--check", KIND.check, "--rests", "--reason", "It is looked into")
+
+    assert not Rest.objects.exists()
+    assert [one.pk for one in Finding.objects.filter(ended_at=None)] == [first.pk]
+    assert [status for _, status in tellings(spine)] == ["opened"]
 
 
 def tellings(spine: Spine) -> list[tuple[str, str]]:

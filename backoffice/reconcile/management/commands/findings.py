@@ -26,10 +26,11 @@ class Command(OperatorCommand):
         for act in (listing, accepting):
             act.add_argument("--check", default="", help="those that this check has found")
             act.add_argument("--topic", default="", help="those of this topic")
+            act.add_argument("--rests", action="store_true", help="of these only what is not noted one by one")
         add_dry_run(accepting)
 
-    def handle(self, *, act: str, check: str, topic: str, **options: Any) -> None:
-        choice = handling.Choice(options.get("numbers", ()), check, topic)
+    def handle(self, *, act: str, check: str, topic: str, rests: bool, **options: Any) -> None:
+        choice = handling.Choice(options.get("numbers", ()), check, topic, only_rests=rests)
         if act == "list":
             self._list(choice, options["most"])
         elif options["dry_run"]:
