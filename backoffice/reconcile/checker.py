@@ -30,7 +30,8 @@ from .checks.unseen import unseen_messages, unseen_rests, unseen_sums
 from .checks.wants import FOLDED, Want
 from .checks.windows import activity, came_late, count, counted_topics, windows
 from .declared import Agreement, Book, Description, Heard, State, Unique, described, descriptions
-from .differences import MORE, Difference, Findings, Found, Standing, Unjudged, Weight
+from .differences import MORE, Difference, Found, Standing, Unjudged, Weight
+from .findings import Findings
 from .known import Gaps
 from .messages.log import Chunk, Slice
 from .messages.reading import Events, Readers

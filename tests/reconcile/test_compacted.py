@@ -15,7 +15,7 @@ from backoffice.kernel.ids import uuid7
 from backoffice.reconcile.books import BY_THE_CLOCK
 from backoffice.reconcile.checker import Checker
 from backoffice.reconcile.checks.letters import Twins
-from backoffice.reconcile.differences import Findings
+from backoffice.reconcile.findings import Findings
 from backoffice.reconcile.messages.log import Chunk, Log, Slice
 from backoffice.reconcile.messages.reading import Readers
 from backoffice.reconcile.runs.transactions import Pulse

@@ -14,7 +14,8 @@ from backoffice.reconcile.checks.comparing import shown
 from backoffice.reconcile.checks.tallies import Tally
 from backoffice.reconcile.checks.unseen import UNNAMED, unnamed, unseen_sums
 from backoffice.reconcile.checks.wants import Want
-from backoffice.reconcile.differences import NOT_JUDGED, Difference, Findings, Unjudged, Weight, beyond
+from backoffice.reconcile.differences import NOT_JUDGED, Difference, Unjudged, Weight, beyond
+from backoffice.reconcile.findings import Findings
 from backoffice.reconcile.messages.log import Chunk, Slice
 from backoffice.reconcile.models import Finding
 from backoffice.reconcile.telling import tell

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from backoffice.reconcile.differences import Findings, Weight, beyond
+from backoffice.reconcile.differences import Weight, beyond
+from backoffice.reconcile.findings import Findings
 from backoffice.reconcile.kinds import Cut, Kind, Span
 from tests.reconcile.test_differences import LISTED, found, may_be
 

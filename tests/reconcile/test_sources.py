@@ -11,7 +11,8 @@ from backoffice.reconcile.books import BY_THE_CLOCK
 from backoffice.reconcile.checker import Checker
 from backoffice.reconcile.checks.comparing import Stretch
 from backoffice.reconcile.declared import Invariant, Look, described
-from backoffice.reconcile.differences import Difference, Findings, Found, Unjudged
+from backoffice.reconcile.differences import Difference, Found, Unjudged
+from backoffice.reconcile.findings import Findings
 from backoffice.reconcile.known import Gap
 from backoffice.reconcile.positions import Position
 from backoffice.reconcile.runs.walks import Walker

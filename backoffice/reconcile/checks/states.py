@@ -16,7 +16,8 @@ from psycopg import sql
 from backoffice.contracts.definitions import schema
 
 from ..declared import State
-from ..differences import LISTED, Difference, Findings, Standing
+from ..differences import LISTED, Difference, Standing
+from ..findings import Findings
 from ..messages.reading import NEVER, Event, Events, Gone
 from .comparing import Differing, Stretch, asked, differing, is_row, shown, within
 from .wants import FOLDED, Want, as_columns, field_of, names

@@ -15,7 +15,8 @@ from psycopg import sql
 from backoffice.contracts.catalogue import TOPICS
 
 from ..declared import Trace
-from ..differences import Findings, Standing, Unjudged
+from ..differences import Standing, Unjudged
+from ..findings import Findings
 from ..messages.log import Chunk
 from .states import StateCheck
 from .tallies import Tally

@@ -16,7 +16,8 @@ from backoffice.kernel.clock import Clock
 from backoffice.streams.clocks import furthest
 
 from ..books import OF_EVERYTHING
-from ..differences import NOT_CHECKED, Difference, Findings
+from ..differences import NOT_CHECKED, Difference
+from ..findings import Findings
 from ..kinds import Kind
 from ..known import known_gaps
 from ..messages.log import Log

@@ -23,7 +23,7 @@ from backoffice.streams.database import passes
 
 from ..books import BY_THE_CLOCK
 from ..declared import descriptions
-from ..differences import Findings
+from ..findings import Findings
 from ..known import known_gaps
 from ..messages.log import Log
 from ..models import Run

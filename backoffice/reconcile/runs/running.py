@@ -22,7 +22,7 @@ from ..checker import Checker
 from ..checks.letters import Twins
 from ..checks.unseen import unnamed
 from ..checks.windows import roll_again
-from ..differences import Findings
+from ..findings import Findings
 from ..kinds import Weight
 from ..known import Gaps, Place, known_gaps
 from ..messages.log import Chunk, Log, Slice
@@ -238,7 +238,7 @@ class Running:
             tell(new, now)
             keep_met(found.take_met(), now)
             rests.note(cut, rests.Noting(run, now, slices, is_again=bool(parts)))
-        of_rests = rests.leave_open(unjudged, run, now, self._is_mine)
+        of_rests = rests.leave_open([*unjudged, *found.take_apart(cut)], run, now, self._is_mine)
         for left in [*leave_open(unjudged, run.started_at, now, self._is_mine), *of_rests]:
             found.add(left)
             new.append(left)

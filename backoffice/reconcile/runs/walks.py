@@ -25,7 +25,8 @@ from ..checks.traces import check_places
 from ..checks.unseen import of_former_logs, unseen_places, unseen_rests, unseen_states
 from ..checks.windows import check_rolled, counted_topics
 from ..declared import Invariant, Link, Look, Source, Trace, described, descriptions
-from ..differences import MORE, Difference, Findings, Found, Unjudged
+from ..differences import MORE, Difference, Found, Unjudged
+from ..findings import Findings
 from ..models import WalkedTable
 from ..positions import Position, told_until
 from ..rests import with_rests
