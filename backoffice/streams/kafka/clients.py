@@ -1,6 +1,8 @@
 """Kafka clients as the streams need them."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -78,6 +80,21 @@ def _begin_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_anew)
+# Many ask at once, and are met by the same silence.
+RENEWED_SECONDS = 15.0
+_renewing = threading.Lock()
+_renewed_at = -RENEWED_SECONDS
+
+
+def renew_admin_client() -> None:
+    """After a question that was not answered in time: whoever asks next has another client.
+
+    One may go without answers for minutes after its broker came back, while others in the same place get theirs.
+    """
+    global _shared, _renewed_at
+    with _renewing:
+        if time.monotonic() - _renewed_at >= RENEWED_SECONDS:
+            _renewed_at, _shared = time.monotonic(), lru_cache(maxsize=2)(_admin_client)
 
 
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:

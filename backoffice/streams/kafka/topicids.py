@@ -8,7 +8,7 @@ from confluent_kafka.admin import TopicDescription
 
 from backoffice.kernel.errors import Retryable
 
-from .clients import admin_client
+from .clients import admin_client, renew_admin_client
 
 ANSWER_SECONDS = 10.0
 
@@ -41,8 +41,11 @@ def described(asked: Asked) -> tuple[str, int] | None:
         reason: KafkaError = error.args[0]
         if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None
+        if reason.code() == KafkaError._TIMED_OUT:
+            renew_admin_client()
         raise Retryable(f"Kafka does not say which topic this is: {reason.str()}") from error
     except TimeoutError as silence:
+        renew_admin_client()
         raise Retryable("Kafka does not say in time which topic this is.") from silence
 
 
