@@ -209,7 +209,7 @@ def test_of_what_compaction_took_nobody_knows_whether_it_was_of_a_rest() -> None
     assert (left.offsets, left.may_be(rests.as_standing(there))) == ((20, 20), True)
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("spine")
 @pytest.mark.parametrize("changes", [{}, {"following": 30}, {"gaps": (CUT,)}, {"generation": 1}, {"low": 11}])
 def test_what_is_not_in_the_log_that_was_read_ends_no_rest(changes: dict[str, Any]) -> None:
     """Not all of it is stored, or the log was cut off, made anew or has lost its beginning since."""
@@ -224,7 +224,7 @@ def test_what_is_not_in_the_log_that_was_read_ends_no_rest(changes: dict[str, An
     assert parts == read.get("".join(changes), [])
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("spine")
 def test_what_could_not_be_judged_of_a_rest_is_read_again_when_all_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rests, "_AT_ONCE", 1)
     Rest.objects.bulk_create([rest(), rest(fault="replay", last_seen_at=NOW + timedelta(hours=1))])
@@ -258,7 +258,7 @@ def walked(rounds: int) -> None:
     Walk.objects.update_or_create(name="open bets in table", defaults={"rounds": rounds, "round_began_at": NOW})
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("spine")
 def test_what_was_judged_of_a_walk_is_not_of_its_rest_though_it_is_under_way_later() -> None:
     rest(place="open bets in table", first=None, last=None, rounds=0).save(force_insert=True)
     of_each = [Unjudged("rows", "it may be under way", "bet-events", where=where) for where in "abc"]
@@ -275,7 +275,7 @@ def test_what_was_judged_of_a_walk_is_not_of_its_rest_though_it_is_under_way_lat
     assert not Rest.objects.exists()
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("spine")
 @pytest.mark.parametrize("changes", [{}, {"place": "open bets in table", "first": None, "last": None, "rounds": 0}])
 def test_what_could_not_be_judged_when_a_rest_was_found_is_not_of_it(changes: dict[str, Any]) -> None:
     """As a bet is under way for ever of which nothing is told any more."""
@@ -292,7 +292,7 @@ def test_what_could_not_be_judged_when_a_rest_was_found_is_not_of_it(changes: di
     assert not Rest.objects.exists()
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("spine")
 @pytest.mark.parametrize("where", ["a", ""])
 def test_a_run_over_everything_has_but_one_round(where: str) -> None:
     rest(place="open bets in table", first=None, last=None, rounds=0).save(force_insert=True)
@@ -309,7 +309,7 @@ def test_a_run_over_everything_has_but_one_round(where: str) -> None:
         assert Rest.objects.exists() is (number < 9)
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("spine")
 def test_what_the_log_has_lost_keeps_no_other_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rests, "_AT_ONCE", 2)
     lost = [rest(fault=fault) for fault in ("legs", "payouts", "rows")]
