@@ -16,6 +16,7 @@ import pytest
 from confluent_kafka import Message
 from django.conf import settings
 from django.core.management import call_command
+from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from backoffice.contracts.catalogue import TOPICS, topic_of
@@ -101,6 +102,18 @@ def loaded(continued: Spine) -> Spine:
         f"TRUNCATE {', '.join(RECONCILES)}",
     )
     return continued
+
+
+@pytest.fixture
+def meddle(continued: Spine) -> Tamper:
+    return partial(changed, continued)
+
+
+@pytest.fixture
+def whole_rounds() -> Iterator[None]:
+    """Each run by the clock is a round."""
+    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A finding ends where a run has judged its place and found nothing, and nowhere else; what was left alone is said."""
 
-from collections.abc import Iterator
 from io import StringIO
 from uuid import UUID, uuid4
 
@@ -22,13 +21,6 @@ from tests.spine import Spine
 from trading import payouts
 
 ALERTS = "SELECT count(*) FROM streams_outbox WHERE record = 'ComplianceAlert'"
-
-
-@pytest.fixture
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
 
 
 def standing() -> list[tuple[str, str]]:

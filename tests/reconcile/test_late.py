@@ -3,15 +3,12 @@ keep no run from looking at the rest, and what they add is compared, too.
 """
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
-from django.test import override_settings
 
 from backoffice.kernel.clock import microseconds
 from backoffice.metrics import rollup
@@ -23,6 +20,7 @@ from tests.reconcile.conftest import changed
 from tests.reconcile.lives import reconciled
 from tests.spine import Spine, until
 
+pytestmark = pytest.mark.usefixtures("whole_rounds")
 NOW = datetime.now(UTC)
 BET = next(event for event in some_events(seed=3, count=5_000) if event.record == "BetPlaced")
 INVENTED = (
@@ -30,13 +28,6 @@ INVENTED = (
     " VALUES ('ggr', date_trunc('minute', now()), 'sports', 'EUR', 'bet-events', 0, 1, 999999900)"
 )
 ONE_ACCOUNT = "(account_id, partition) = (SELECT account_id, partition FROM wallet_balance ORDER BY 1, 2 LIMIT 1)"
-
-
-@pytest.fixture(autouse=True)
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
 
 
 def bet(days: int) -> Event:

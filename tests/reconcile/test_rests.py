@@ -1,14 +1,12 @@
 """Where more was found than is noted silence ends nothing: a rest ends where all was judged and nothing is left."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
-from django.test import override_settings
 
 from backoffice.contracts.catalogue import TOPICS, dead_letter_topic
 from backoffice.contracts.codec import encode, frame
@@ -27,6 +25,7 @@ from tests.reconcile.test_silence import taken
 from tests.spine import Spine
 from trading import payouts
 
+pytestmark = pytest.mark.usefixtures("whole_rounds")
 FEW = 3
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -48,18 +47,6 @@ WINDOWS = "UPDATE metrics_window SET count = count {} 7 WHERE topic = 'odds-feed
 def few_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(differences, "LISTED", FEW)
     monkeypatch.setattr(payouts, "LISTED", FEW)
-
-
-@pytest.fixture(autouse=True)
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
-
-
-@pytest.fixture
-def meddle(continued: Spine) -> Tamper:
-    return partial(changed, continued)
 
 
 def of_check(check: str) -> dict[str, int]:

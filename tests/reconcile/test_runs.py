@@ -1,7 +1,6 @@
 """One run after another: only what is new is read, and what was checked before is carried over."""
 
 import io
-from functools import partial
 
 import pytest
 from django.conf import settings
@@ -13,7 +12,7 @@ from backoffice.contracts.definitions import schema
 from backoffice.kernel.clock import SystemClock
 from backoffice.reconcile.models import Finding, Run
 from backoffice.reconcile.runs.run import reconcile as run_once
-from tests.reconcile.conftest import Reconcile, Tamper, changed
+from tests.reconcile.conftest import Reconcile, Tamper
 from tests.spine import Spine
 
 ALERTS = "SELECT value, key FROM streams_outbox WHERE record = 'ComplianceAlert'"
@@ -22,11 +21,6 @@ OPEN = (
     "SELECT (SELECT count(*) FROM reconcile_windowtally WHERE is_open)"
     " + (SELECT count(*) FROM reconcile_balancetally WHERE is_open)"
 )
-
-
-@pytest.fixture
-def meddle(continued: Spine) -> Tamper:
-    return partial(changed, continued)
 
 
 def test_a_second_run_reads_what_is_new_and_a_part_of_the_rest(continued: Spine, reconcile: Reconcile) -> None:

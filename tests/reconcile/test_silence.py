@@ -1,6 +1,6 @@
 """That a run says nothing of a place ends no finding there: it may see less than the run that found it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from uuid import UUID, uuid4
 
@@ -9,7 +9,6 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.core.management import call_command
-from django.test import override_settings
 
 from backoffice.reconcile.models import Finding
 from tests.faults.test_lost_logs import made_anew
@@ -19,6 +18,7 @@ from tests.reconcile.lives import BETS, PAY, Player, later, named, reconciled, t
 from tests.reconcile.test_every_column import EXEMPT, OF_LETTERS, TABLES
 from tests.spine import Spine
 
+pytestmark = pytest.mark.usefixtures("whole_rounds")
 FORGED = (
     "INSERT INTO trading_market SELECT (jsonb_populate_record(m, jsonb_build_object('id', 'forged'))).*"
     " FROM trading_market m LIMIT 1"
@@ -32,13 +32,6 @@ BEYOND = (
     " 'event_id', gen_random_uuid(), 'stake', 0, 'source_partition', 1 - source_partition,"
     " 'source_offset', 1000000))).* FROM trading_bet b"
 )
-
-
-@pytest.fixture(autouse=True)
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
 
 
 def standing() -> set[UUID]:

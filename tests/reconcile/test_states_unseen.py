@@ -1,13 +1,11 @@
 """A finding of a row of state ends where the row is right by what was read, and by nobody's silence."""
 
-from collections.abc import Iterator
 from io import StringIO
 from uuid import UUID
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.test import override_settings
 
 from backoffice.reconcile.models import Finding
 from backoffice.streams.kafka import logs
@@ -17,15 +15,9 @@ from tests.reconcile.lives import reconciled
 from tests.reconcile.test_silence import taken
 from tests.spine import Spine
 
+pytestmark = pytest.mark.usefixtures("whole_rounds")
 TOPIC = "player-events"
 SOMEBODY = "(SELECT min(id::text)::uuid FROM players_player WHERE status_offset IS NOT NULL AND country IS NOT NULL)"
-
-
-@pytest.fixture(autouse=True)
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
 
 
 @pytest.fixture

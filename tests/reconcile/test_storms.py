@@ -2,9 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from io import StringIO
 from typing import Any
 from uuid import uuid4
@@ -20,11 +18,12 @@ from backoffice.reconcile import differences, telling
 from backoffice.reconcile.differences import Difference, Weight
 from backoffice.reconcile.models import Finding, Rest
 from backoffice.reconcile.runs.running import Running
-from tests.reconcile.conftest import Reconcile, Tamper, Told, changed
+from tests.reconcile.conftest import Reconcile, Tamper, Told
 from tests.reconcile.lives import BETS, Player, later, reconciled, told
 from tests.spine import Spine
 from trading import payouts
 
+pytestmark = pytest.mark.usefixtures("whole_rounds")
 ALERTS = "SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert' ORDER BY id"
 # Rows of one topic, and a row of money of another.
 MANY = "UPDATE wallet_round SET game_id = game_id || 'x' WHERE event_id IN (SELECT event_id FROM wallet_round"
@@ -41,18 +40,6 @@ FEW = 3
 @pytest.fixture(autouse=True)
 def few_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(differences, "LISTED", FEW)
-
-
-@pytest.fixture(autouse=True)
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
-
-
-@pytest.fixture
-def meddle(continued: Spine) -> Tamper:
-    return partial(changed, continued)
 
 
 def many(number: int) -> str:

@@ -1,9 +1,7 @@
 """A difference is told while it stands: an alert when it is found, closed when it is mended; another if it returns."""
 
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -29,11 +27,6 @@ MEND = f"UPDATE trading_bet SET stake = stake - 1 WHERE id = {OLDEST}"
 _ACCOUNT = "(SELECT account_id FROM wallet_balance ORDER BY 1 LIMIT 1)"
 ALTER_BALANCE = f"UPDATE wallet_balance SET debits = debits + 1 WHERE account_id = {_ACCOUNT}"
 MEND_BALANCE = f"UPDATE wallet_balance SET debits = debits - 1 WHERE account_id = {_ACCOUNT}"
-
-
-@pytest.fixture
-def meddle(continued: Spine) -> Tamper:
-    return partial(changed, continued)
 
 
 def told(spine: Spine) -> list[tuple[str, str]]:
@@ -189,13 +182,6 @@ def test_an_open_difference_is_told_wherever_one_asks_how_all_is(
     assert "! reconcile      differences open: 1, the first for" in shown.getvalue()
     assert "DIFFERENCES 1" in line.getvalue()
     assert '\npitboss_open_differences{kind="reconcile"} 1.0\n' in Client().get("/metrics").content.decode()
-
-
-@pytest.fixture
-def whole_rounds() -> Iterator[None]:
-    """Each run by the clock is a round."""
-    with override_settings(RECONCILE=settings.RECONCILE | {"messages_at_least": 100_000, "rows_at_least": 100_000}):
-        yield
 
 
 def runs_until_all_ended(reconcile: Reconcile) -> int:

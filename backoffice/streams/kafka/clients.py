@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -68,7 +68,11 @@ def _admin_client(settings: tuple[tuple[str, Any], ...]) -> AdminClient:
     return AdminClient({**ASKS, **dict(settings), "log_level": 0})
 
 
-_shared = lru_cache(maxsize=2)(_admin_client)
+def _none_yet() -> Callable[[tuple[tuple[str, Any], ...]], AdminClient]:
+    return lru_cache(maxsize=2)(_admin_client)
+
+
+_shared = _none_yet()
 # In a fork a client has none of its threads: it gets no answer, and whoever ended it would wait for ever.
 _left_alone: list[object] = []
 
@@ -76,7 +80,7 @@ _left_alone: list[object] = []
 def _begin_anew() -> None:
     global _shared  # noqa: PLW0603 - one for each process
     _left_alone.append(_shared)
-    _shared = lru_cache(maxsize=2)(_admin_client)
+    _shared = _none_yet()
 
 
 os.register_at_fork(after_in_child=_begin_anew)
@@ -94,7 +98,7 @@ def renew_admin_client() -> None:
     global _shared, _renewed_at
     with _renewing:
         if time.monotonic() - _renewed_at >= RENEWED_SECONDS:
-            _renewed_at, _shared = time.monotonic(), lru_cache(maxsize=2)(_admin_client)
+            _renewed_at, _shared = time.monotonic(), _none_yet()
 
 
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:
