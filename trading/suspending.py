@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import cast
 from uuid import UUID
 
 from django.conf import settings
@@ -18,15 +17,14 @@ from django.db import transaction
 from backoffice.contracts.codec import decode, unframe
 from backoffice.contracts.definitions import schema
 from backoffice.contracts.registry import Registry
-from backoffice.kernel import locks
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected, Retryable
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 from backoffice.live.bus import publish
-from backoffice.streams.clocks import ASK, furthest
-from backoffice.streams.consume.halting.diverting import Letter
-from backoffice.streams.database import Connection
+from backoffice.streams.clocks import furthest
+from backoffice.streams.consume.halting.diverting import Letter, take_turn
+from backoffice.streams.database import Connection, now_there
 from backoffice.streams.outbox.alerts import close_alert, raise_alert
 from backoffice.streams.outbox.emitting import Executes, emit
 from backoffice.streams.schemas import our_registry
@@ -127,7 +125,8 @@ def release(provider: str, *, actor: Actor, reason: str, now: datetime) -> list[
         raise Rejected("Say why; the reason stays with the act.")
     causes = ProviderSuspension.Cause.values
     with transaction.atomic(), default_connection.wrap_database_errors:
-        ended = _release(_session(), provider, causes, actor.id, reason, now, role=actor.role)
+        at = max(now, _take_turn(_session()))
+        ended = _release(_session(), provider, causes, actor.id, reason, at, role=actor.role)
         if not ended:
             raise Rejected(f"{provider} is not suspended; `providers list` shows those that are.")
     _tell_watchers()
@@ -177,8 +176,10 @@ def _release(
     connection: Connection, provider: str, causes: Sequence[str], by: str, told: str, now: datetime, *,
     role: str = PLATFORM,
 ) -> list[str]:  # fmt: skip
-    """End what it is suspended for of these causes, which are returned; with the last one it is believed again."""
-    now = max(now, _take_turn(connection))
+    """End what it is suspended for of these causes, which are returned; with the last one it is believed again.
+
+    The turn is the caller's, and ``now`` is of it.
+    """
     ended = connection.execute(
         "UPDATE trading_providersuspension SET ended_at = %s, ended_by = %s"
         " WHERE provider = %s AND cause = ANY(%s) AND ended_at IS NULL RETURNING cause, alert_id",
@@ -198,9 +199,8 @@ def _take_turn(connection: Connection) -> datetime:
 
     Returns from which moment the turn is ours, by Postgres' clock: what is decided in it is dated by no earlier one.
     """
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SUSPENSIONS])
-    ((now,),) = connection.execute(ASK).fetchall()
-    return cast(datetime, now)
+    take_turn(connection, TOPIC)
+    return now_there(connection)
 
 
 def _tell_watchers() -> None:

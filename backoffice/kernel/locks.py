@@ -11,9 +11,6 @@ RECONCILE_STEP = 7_011_846_103
 BY_HAND = {"reconcile.newest": RECONCILE_BY_THE_CLOCK}
 # Whoever closes dead letters asks under it, to the end of the transaction, which of an alert are still open.
 ALERTS_OF_LETTERS = 7_011_846_105
-# Whoever suspends or releases a provider does so under it, to the end of the transaction: what is told of a provider
-# comes in the order in which it was decided.
-SUSPENSIONS = 7_011_846_106
 
 # Those of two numbers; the first says what they are for.
 
@@ -24,5 +21,5 @@ OUTBOX_KEYS = 7_011_846
 REBUILD = 7_011_847
 # With the hash of a job's name: a second run of it is not begun.
 JOB = 7_011_848
-# With the hash of a topic's name: one diversion of it begins or ends at a time, to the end of the transaction.
+# With the hash of a topic's name: one at a time decides on its senders, to the end of the transaction.
 DIVERSIONS = 7_011_849

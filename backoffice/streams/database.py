@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connections
@@ -93,10 +94,15 @@ def brief() -> Iterator[Connection]:
         yield connection
 
 
+def now_there(connection: Connection) -> datetime:
+    """What time it is by Postgres' clock, whatever transaction is open."""
+    ((now,),) = connection.execute(ASK).fetchall()
+    return cast(datetime, now)
+
+
 def _hear_the_time(connection: Connection) -> None:
     asked = time.monotonic()
-    if told := connection.execute(ASK).fetchone():
-        POSTGRES.hear(told[0], asked)
+    POSTGRES.hear(now_there(connection), asked)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from django.db import connection as default_connection
 
 from backoffice.contracts.codec import decode
 from backoffice.contracts.definitions import schema
-from backoffice.kernel import locks
 from backoffice.kernel.actor import Actor
 from backoffice.streams.clocks import PostgresClock
+from backoffice.streams.consume.halting.diverting import take_turn
 from backoffice.streams.database import connect
 from backoffice.streams.outbox.emitting import emit
 from tests.spine import Spine, until
@@ -23,7 +23,7 @@ from tests.trading.test_feeds import PLAYING
 from tests.trading.test_silent_providers import MINUTE, after, stored
 from trading import suspending
 from trading.models import ProviderSuspension
-from trading.suspending import Providers, judge_silence, release
+from trading.suspending import TOPIC, Providers, judge_silence, release
 
 T = TypeVar("T")
 ACTS = "SELECT value FROM streams_outbox WHERE record = 'OperatorAction' ORDER BY position, id"
@@ -71,7 +71,7 @@ def test_what_is_told_last_is_what_stands(spine: Spine, monkeypatch: pytest.Monk
 def turn(spine: Spine) -> Iterator[psycopg.Connection[Any]]:
     """Somebody else's turn, until its session is committed or ends."""
     with psycopg.connect(spine.database_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SUSPENSIONS])
+        take_turn(other, TOPIC)
         yield other
 
 

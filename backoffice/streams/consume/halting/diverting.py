@@ -15,8 +15,7 @@ from backoffice.kernel import locks
 from backoffice.kernel.ids import derived_id
 from backoffice.kernel.text import storable
 
-from ...clocks import ASK
-from ...database import Connection
+from ...database import Connection, now_there
 from ...outbox.alerts import close_alert, raise_alert
 
 log = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ class Letter:
 
 
 class Senders(Protocol):
-    """Who sends a topic, and how to stop believing them. All within the transaction that is open."""
+    """Who sends a topic, and how to stop believing them. All within the transaction that is open, and in its turn."""
 
     def named(self, connection: Connection, letters: Sequence[Letter]) -> list[str]:
         """Who sent each of the messages; an empty name where that cannot be told."""
@@ -97,7 +96,7 @@ def divert(connection: Connection, bad: Bad, now: datetime) -> list[str]:
     stream, topic, reason = bad.stream, bad.topic, storable(bad.reason, _REASON)
     with connection.transaction():
         sources = _sources(connection, bad)
-        _alone(connection, topic)
+        take_turn(connection, topic)
         alert_id = _open_alert(connection, stream, topic)
         row = connection.execute(
             "INSERT INTO streams_diversion AS d"
@@ -124,8 +123,8 @@ def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence
     stored was told later, whatever our own clock says, and the brokers'.
     """
     with connection.transaction():
-        _alone(connection, topic)
-        now = _now(connection)
+        take_turn(connection, topic)
+        now = now_there(connection)
         ended = connection.execute(
             "UPDATE streams_diversion SET ended_at = %s, ended_by = %s"
             " WHERE stream = %s AND topic = %s AND partition = ANY(%s) AND ended_at IS NULL RETURNING sources,"
@@ -146,18 +145,13 @@ def end(connection: Connection, *, stream: str, topic: str, partitions: Sequence
     return len(ended)
 
 
-def _alone(connection: Connection, topic: str) -> None:
-    """Whoever else begins or ends a diversion of the topic, in another partition or stream, comes before or after.
+def take_turn(connection: Connection, topic: str) -> None:
+    """Whoever else decides on senders of the topic comes before or after, to the end of the transaction that is open:
+    who begins or ends a diversion, in another partition or stream, and who suspends or releases them otherwise.
 
     Two that do not see each other would release a sender whom the other has just named, or raise two alerts.
     """
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [locks.DIVERSIONS, topic])
-
-
-def _now(connection: Connection) -> datetime:
-    rows = connection.execute(ASK).fetchall()
-    now: datetime = rows[0][0]
-    return now
 
 
 def _changed(topic: str, names: Sequence[str]) -> None:
