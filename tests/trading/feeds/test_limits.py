@@ -73,7 +73,7 @@ EDGES: list[tuple[Any, str, list[Any], list[Any]]] = [
     (of_described_runner, "status", ["A", "x" * 64], ["", "x" * 65, None]),
     (of_described_runner, "name", ["x" * 5_000, "", None], [5]),
     (of_described_runner, "removalDate", ["2022-07-11T10:00:00.000Z", None], [5]),
-    (of_runner, "ltp", [0, 1.5, MOST, None], [-0.1, MOST + 1, "1", True]),
+    (of_runner, "ltp", [0, 1.5, 1_000_000, None], [-0.1, 1_000_000.5, MOST, "1", True]),
     (of_runner, "tv", [0, MOST, None], [-0.1, MOST + 1, []]),
     (of_runner, "spn", [0, 1_000_000, "NaN", "Infinity", None], [-0.1, 1_000_000.5, "x", False]),
     (of_runner, "spf", [0, 1_000_000, "NaN", "Infinity", None], [-0.1, 1_000_000.5, "nan"]),

@@ -131,7 +131,8 @@ def _check_runner(change: Message) -> None:
         elif name in BY_LEVEL:
             _check_levels(value, name)
         elif name in AMOUNTS:
-            _check_number(value, name, _LARGEST_AMOUNT)
+            # That of the last match is a price, as those of ladders are.
+            _check_number(value, name, LARGEST_PRICE if name == "ltp" else _LARGEST_AMOUNT)
         elif name in STARTING_PRICES:
             change[name] = price_or_none(value, name)
 
