@@ -20,7 +20,7 @@ from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
 from backoffice.streams.collation import Unfit, must_be_fit_here
 from backoffice.streams.jobs import Job
-from backoffice.streams.kafka.clients import admin_client
+from backoffice.streams.kafka.clients import admin_client, renewed_after_silence
 
 from . import machine
 from .alerts import UnsentAlert
@@ -217,7 +217,8 @@ def _redis() -> None:
 
 
 def _kafka() -> None:
-    admin_client(settings.KAFKA).list_topics(timeout=TIMEOUT)
+    with renewed_after_silence():
+        admin_client(settings.KAFKA).list_topics(timeout=TIMEOUT)
 
 
 def _registry() -> None:

@@ -15,6 +15,7 @@ from backoffice.kernel.errors import Retryable
 from backoffice.streams.kafka import offsets
 from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED, admin_client
 from backoffice.streams.kafka.headers import headers_of
+from backoffice.streams.kafka.knowing import watched
 from backoffice.streams.kafka.offsets import Answers
 from backoffice.streams.standing import appended_of, standing_of
 from backoffice.streams.store.projection import Stream
@@ -138,9 +139,9 @@ class Log:
 
     def __init__(self, kafka: Mapping[str, str], prefix: str, alive: Callable[[], None]) -> None:
         self._prefix, self._alive = prefix, alive
-        self._admin = admin_client(dict(kafka))
+        self._kafka = dict(kafka)
         # Its log would repeat every failed connection; whoever asks tells of it.
-        self._consumer = Consumer(_SETTINGS | dict(kafka) | {"log_level": "0"})
+        self._consumer = Consumer(_SETTINGS | watched() | dict(kafka) | {"log_level": "0"})
         self._reading: object = None
         self._known: set[str] = set()
         self.unread: dict[tuple[str, int], str] = {}
@@ -172,7 +173,9 @@ class Log:
         questions = OffsetSpec.earliest(), OffsetSpec.latest(), *more  # type: ignore[no-untyped-call]
         self._alive()
         try:
-            return offsets.ask(self._admin, [f"{self._prefix}{topic}" for topic in topics], questions, ANSWER_SECONDS)
+            return offsets.ask(
+                admin_client(self._kafka), [f"{self._prefix}{topic}" for topic in topics], questions, ANSWER_SECONDS
+            )
         except KafkaException as error:
             raise Retryable(f"Kafka does not say what it holds: {error.args[0].str()}") from error
 

@@ -19,6 +19,7 @@ from backoffice.kernel.errors import ENDINGS, Retryable, origin
 from .. import telemetry
 from ..kafka.clients import CONSUMER, whole_errors
 from ..kafka.headers import headers_of
+from ..kafka.knowing import watched
 from ..kafka.topicids import answer, ask
 from ..patience import pause
 from ..standing import Standing, standing_of
@@ -69,7 +70,7 @@ def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: 
         while not stopping.wait(trouble.pause):
             untold.note(True)
             try:
-                with whole_errors(), closing(Consumer(_SETTINGS | dict(kafka))) as consumer:
+                with whole_errors(), closing(Consumer(_SETTINGS | watched() | dict(kafka))) as consumer:
                     _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka), untold, trouble).run(stopping)
             except ENDINGS:
                 raise

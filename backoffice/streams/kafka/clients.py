@@ -11,6 +11,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from .knowing import watched
+
 CLIENT = {
     "client.id": "pitboss",
     # Short enough to notice a broker that came back, long enough not to hammer one that did not.
@@ -85,7 +87,8 @@ def _begin_anew() -> None:
 
 os.register_at_fork(after_in_child=_begin_anew)
 # Many ask at once, and are met by the same silence.
-RENEWED_SECONDS = 15.0
+RENEWED_SECONDS = 5.0
+_SILENCE = (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
 _renewing = threading.Lock()
 _renewed_at = -RENEWED_SECONDS
 
@@ -93,7 +96,7 @@ _renewed_at = -RENEWED_SECONDS
 def renew_admin_client() -> None:
     """After a question that was not answered in time: whoever asks next has another client.
 
-    One may go without answers for minutes after its broker came back, while others in the same place get theirs.
+    One that has forgotten its brokers (`knowing`) gets no answer any more. Nobody polls this one, so that it could say.
     """
     global _shared, _renewed_at
     with _renewing:
@@ -101,10 +104,24 @@ def renew_admin_client() -> None:
             _renewed_at, _shared = time.monotonic(), _none_yet()
 
 
+@contextmanager
+def renewed_after_silence() -> Iterator[None]:
+    """For a question to the shared client that is answered, or not, within."""
+    try:
+        yield
+    except KafkaException as error:
+        if error.args[0].code() in _SILENCE:
+            renew_admin_client()
+        raise
+    except TimeoutError:
+        renew_admin_client()
+        raise
+
+
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:
     """A consumer in a group, by the newest group protocol that the broker speaks."""
     protocol = KIP_848 if speaks_kip_848(settings) else CLASSIC
-    return Consumer(CONSUMER | TOLD_OF_ENDS | protocol | settings | {"group.id": group})
+    return Consumer(CONSUMER | TOLD_OF_ENDS | protocol | watched() | settings | {"group.id": group})
 
 
 def speaks_kip_848(settings: dict[str, str]) -> bool:
@@ -112,7 +129,8 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
 
     No for who may not look: every broker still takes the classic protocol, unless it was forbidden.
     """
-    brokers = admin_client(settings).list_topics(timeout=10).brokers
+    with renewed_after_silence():
+        brokers = admin_client(settings).list_topics(timeout=10).brokers
     resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
     try:
         entries = admin_client(settings).describe_configs([resource])[resource].result(timeout=10)
@@ -125,8 +143,11 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
 
 
 def producer(settings: Mapping[str, Any]) -> Producer:
-    """An idempotent producer: nothing lost, nothing doubled by its own retries, order kept in each partition."""
-    return Producer(PRODUCER | dict(settings))
+    """An idempotent producer: nothing lost, nothing doubled by its own retries, order kept in each partition.
+
+    Where it has forgotten its brokers its poll and flush raise Retryable: it will send nothing any more.
+    """
+    return Producer(PRODUCER | watched() | dict(settings))
 
 
 @contextmanager

@@ -74,6 +74,7 @@ class Sender:
                     known = self._producer.list_topics(timeout=_RETRY_SECONDS).topics
             except KafkaException as away:
                 told = _tell_once(f"Kafka does not answer ({away.args[0].str()}); start it or wait.", told)
+                self.serve()
                 continue
             if missing := sorted(wanted - set(known)):
                 raise Rejected(f"Topic {missing[0]} is not there; make it with manage.py topics --apply.")
@@ -187,6 +188,8 @@ def _hopeful() -> Iterator[None]:
             yield
     except KafkaException as error:
         raise _hopeless(error.args[0]) from error
+    except Retryable as error:
+        raise _hopeless(error) from error
 
 
 def _hopeless(error: object) -> Rejected:

@@ -8,9 +8,9 @@ from confluent_kafka.admin import TopicDescription
 
 from backoffice.kernel.errors import Retryable
 
-from .clients import admin_client, renew_admin_client
+from .clients import admin_client, renewed_after_silence
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
 
 Asked = Future[TopicDescription]
 
@@ -35,17 +35,15 @@ def answer(asked: Asked) -> str | None:
 def described(asked: Asked) -> tuple[str, int] | None:
     """The id and the number of partitions; else as `answer`."""
     try:
-        found = asked.result(2 * ANSWER_SECONDS)
+        with renewed_after_silence():
+            found = asked.result(2 * ANSWER_SECONDS)
         return str(found.topic_id), len(found.partitions)
     except KafkaException as error:
         reason: KafkaError = error.args[0]
         if reason.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return None
-        if reason.code() == KafkaError._TIMED_OUT:
-            renew_admin_client()
         raise Retryable(f"Kafka does not say which topic this is: {reason.str()}") from error
     except TimeoutError as silence:
-        renew_admin_client()
         raise Retryable("Kafka does not say in time which topic this is.") from silence
 
 

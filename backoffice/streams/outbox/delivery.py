@@ -145,6 +145,14 @@ class Delivery:
         """
         self._transactions.claim()
 
+    def listen(self) -> None:
+        """Let Kafka's client say what it has to say, also where nothing is to be sent.
+
+        Raises:
+            Retryable: it is of no use any more.
+        """
+        self._transactions.listen()
+
     def send(self, rows: Sequence[Waiting], verdicts: Verdicts, still_alone: StillAlone) -> None:
         """Send the messages, and note what becomes of each as soon as that is known.
 

@@ -98,6 +98,7 @@ class Relay(threading.Thread):
                 if time.monotonic() >= next_look:
                     next_look = time.monotonic() + STUCK_EVERY_SECONDS
                     tell_of_stuck(connection, limits.stuck_after, clock.now())
+                delivery.listen()
                 if not relay_once(connection, delivery, clock, limits):
                     self._stopping.wait(IDLE_SECONDS)
 

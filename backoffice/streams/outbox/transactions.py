@@ -88,6 +88,12 @@ class Transactions:
                 self._sender().init_transactions(ASK_SECONDS)
             self._has_claimed = True
 
+    def listen(self) -> None:
+        """Let the client say what it has to say."""
+        if self._producer is not None:
+            with self._of_the_cluster("Kafka's client goes no further"):
+                self._producer.poll(0)
+
     @contextmanager
     def begin(self, transaction: Transaction) -> Iterator[None]:
         """Within it the transaction is open; it is taken back unless it was committed."""
@@ -168,7 +174,7 @@ class Transactions:
         After a message that was refused the client counts wrong in the next transaction, so it is not used any more.
         """
         if self._producer is not None:
-            with suppress(KafkaException), whole_errors():
+            with suppress(KafkaException, Retryable), whole_errors():
                 self._producer.abort_transaction(ASK_SECONDS)
             self._drop()
 
@@ -192,6 +198,9 @@ class Transactions:
         except KafkaException as error:
             self._drop()
             raise Retryable(f"{what}: {_told(error.args[0])}") from error
+        except Retryable:
+            self._drop()
+            raise
 
     @contextmanager
     def _within(self, transaction: Transaction) -> Iterator[None]:

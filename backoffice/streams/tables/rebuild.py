@@ -25,6 +25,7 @@ from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
 from ..kafka.clients import CONSUMER
 from ..kafka.headers import headers_of
+from ..kafka.knowing import watched
 from ..store.copying import table_shape
 from ..store.rows import project, with_digests
 from ..store.storing import store
@@ -306,7 +307,7 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
     quiet = {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true", "log_level": "0"}
     with retryable():
         connection = connect()
-    with closing(connection), closing(Consumer(CONSUMER | kafka | quiet)) as consumer:
+    with closing(connection), closing(Consumer(CONSUMER | watched() | kafka | quiet)) as consumer:
         try:
             origins = origins_of(connection, sources, kafka, prefix)
             gone = incomplete(origins, kafka, prefix)

@@ -1,0 +1,137 @@
+"""A cluster that names no broker is forgotten by its clients for ever: whoever has such a client makes another."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import orjson
+import pytest
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.streams.kafka import clients, knowing, offsets
+from backoffice.streams.kafka.clients import CONSUMER, admin_client, producer
+from backoffice.streams.kafka.knowing import watched
+from backoffice.streams.kafka.sending import Sender
+from backoffice.streams.outbox.transactions import Transactions, as_the_only_relay
+from tests.spine import until
+
+from .unnamed import TOPIC, Unnamed, unnamed
+
+NAME = TOPIC.decode()
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Unnamed]:
+    monkeypatch.setattr(knowing, "LOOK_SECONDS", 0.2)
+    with unnamed() as broker:
+        yield broker
+
+
+def forget(broker: Unnamed, client: Any) -> None:
+    """The client has known the broker; when this returns, the cluster names it again, and the client is lost.
+
+    Some answers without a broker do it, others do not.
+    """
+
+    def is_lost() -> bool:
+        assert client.list_topics(timeout=10).brokers
+        broker.is_fenced = True
+        with suppress(KafkaException):
+            client.list_topics(timeout=0.5)
+        broker.is_fenced = False
+        try:
+            client.list_topics(timeout=0.5)
+        except KafkaException:
+            return True
+        return False
+
+    until(is_lost, "it has forgotten the broker")
+
+
+def raised(kind: type[Exception], act: Callable[[], object]) -> Exception:
+    """What it raises as soon as it raises something of this kind."""
+    found: list[Exception] = []
+
+    def does() -> bool:
+        try:
+            act()
+        except kind as error:
+            found.append(error)
+        return bool(found)
+
+    until(does, "it says so")
+    return found[0]
+
+
+def test_a_consumer_says_so_when_it_is_read(broker: Unnamed) -> None:
+    with closing(Consumer(CONSUMER | watched() | broker.kafka | {"group.id": "forgetful"})) as consumer:
+        assert consumer.consume(1, 0.0) == []
+        forget(broker, consumer)
+
+        assert "forgotten all brokers" in str(raised(Retryable, lambda: consumer.consume(10, 0.1)))
+        raised(Retryable, lambda: consumer.poll(0.1))
+
+
+def test_a_producer_says_so_when_it_is_polled_and_flushed(broker: Unnamed) -> None:
+    client = producer(broker.kafka)
+    forget(broker, client)
+
+    raised(Retryable, lambda: client.poll(0.1))
+    client.produce(NAME, b"unsent")
+    raised(Retryable, lambda: client.flush(0.1))
+    client.purge()
+
+
+def test_a_sender_goes_no_further_and_says_what_to_do(broker: Unnamed) -> None:
+    sender = Sender(broker.kafka, "", threading.Event())
+    sender.wait_for_topics([NAME])
+    forget(broker, sender._producer)
+
+    assert "start it anew" in str(raised(Rejected, lambda: sender.serve(0.1)))
+    with pytest.raises(Rejected, match="start it anew"):
+        sender.wait_for_topics([NAME])
+
+
+def test_an_idle_relay_gets_another_producer(broker: Unnamed) -> None:
+    made = []
+
+    def make() -> Any:
+        made.append(producer(broker.kafka | as_the_only_relay("")))
+        return made[-1]
+
+    relay = Transactions(make, threading.Event())
+    relay.listen()
+    assert made == []
+    client = relay._sender()
+    forget(broker, client)
+
+    raised(Retryable, relay.listen)
+    assert relay._sender() is not client
+
+
+def test_another_admin_client_is_asked_next(broker: Unnamed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_renewed_at", -clients.RENEWED_SECONDS)
+    first: AdminClient = admin_client(broker.kafka)
+    forget(broker, first)
+    with pytest.raises(KafkaException):
+        offsets.ask(admin_client(broker.kafka), [], [], 1.0)
+
+    assert admin_client(broker.kafka) is not first
+    assert offsets.ask(admin_client(broker.kafka), [], [], 5.0) == offsets.Answers()
+
+
+def test_a_look_in_vain_may_be_chance_and_two_in_a_row_are_not() -> None:
+    def said(*sources: str) -> str:
+        return orjson.dumps({"brokers": {str(n): {"source": source} for n, source in enumerate(sources)}}).decode()
+
+    looks = knowing._Looks()
+    for _ in range(3):
+        looks.hear(said("internal", "logical"))
+        looks.hear(said("logical", "configured"))
+        looks.hear(said("learned"))
+    looks.hear(said())
+    with pytest.raises(Retryable):
+        looks.hear(said("internal", "logical"))
