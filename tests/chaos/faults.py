@@ -6,6 +6,7 @@ from contextlib import suppress
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, TopicMetadata
 from django.conf import settings
+from django.db import connections
 
 from tests.spine import frozen, until
 
@@ -96,6 +97,8 @@ def _server(name: str, how: str) -> Fault:
         part.kill() if how == "killed" else part.stop()
         scene.wait(0.0, 3.0)
         part.start()
+        # The command that somebody gives next is a process of its own, with a connection of its own.
+        connections.close_all()
         return f"{name} {how}"
 
     return fault
