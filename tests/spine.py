@@ -40,6 +40,8 @@ from backoffice.streams.store.projection import STREAMS
 # Times in the log are the broker's, as `manage.py topics` makes them.
 LOGGED = {"message.timestamp.type": "LogAppendTime"}
 PATIENCE_SECONDS = 60.0
+# Whoever reads what is there does not want to wait for more.
+BRISK = {"fetch.wait.max.ms": "10"}
 Ends = dict[tuple[str, int], int]
 Process = subprocess.Popen[bytes]
 
@@ -216,7 +218,9 @@ class Spine:
     def read(self, topic: str) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
         """Key, value and headers of all that a topic holds now, without what is not committed (yet)."""
         told = {"group.id": "read", "auto.offset.reset": "earliest", "enable.partition.eof": "true"}
-        consumer = Consumer(settings.KAFKA | READS_COMMITTED | told)
+        consumer = Consumer(settings.KAFKA | READS_COMMITTED | BRISK | told)
+        # By itself the client looks once a second for who leads a topic that it has not read yet.
+        consumer.list_topics(f"{self.prefix}{topic}", 10)
         found = []
         for partition in range(self.partitions):
             consumer.assign([TopicPartition(f"{self.prefix}{topic}", partition, 0)])

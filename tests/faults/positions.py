@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, TopicPartition
 from django.conf import settings
 
-from backoffice.contracts.catalogue import topic_of
+from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import decode, unframe
 from backoffice.kernel.errors import Poison
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.store.projection import EVENT_LOG, STREAMS, Stream
 from tests.faults.oracle import Difference
-from tests.spine import Spine
+from tests.spine import BRISK, Spine
 
 # Where the one row of each event stands: table, and the record where the table does not tell.
 FACTS = {
@@ -45,8 +45,10 @@ class Told:
 
 def messages(spine: Spine) -> Iterator[Told]:
     """All messages of the catalogue's topics, in order within each partition."""
-    consumer = Consumer(settings.KAFKA | {"group.id": "positions", "auto.offset.reset": "earliest"})
+    consumer = Consumer(settings.KAFKA | BRISK | {"group.id": "positions", "auto.offset.reset": "earliest"})
     try:
+        for topic in TOPICS:
+            consumer.list_topics(f"{spine.prefix}{topic}", 10)
         for (topic, partition), end in spine.ends().items():
             consumer.assign([TopicPartition(f"{spine.prefix}{topic}", partition, 0)])
             at = 0
