@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -217,18 +217,19 @@ class Spine:
 
     def read(self, topic: str) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
         """Key, value and headers of all that a topic holds now, without what is not committed (yet)."""
+        return [(message.key(), message.value(), _headers(message)) for message in self.messages(topic)]
+
+    def messages(self, topic: str) -> Iterator[Message]:
+        """All that a topic holds now, in order within each partition, without what is not committed (yet)."""
         told = {"group.id": "read", "auto.offset.reset": "earliest", "enable.partition.eof": "true"}
-        consumer = Consumer(settings.KAFKA | READS_COMMITTED | BRISK | told)
-        # By itself the client looks once a second for who leads a topic that it has not read yet.
-        consumer.list_topics(f"{self.prefix}{topic}", 10)
-        found = []
-        for partition in range(self.partitions):
-            consumer.assign([TopicPartition(f"{self.prefix}{topic}", partition, 0)])
-            while (message := consumer.poll(10)) is None or not _is_end(message):
-                assert message is not None
-                found.append((message.key(), message.value(), _headers(message)))
-        consumer.close()
-        return found
+        with closing(Consumer(settings.KAFKA | READS_COMMITTED | BRISK | told)) as consumer:
+            # By itself the client looks once a second for who leads a topic that it has not read yet.
+            consumer.list_topics(f"{self.prefix}{topic}", 10)
+            for partition in range(self.partitions):
+                consumer.assign([TopicPartition(f"{self.prefix}{topic}", partition, 0)])
+                while (message := consumer.poll(10)) is None or not _is_end(message):
+                    assert message is not None
+                    yield message
 
     def make_topic(self, topic: str) -> None:
         """Make one topic of the catalogue."""

@@ -4,16 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, TopicPartition
-from django.conf import settings
-
 from backoffice.contracts.catalogue import TOPICS, topic_of
 from backoffice.contracts.codec import decode, unframe
 from backoffice.kernel.errors import Poison
 from backoffice.simulator.events.envelope import Event
 from backoffice.streams.store.projection import EVENT_LOG, STREAMS, Stream
 from tests.faults.oracle import Difference
-from tests.spine import BRISK, Spine
+from tests.spine import Spine
 
 # Where the one row of each event stands: table, and the record where the table does not tell.
 FACTS = {
@@ -45,21 +42,10 @@ class Told:
 
 def messages(spine: Spine) -> Iterator[Told]:
     """All messages of the catalogue's topics, in order within each partition."""
-    consumer = Consumer(settings.KAFKA | BRISK | {"group.id": "positions", "auto.offset.reset": "earliest"})
-    try:
-        for topic in TOPICS:
-            consumer.list_topics(f"{spine.prefix}{topic}", 10)
-        for (topic, partition), end in spine.ends().items():
-            consumer.assign([TopicPartition(f"{spine.prefix}{topic}", partition, 0)])
-            at = 0
-            while at < end:
-                for message in consumer.consume(min(1_000, end - at), 10):
-                    assert message.error() is None, message.error()
-                    at = (message.offset() or 0) + 1
-                    record, event = _read(spine, message.key(), message.value())
-                    yield Told((topic, partition, at - 1), event, record)
-    finally:
-        consumer.close()
+    for topic in TOPICS:
+        for message in spine.messages(topic):
+            record, event = _read(spine, message.key(), message.value())
+            yield Told((topic, message.partition() or 0, message.offset() or 0), event, record)
 
 
 def differences(spine: Spine) -> list[Difference]:
