@@ -34,9 +34,9 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
-group.consumer.heartbeat.interval.ms=1000
+group.consumer.heartbeat.interval.ms=500
 group.consumer.min.heartbeat.interval.ms=500
-group.consumer.session.timeout.ms=6000
+group.consumer.session.timeout.ms=5000
 group.consumer.min.session.timeout.ms=3000
 """
 STARTED = "Kafka Server started"
