@@ -20,7 +20,7 @@ from backoffice.kernel.errors import Retryable
 from backoffice.live.conditions import HERE
 from backoffice.streams.collation import Unfit, must_be_fit_here
 from backoffice.streams.jobs import Job
-from backoffice.streams.kafka.clients import admin_client, renewed_after_silence
+from backoffice.streams.kafka.clients import admin_client
 
 from . import machine
 from .alerts import UnsentAlert
@@ -217,8 +217,7 @@ def _redis() -> None:
 
 
 def _kafka() -> None:
-    with renewed_after_silence():
-        admin_client(settings.KAFKA).list_topics(timeout=TIMEOUT)
+    admin_client(settings.KAFKA).list_topics(timeout=TIMEOUT)
 
 
 def _registry() -> None:

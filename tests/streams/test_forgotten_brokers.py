@@ -112,15 +112,24 @@ def test_an_idle_relay_gets_another_producer(broker: Unnamed) -> None:
     assert relay._sender() is not client
 
 
-def test_another_admin_client_is_asked_next(broker: Unnamed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "_renewed_at", -clients.RENEWED_SECONDS)
+def test_questions_go_to_another_client(broker: Unnamed) -> None:
     first: AdminClient = admin_client(broker.kafka)
     forget(broker, first)
-    with pytest.raises(KafkaException):
-        offsets.ask(admin_client(broker.kafka), [], [], 1.0)
 
-    assert admin_client(broker.kafka) is not first
+    until(lambda: admin_client(broker.kafka) is not first, "another one is made")
     assert offsets.ask(admin_client(broker.kafka), [], [], 5.0) == offsets.Answers()
+
+
+def test_a_client_for_questions_that_nobody_has_any_more_is_looked_after_no_longer(
+    broker: Unnamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "_shared", clients._none_yet())
+    before = set(threading.enumerate())
+    admin_client(broker.kafka)
+    (looker,) = set(threading.enumerate()) - before
+    clients._shared.cache_clear()  # type: ignore[attr-defined]
+
+    until(lambda: not looker.is_alive(), "its thread has ended")
 
 
 def test_a_look_in_vain_may_be_chance_and_two_in_a_row_are_not() -> None:

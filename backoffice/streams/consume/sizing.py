@@ -6,9 +6,9 @@ from .lane import Limits
 # work from the beginning, and a long way behind is caught up with in batches that cost little a message.
 FIRST = 10_000
 # A batch costs some 10 ms of two processors however few messages it has. Where fewer than these came last time, wait
-# this much longer for the next: a thousand events a second over all lanes then take half the machine instead of all.
+# this much longer for the next: a thousand events a second over all lanes then take two thirds of the machine, not all.
 FEW = 200
-LONGER = 3
+LONGER = 6
 
 
 def next_size(limits: Limits, came: int, size: int) -> int:

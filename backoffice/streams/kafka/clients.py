@@ -2,16 +2,18 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from .knowing import watched
+from backoffice.kernel.errors import Retryable
+
+from .knowing import LOOK_SECONDS, watched
 
 CLIENT = {
     "client.id": "pitboss",
@@ -67,7 +69,9 @@ def admin_client(settings: Mapping[str, Any]) -> AdminClient:
 
 def _admin_client(settings: tuple[tuple[str, Any], ...]) -> AdminClient:
     # Its log would repeat every failed connection; whoever asks tells of it.
-    return AdminClient({**ASKS, **dict(settings), "log_level": 0})
+    client = AdminClient({**ASKS, **watched(), **dict(settings), "log_level": 0})
+    threading.Thread(target=_look_after, args=[ref(client)], name="kafka-questions", daemon=True).start()
+    return client
 
 
 def _none_yet() -> Callable[[tuple[tuple[str, Any], ...]], AdminClient]:
@@ -86,36 +90,20 @@ def _begin_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_anew)
-# Many ask at once, and are met by the same silence.
-RENEWED_SECONDS = 5.0
-_SILENCE = (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
-_renewing = threading.Lock()
-_renewed_at = -RENEWED_SECONDS
 
 
-def renew_admin_client() -> None:
-    """After a question that was not answered in time: whoever asks next has another client.
-
-    One that has forgotten its brokers (`knowing`) gets no answer any more. Nobody polls this one, so that it could say.
+def _look_after(client: "ref[AdminClient]") -> None:
+    """Poll it, which nobody else does, for as long as anybody has it. One that has forgotten its brokers gets no answer
+    any more: whoever asks next has another, and what it was asked fails at once.
     """
-    global _shared, _renewed_at
-    with _renewing:
-        if time.monotonic() - _renewed_at >= RENEWED_SECONDS:
-            _renewed_at, _shared = time.monotonic(), _none_yet()
-
-
-@contextmanager
-def renewed_after_silence() -> Iterator[None]:
-    """For a question to the shared client that is answered, or not, within."""
-    try:
-        yield
-    except KafkaException as error:
-        if error.args[0].code() in _SILENCE:
-            renew_admin_client()
-        raise
-    except TimeoutError:
-        renew_admin_client()
-        raise
+    global _shared  # noqa: PLW0603 - one for each process
+    while (there := client()) is not None:
+        try:
+            there.poll(LOOK_SECONDS)
+        except Retryable:
+            _shared = _none_yet()
+            return
+        del there
 
 
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:
@@ -129,8 +117,7 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
 
     No for who may not look: every broker still takes the classic protocol, unless it was forbidden.
     """
-    with renewed_after_silence():
-        brokers = admin_client(settings).list_topics(timeout=10).brokers
+    brokers = admin_client(settings).list_topics(timeout=10).brokers
     resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
     try:
         entries = admin_client(settings).describe_configs([resource])[resource].result(timeout=10)

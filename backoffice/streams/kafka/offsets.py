@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from confluent_kafka import OFFSET_INVALID, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, PartitionMetadata
 
-from .clients import renewed_after_silence
-
 # So many reasons are told one by one; the others are counted.
 TOLD_AT_MOST = 3
 _SILENCE = (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT, KafkaError._TIMED_OUT_QUEUE)
@@ -44,8 +42,7 @@ def ask(admin: AdminClient, names: Collection[str], questions: Sequence[OffsetSp
     Raises:
         KafkaException: no broker answers.
     """
-    with renewed_after_silence():
-        topics = admin.list_topics(timeout=seconds).topics
+    topics = admin.list_topics(timeout=seconds).topics
     found = Answers({name: {} for name in sorted(names) if name in topics})
     led: dict[TopicPartition, PartitionMetadata] = {}
     for name in found.told:

@@ -8,7 +8,7 @@ from confluent_kafka.admin import TopicDescription
 
 from backoffice.kernel.errors import Retryable
 
-from .clients import admin_client, renewed_after_silence
+from .clients import admin_client
 
 ANSWER_SECONDS = 5.0
 
@@ -35,8 +35,7 @@ def answer(asked: Asked) -> str | None:
 def described(asked: Asked) -> tuple[str, int] | None:
     """The id and the number of partitions; else as `answer`."""
     try:
-        with renewed_after_silence():
-            found = asked.result(2 * ANSWER_SECONDS)
+        found = asked.result(2 * ANSWER_SECONDS)
         return str(found.topic_id), len(found.partitions)
     except KafkaException as error:
         reason: KafkaError = error.args[0]

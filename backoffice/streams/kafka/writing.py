@@ -8,7 +8,7 @@ from confluent_kafka.admin import AclOperation, TopicDescription
 
 from backoffice.kernel.errors import Retryable
 
-from .clients import admin_client, renewed_after_silence
+from .clients import admin_client
 
 ANSWER_SECONDS = 5.0
 # A name that cannot be one of a topic is none.
@@ -27,8 +27,7 @@ def refusals(settings: dict[str, str], names: Collection[str]) -> dict[str, str]
         asked = admin_client(settings).describe_topics(
             TopicCollection(list(names)), include_authorized_operations=True, request_timeout=ANSWER_SECONDS
         )
-        with renewed_after_silence():
-            found = {name: _refusal(name, asked[name]) for name in names}
+        found = {name: _refusal(name, asked[name]) for name in names}
     except (KafkaException, TimeoutError) as silence:
         raise Retryable(f"Kafka does not answer: {silence}") from silence
     return {name: reason for name, reason in found.items() if reason}
