@@ -36,7 +36,7 @@ broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 group.consumer.heartbeat.interval.ms=500
 group.consumer.min.heartbeat.interval.ms=500
-group.consumer.session.timeout.ms=5000
+group.consumer.session.timeout.ms=4000
 group.consumer.min.session.timeout.ms=3000
 """
 STARTED = "Kafka Server started"
