@@ -83,8 +83,11 @@ def _disturb(seed: int, scene: Scene, verdict: Verdict, seconds: float) -> None:
     while time.monotonic() < began + seconds:
         scene.wait(0.0, 1.5)
         for fault in drawn:
+            before = len(scene.recoveries)
             verdict.kinds.append(fault(scene))
-            verdict.faults.append(verdict.kinds[-1])
+            # In brackets what was recovered from while the fault lasted.
+            meanwhile = "".join(f" ({seconds:.1f})" for seconds in scene.recoveries[before:])
+            verdict.faults.append(f"{verdict.kinds[-1]}{meanwhile}")
         verdict.faults[-1] += f" {scene.recovery():.1f}"
         drawn = faults.drawn(scene)
     scene.load.end()

@@ -197,7 +197,8 @@ class Rebuild:
         at, heard_at = start, time.monotonic()
         while at < end:
             batch = Batch(place[1], generation=self._generation(place))
-            for message in self.consumer.consume(BATCH, 1.0):
+            # The client waits for as many as it is asked for: never for more than there are.
+            for message in self.consumer.consume(min(BATCH, end - at), 1.0):
                 heard_at = time.monotonic()
                 if message.error() is None and int(message.offset() or 0) < end:
                     self._take(message, batch, place, at)
@@ -316,6 +317,9 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
                 raise Rejected(
                     f"{why}. {table} cannot be made from what is left. Restore the topic, or keep the table as it is."
                 )
+            for source in sources:
+                # By itself the client looks once a second for who leads a topic that it has not read yet.
+                consumer.list_topics(f"{prefix}{source.topic}", SILENCE_SECONDS)
             work = Rebuild(table, sources, connection, consumer, writers, kafka, prefix, origins, set(gone))
             return work.run(progress)
         except KafkaException as error:
