@@ -12,10 +12,13 @@ from backoffice.contracts.definitions import released
 from backoffice.kernel.clock import microseconds
 from backoffice.simulator.bets import dead_heat, leg_return, payout
 from backoffice.simulator.events.envelope import Event
-from backoffice.simulator.sport.settlement import SettledLeg, returned
 from tests.simulator.dead_heats import DEAD_HEATS
 from tests.spine import Spine
 from tests.streams.arriving import event_of
+from trading.domain import legs as domain
+from trading.domain.lines import accumulator
+from trading.domain.settlement import Terms
+from trading.domain.settlement import payout as paid_for
 from trading.models import Leg, Settlement
 
 WON = {"leg_no": 1, "result": "won", "void_factor": 0, "dead_heat_factor": 1_000}
@@ -44,7 +47,14 @@ def bet(odds: int, stake: int, result: dict[str, Any], paid: int) -> list[Event]
     ]
 
 
-def stored() -> list[tuple[int, int, list[SettledLeg]]]:
+def leg_of(
+    odds: int, result: domain.Result, void: int, factor: int, places: int | None, tied: int | None
+) -> domain.Leg:
+    """Without those who tied the factor in thousandths tells the share."""
+    return domain.Leg(odds, domain.Finish(result, places or factor, tied or 1_000), void)
+
+
+def stored() -> list[tuple[int, int, list[domain.Leg]]]:
     """Stake, payout and legs of each settlement, from the tables alone."""
     odds = {(leg.bet_id, leg.leg_no): leg.odds for leg in Leg.objects.all()}
     found = []
@@ -52,7 +62,7 @@ def stored() -> list[tuple[int, int, list[SettledLeg]]]:
     for row in rows:
         count = len(row["legs"])
         told = zip(*(row[name] or [None] * count for name in _COLUMNS), strict=True)
-        legs = [SettledLeg(odds[row["bet_id"], number], *of) for number, of in zip(row["legs"], told, strict=True)]
+        legs = [leg_of(odds[row["bet_id"], number], *of) for number, of in zip(row["legs"], told, strict=True)]
         found.append((row["stake"], row["payout"], legs))
     return found
 
@@ -73,11 +83,11 @@ def test_every_dead_heat_is_paid_exactly_by_what_the_tables_keep(spine: Spine) -
     spine.drain("trading", "wallet")
 
     assert len(stored()) == len(DEAD_HEATS) + 1
-    assert {Fraction(*leg.share) for _, _, legs in stored() for leg in legs} == {
+    assert {Fraction(leg.win.places, leg.win.tied) for _, _, legs in stored() for leg in legs} == {
         Fraction(case.places, case.tied) for case in DEAD_HEATS
     }
     for stake, paid, legs in stored():
-        assert returned(stake, "single", 0, legs) == paid
+        assert paid_for(Terms(stake, accumulator(1)), legs) == paid
     call_command("reconcile", "--full", stdout=StringIO())
 
 
@@ -93,5 +103,5 @@ def test_a_settlement_of_an_older_producer_is_read_as_before(spine: Spine) -> No
     (row,) = Settlement.objects.all()
     assert (row.dead_heat_factors, row.dead_heat_places, row.dead_heat_tied) == ([500], None, None)
     ((stake, paid, legs),) = stored()
-    assert returned(stake, "single", 0, legs) == paid
+    assert paid_for(Terms(stake, accumulator(1)), legs) == paid
     call_command("reconcile", "--full", stdout=StringIO())

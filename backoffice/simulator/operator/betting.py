@@ -29,7 +29,10 @@ from backoffice.simulator.operator.tickets import (
 from backoffice.simulator.operator.tickets import legs_column as legs_of
 from backoffice.simulator.operator.world import World
 from backoffice.simulator.sport.quotes import RESULTS
-from backoffice.simulator.sport.settlement import Kind, cash_out, potential_payout, returned
+from trading.domain.cash_out import cash_out
+from trading.domain.legs import THOUSAND, Leg
+from trading.domain.lines import Combination, accumulator
+from trading.domain.settlement import Terms, payout, potential_payout
 
 # Legs of a bet: cumulative shares of 1, 2, … legs; how many of the larger ones are systems.
 _LEGS = np.cumsum([0.72, 0.12, 0.08, 0.05, 0.03])
@@ -127,24 +130,29 @@ def _foretell(rows: Rows, row: int, ticket: list[Choice], size: int, draws: tupl
     A bet that could pay too much is cut down to its first leg.
     """
     stake = int(rows["stake"][row])
-    kind = _kind(ticket, size)
-    potential = potential_payout(stake, kind, size, [leg.odds for leg in ticket])
+    terms = Terms(stake, Combination((size,)) if size else accumulator(len(ticket)))
+    potential = potential_payout(terms, [leg.odds for leg in ticket])
     if potential > _MOST_PAYOUT and len(ticket) > 1:
         del ticket[1:]
-        size, kind = 0, "single"
-        potential = potential_payout(stake, kind, 0, [ticket[0].odds])
+        size, terms = 0, Terms(stake, accumulator(1))
+        potential = potential_payout(terms, [ticket[0].odds])
     legs = [leg.settled() for leg in ticket]
-    rows["legs"][row] = len(legs)
-    rows["results"][row, : len(legs)] = [RESULTS.index(leg.result) for leg in legs]
-    rows["voids"][row, : len(legs)] = [leg.void_factor for leg in legs]
-    rows["heats"][row, : len(legs)] = [leg.dead_heat_factor for leg in legs]
-    rows["places"][row, : len(legs)] = [leg.dead_heat_places or 0 for leg in legs]
-    rows["tied"][row, : len(legs)] = [leg.dead_heat_tied or 0 for leg in legs]
-    rows["payout"][row] = rows["correct"][row] = returned(stake, kind, size, legs)
+    _write_results(rows[row : row + 1], legs)
+    rows["payout"][row] = rows["correct"][row] = payout(terms, legs)
     rows["due"][row] = max(leg.known_at for leg in ticket)
     rows["number"][row] = 1
     _choose_fate(rows[row : row + 1], ticket, draws, at, is_plain=size == 0)
     return potential
+
+
+def _write_results(bet: Rows, legs: list[Leg]) -> None:
+    bet["legs"] = len(legs)
+    for place, leg in enumerate(legs):
+        bet["results"][0, place] = RESULTS.index(leg.win.result)
+        bet["voids"][0, place] = leg.void_share
+        bet["heats"][0, place] = round(THOUSAND * leg.win.places / leg.win.tied)
+        if leg.win.tied > 1:
+            bet["places"][0, place], bet["tied"][0, place] = leg.win.places, leg.win.tied
 
 
 def _choose_fate(bet: Rows, ticket: list[Choice], draws: tuple[float, float], at: int, *, is_plain: bool) -> None:
@@ -177,10 +185,6 @@ def _chance(leg: Choice, moment: int) -> int | None:
     quotes = leg.fixture.quotes(moment)
     place = np.flatnonzero((quotes.row == leg.row) & (quotes.status == 0))
     return int(quotes.chance[place[0]] * _MILLION) if place.size else None
-
-
-def _kind(ticket: list[Choice], size: int) -> Kind:
-    return "system" if size else "multiple" if len(ticket) > 1 else "single"
 
 
 def _emit_bets(

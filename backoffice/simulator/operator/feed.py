@@ -19,7 +19,7 @@ from backoffice.simulator.operator.slices import Owners
 from backoffice.simulator.operator.world import World
 from backoffice.simulator.sport.feed import OutcomeUpdate, Update
 from backoffice.simulator.sport.fixture import Fixture
-from backoffice.simulator.sport.pricing import METHOD
+from trading.domain.pricing import METHOD
 
 PROVIDERS = ("pitchside", "scoreline")
 # The provider that falls silent in the fault of that name.

@@ -11,7 +11,7 @@ from backoffice.simulator.durations import HOUR, MINUTE
 from backoffice.simulator.sport.calendar import Calendar
 from backoffice.simulator.sport.fixture import Fixture
 from backoffice.simulator.sport.quotes import OPEN, RESULTS
-from backoffice.simulator.sport.settlement import SettledLeg
+from trading.domain.legs import Finish, Leg
 
 FIXTURES_A_DAY = 30
 # How much more is bet on a sport, on a featured match, and on what is going on now.
@@ -36,13 +36,11 @@ class Choice(NamedTuple):
     chance: float
     is_in_play: bool
 
-    def settled(self) -> SettledLeg:
+    def settled(self) -> Leg:
         """The leg with the result that it will have."""
         results, row = self.fixture.results(), self.row
-        return SettledLeg(
-            self.odds, RESULTS[results.result[row]], int(results.void_factor[row]), int(results.dead_heat_factor[row]),
-            int(results.places[row]) or None, int(results.tied[row]) or None,
-        )  # fmt: skip
+        tie = int(results.places[row]) or 1, int(results.tied[row]) or 1
+        return Leg(self.odds, Finish(RESULTS[results.result[row]], *tie), int(results.void_factor[row]))
 
     @property
     def known_at(self) -> int:

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backoffice.simulator.durations import MINUTE, SECOND
-from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
+from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, laid_out
 from backoffice.simulator.sport.rates import Rates, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
+from trading.domain.payoffs import Shares
 
 _STEPS = 80
 _STEP_LASTS = 66 * SECOND

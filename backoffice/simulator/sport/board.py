@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +10,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-
-class Shares(NamedTuple):
-    """For each outcome what share of a stake is expected to win, and what to come back void; the rest loses.
-
-    Where all is decided these are the results themselves: (1, 0) won, (½, ½) half won, (0, ½) half lost, (0, 1) void,
-    (½, 0) won in a dead heat of two.
-    """
-
-    win: Floats
-    void: Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from backoffice.simulator.durations import MINUTE
 from backoffice.simulator.sport.board import MarketSpec
-from backoffice.simulator.sport.ladder import LADDER
 from backoffice.simulator.sport.quotes import CLOSED, NOTHING, OPEN, STATUSES, SUSPENDED, VOID, WON, Quotes
+from trading.domain.ladder import LADDER
 
 if TYPE_CHECKING:
     from backoffice.simulator.sport.fixture import Fixture

@@ -10,8 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from backoffice.simulator.sport import feed
-from backoffice.simulator.sport.board import Board, Floats, Ints, MarketSpec, Shares
-from backoffice.simulator.sport.pricing import priced
+from backoffice.simulator.sport.board import Board, Floats, Ints, MarketSpec
 from backoffice.simulator.sport.quotes import (
     CANCELLED,
     CLOSED,
@@ -28,6 +27,8 @@ from backoffice.simulator.sport.quotes import (
 )
 from backoffice.simulator.sport.rates import Play
 from backoffice.simulator.sport.timeline import Timeline
+from trading.domain.payoffs import Shares
+from trading.domain.pricing import priced
 
 # No more runners tie.
 MOST_TIED = 10

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backoffice.simulator.durations import MINUTE
-from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
+from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, laid_out
 from backoffice.simulator.sport.football_board import (
     GOALS,
     HALVES,
@@ -30,9 +30,9 @@ from backoffice.simulator.sport.football_board import (
     scored_offers,
     special_offers,
 )
-from backoffice.simulator.sport.payoffs import GRID
 from backoffice.simulator.sport.rates import Rates, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
+from trading.domain.payoffs import GRID, Shares
 
 # The rate of goals rises in a straight line by this share over the match.
 _GROWTH = 0.4

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from backoffice.simulator.sport import payoffs
-from backoffice.simulator.sport.board import Offer, Shares
+from backoffice.simulator.sport.board import Offer
+from trading.domain import payoffs
+from trading.domain.payoffs import Shares
 
 
 class Period(NamedTuple):

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backoffice.simulator.sport.board import Flags, Floats, Ints
+from trading.domain.legs import Result
 
 Codes = NDArray[np.uint8]
 
 # The closed lists of the contracts; arrays hold places in them.
 STATUSES = ("open", "suspended", "closed", "settled", "cancelled")
 OPEN, SUSPENDED, CLOSED, SETTLED, CANCELLED = range(5)
-RESULTS = ("lost", "won", "void")
+RESULTS: tuple[Result, ...] = ("lost", "won", "void")
 LOST, WON, VOID = range(3)
 
 

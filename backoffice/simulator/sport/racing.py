@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from backoffice.simulator.durations import MINUTE
-from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
+from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, laid_out
 from backoffice.simulator.sport.rates import Rates, Running, margin_of
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, news_moments
+from trading.domain.payoffs import Shares
 
 _MATCH_BETS = 3
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backoffice.simulator.durations import MINUTE, SECOND
-from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, Shares, laid_out
+from backoffice.simulator.sport.board import Board, Floats, Ints, Offer, laid_out
 from backoffice.simulator.sport.rates import Rates, margin_of
 from backoffice.simulator.sport.tennis_chances import (
     GAME,
@@ -27,6 +27,7 @@ from backoffice.simulator.sport.tennis_chances import (
     next_server,
 )
 from backoffice.simulator.sport.timeline import NEVER, Timeline, delay, halts_round, news_moments
+from trading.domain.payoffs import Shares
 
 _POINT_SECONDS, _CHANGE_OF_ENDS, _SET_BREAK = (25, 50), 60 * SECOND, 2 * MINUTE
 _SET_LINES = (8.5, 9.5, 10.5, 12.5)

@@ -10,8 +10,8 @@ from backoffice.simulator.durations import HOUR, MINUTE
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.operator.faults import Fault
 from backoffice.simulator.operator.feed import PROVIDERS, SILENT
-from backoffice.simulator.sport.margins import Method, apply_margin
 from tests.simulator.operator.lives import START, events, slices, world
+from trading.domain.margins import Method, apply_margin
 
 pytestmark = pytest.mark.slow
 

@@ -17,12 +17,12 @@ from backoffice.simulator.sport.basketball import basketball
 from backoffice.simulator.sport.board import Floats
 from backoffice.simulator.sport.fixture import Course, Fixture
 from backoffice.simulator.sport.football import football
-from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST
 from backoffice.simulator.sport.quotes import OPEN, RESULTS, SUSPENDED, VOID, WON, Quotes, Results
 from backoffice.simulator.sport.racing import racing
 from backoffice.simulator.sport.rates import rates_on
 from backoffice.simulator.sport.tennis import tennis
 from tests.simulator.sport.fixtures import SPORTS, featured, first, one_of_each, week
+from trading.domain.ladder import HIGHEST, LADDER, LOWEST
 
 moments = st.tuples(st.sampled_from(week()), st.floats(0, 1)).map(
     lambda drawn: (drawn[0], drawn[0].opens_at + int(drawn[1] * (drawn[0].ends_at - drawn[0].opens_at)))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backoffice.simulator.sport import payoffs
-from backoffice.simulator.sport.board import Shares
 from backoffice.simulator.sport.football_board import HALVES, MATCH, QUARTERS, Period, Sides, scored_offers
+from trading.domain import payoffs
+from trading.domain.payoffs import Shares
 
 lines = st.integers(-16, 16).map(lambda quarters: quarters / 4)
 goals = st.integers(0, payoffs.GRID - 2)

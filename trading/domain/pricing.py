@@ -1,9 +1,12 @@
-"""From fair chances to the odds on the board, for all markets of a fixture at once."""
+"""From fair chances to the odds that are shown, for many markets at once."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backoffice.simulator.sport.board import Floats, Ints
-from backoffice.simulator.sport.ladder import HIGHEST, LOWEST, at_most, nearest
+from .ladder import HIGHEST, LOWEST, at_most, nearest
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 METHOD = "odds_ratio"
 

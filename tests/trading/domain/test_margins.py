@@ -6,9 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from backoffice.simulator.sport.board import Floats, Ints
-from backoffice.simulator.sport.ladder import HIGHEST, LADDER, LOWEST, at_most, nearest
-from backoffice.simulator.sport.margins import Method, apply_margin, remove_margin
-from backoffice.simulator.sport.pricing import priced
+from trading.domain.ladder import HIGHEST, LADDER, LOWEST, at_most, nearest
+from trading.domain.margins import Method, apply_margin, remove_margin
+from trading.domain.pricing import priced
 
 METHODS: tuple[Method, ...] = ("multiplicative", "additive", "power", "odds_ratio", "shin")
 

@@ -1,11 +1,12 @@
 """What outcomes win and get back void at every score: arrays (outcomes, home score, away score)."""
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backoffice.simulator.sport.board import Floats, Shares
+Floats = NDArray[np.float64]
 
 # Scores 0 … 15 for each side; the last stands for all beyond it.
 GRID = 16
@@ -17,6 +18,17 @@ _VALUES = {
     "away": _AWAY,
     "lead": _HOME - _AWAY,
 }
+
+
+class Shares(NamedTuple):
+    """For each outcome what share of a stake is expected to win, and what to come back void; the rest loses.
+
+    Where all is decided these are the results themselves: (1, 0) won, (½, ½) half won, (0, ½) half lost, (0, 1) void,
+    (½, 0) won in a dead heat of two.
+    """
+
+    win: Floats
+    void: Floats
 
 
 def outright(*wins: NDArray[np.bool_]) -> Shares:
