@@ -23,7 +23,8 @@ CLIENT = {
 }
 # A broker that is frozen holds its connections, and questions go to the one that was asked last: for as long as this
 # all of the cluster seems to be silent. Not for whoever fetches: over a slow line an answer takes its time.
-ASKS = CLIENT | {"socket.timeout.ms": "10000"}
+# Who the controller is, which answers some of them, it asks only now and then: after a broker has died, soon.
+ASKS = CLIENT | {"socket.timeout.ms": "10000", "topic.metadata.refresh.interval.ms": "1000"}
 # Whoever reads checks what is read: a batch that rotted on a disk is an error and not other messages.
 CHECKED = {"check.crcs": "true"}
 # Whoever reads does not see what a transaction took back, nor what it has not committed yet.
