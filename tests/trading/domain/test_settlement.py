@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.simulator.dead_heats import DEAD_HEATS, DeadHeat, needed, of_the_file
 from trading.domain.legs import Finish, Leg, PlaceTerms, Result, VoidRule, built
 from trading.domain.lines import SYSTEMS, Combination, accumulator, count, lines
 from trading.domain.settlement import LuckyBonus, Terms, payout, potential_payout
@@ -157,3 +158,77 @@ def test_a_bet_builder_without_a_price_for_the_rest_is_not_settled() -> None:
     for results in some:
         with pytest.raises(ValueError, match="nothing is settled"):
             built(5_000, results, "repriced")
+
+
+@pytest.mark.parametrize("case", DEAD_HEATS)
+def test_a_dead_heat_is_paid_by_those_who_tied(case: DeadHeat) -> None:
+    tied = Leg(case.odds, Finish("won", case.places, case.tied))
+
+    assert payout(Terms(case.stake, accumulator(1)), [tied]) == case.right
+
+
+@needed
+def test_the_field_cases_are_those_of_the_file() -> None:
+    assert of_the_file() == list(DEAD_HEATS)
+
+
+def single(leg: Leg, stake: int = 100) -> int:
+    return payout(Terms(stake, accumulator(1)), [leg])
+
+
+@pytest.mark.parametrize(
+    ("leg", "paid"),
+    [
+        (Leg(2_500, Finish("lost")), 0),
+        (Leg(2_500, Finish("won")), 250),
+        (Leg(2_500, Finish("lost"), 1_000), 100),
+        (Leg(2_500, Finish("void"), 1_000), 100),
+        (Leg(2_500, Finish("won"), 500), 50 + 125),
+        (Leg(2_500, Finish("lost"), 500), 50),
+        (Leg(2_500, Finish("won", 1, 2)), 125),
+        (Leg(2_500, Finish("undecided")), 0),
+    ],
+)
+def test_a_single_of_one_at_two_and_a_half(leg: Leg, paid: int) -> None:
+    assert single(leg) == paid
+
+
+def test_it_is_rounded_down_once() -> None:
+    three = [Leg(1_333, Finish("won"))] * 3
+
+    assert payout(Terms(100, accumulator(3)), three) == 236  # 1.333³ = 2.3685…; leg by leg it were 2.34.
+
+
+def test_a_void_leg_leaves_an_accumulator_as_if_it_were_not_there() -> None:
+    won, void = Leg(3_000, Finish("won")), Leg(1_700, Finish("void"), 1_000)
+
+    assert payout(Terms(100, accumulator(3)), [won, void, won]) == 900
+    assert payout(Terms(100, accumulator(2)), [won, won]) == 900
+
+
+def test_a_system_spreads_the_stake_over_its_lines() -> None:
+    two_of_three = [Leg(2_000, Finish("won")), Leg(3_000, Finish("won")), Leg(5_000, Finish("lost"))]
+
+    assert payout(Terms(300, Combination((2,))), two_of_three) == 600  # Only the first two win: 1.00 · 2 · 3.
+    assert payout(Terms(3 * 10**40, Combination((2,))), two_of_three) == 6 * 10**40
+
+
+def test_a_share_in_thousandths_is_a_fraction_like_any_other() -> None:
+    assert single(Leg(10_000, Finish("won", 333, 1_000)), 100_000) == 333_000
+
+
+def test_dead_heats_in_an_accumulator_and_a_system_are_exact() -> None:
+    third, seventh = Leg(10_000, Finish("won", 1, 3)), Leg(51_000, Finish("won", 2, 7))
+
+    assert payout(Terms(21, accumulator(2)), [third, seventh]) == 1_020  # 21 · 10/3 · 102/7
+    lost = Leg(2_000, Finish("lost"))
+    assert payout(Terms(63, Combination((1,))), [third, seventh, lost]) == 376  # 21 · (10/3 + 102/7)
+    assert single(Leg(3_000, Finish("won", 1, 3), 500)) == 100
+
+
+@pytest.mark.parametrize("result", ["lost", "undecided"])
+def test_a_leg_that_did_not_win_pays_only_what_is_void(result: Result) -> None:
+    """Whatever its odds and its share of a win."""
+    assert single(Leg(5_000, Finish(result, 1, 2))) == 0
+    assert single(Leg(5_000, Finish(result), 250)) == 25
+    assert single(Leg(5_000, Finish("void"))) == 100
