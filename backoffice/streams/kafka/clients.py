@@ -23,8 +23,7 @@ CLIENT = {
 }
 # A broker that is frozen holds its connections, and questions go to the one that was asked last: for as long as this
 # all of the cluster seems to be silent. Not for whoever fetches: over a slow line an answer takes its time.
-# Who the controller is, which answers some of them, it asks only now and then: after a broker has died, soon.
-ASKS = CLIENT | {"socket.timeout.ms": "10000", "topic.metadata.refresh.interval.ms": "1000"}
+ASKS = CLIENT | {"socket.timeout.ms": "10000"}
 # Whoever reads checks what is read: a batch that rotted on a disk is an error and not other messages.
 CHECKED = {"check.crcs": "true"}
 # Whoever reads does not see what a transaction took back, nor what it has not committed yet.
@@ -42,6 +41,8 @@ CONSUMER = (
         "queued.max.messages.kbytes": "65536",
         "queued.min.messages": "50000",
         "fetch.queue.backoff.ms": "5",
+        "fetch.min.bytes": "65536",
+        "fetch.wait.max.ms": "100",
         "fetch.error.backoff.ms": "100",
     }
 )
