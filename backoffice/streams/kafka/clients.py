@@ -41,8 +41,6 @@ CONSUMER = (
         "queued.max.messages.kbytes": "65536",
         "queued.min.messages": "50000",
         "fetch.queue.backoff.ms": "5",
-        "fetch.min.bytes": "65536",
-        "fetch.wait.max.ms": "100",
         "fetch.error.backoff.ms": "100",
     }
 )
