@@ -9,6 +9,7 @@ from backoffice.contracts.address import address
 from backoffice.contracts.registry import Registry
 
 from .database import connect, retryable
+from .sessions import session
 
 _KEEP = """
 INSERT INTO streams_known_schema (registry, schema_id, schema, subjects, known_at)
@@ -38,8 +39,8 @@ def forget() -> int:
 
 
 class KnownSchemas:
-    """The kept answers of registries; see `backoffice.contracts.registry.Known`. They are asked for so seldom that each
-    question has a connection of its own.
+    """The kept answers of registries; see `backoffice.contracts.registry.Known`. They are asked for
+    seldom, and all at once when a worker starts: nobody holds a connection for them.
     """
 
     def schema(self, registry: str, schema_id: int) -> str | None:
@@ -63,6 +64,6 @@ class KnownSchemas:
         )
 
     def _one(self, query: str, parameters: Sequence[object] | dict[str, object]) -> Any:
-        with retryable(), connect() as connection:
+        with session() as connection:
             row = connection.execute(query.encode(), parameters).fetchone()
         return row[0] if row else None

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 
 from backoffice.kernel.errors import Rejected, Retryable
 
+from . import sessions
 from .clocks import WorkersClock
 from .consume.lane import Lane, Limits
 from .consume.reader import Reader
@@ -67,11 +68,11 @@ def tune_interpreter() -> None:
 
     A batch makes tens of thousands of objects and leaves no cycle; at the usual threshold (700) the collector of
     reference cycles goes through them again and again, and through all that was imported as well: 0.9 µs an event.
+    What is there now, a few imports' litter with it, is left alone for ever.
     And a writer to whom Postgres has answered gets the interpreter from its reader after 0.5 ms instead of 5: it waits
     for it some ten times a batch.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
 
@@ -118,6 +119,7 @@ class StreamStep(bootsteps.StartStopStep):
 
         self.stopping.clear()
         tune_interpreter()
+        sessions.keep()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
         running = [LaneThread(lane, sink, self.stopping) for lane, sink in lanes]
         watchdog = Watchdog([(thread.lane, thread.state) for thread in running], self.stopping)
@@ -137,6 +139,7 @@ class StreamStep(bootsteps.StartStopStep):
             if thread.is_alive():
                 log.error("%s did not end in time; what it held was not stored and will be read again", thread.name)
         announcing.finish()
+        sessions.close()
 
     def terminate(self, parent: Any) -> None:
         self.stop(parent)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -23,10 +24,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client, override_settings
 
+from backoffice.kernel.errors import Retryable
 from backoffice.localstack.supervise import Part
 from backoffice.metrics.lag import ask_lag
 from backoffice.settings import servers
-from backoffice.streams.kafka.clients import group_consumer, speaks_kip_848
+from backoffice.streams.kafka import topicids
+from backoffice.streams.kafka.clients import admin_client, group_consumer, speaks_kip_848
 from backoffice.streams.kafka.logs import read_ends
 from backoffice.streams.kafka.writing import refusals
 from backoffice.streams.models import Outgoing
@@ -229,6 +232,26 @@ def test_of_three_brokers_one_may_die_under_load(three: tuple[dict[int, Part], s
         nothing_lost_or_doubled(spine, load.sent)
         for part in parts.values():
             part.start()
+
+
+def test_it_is_told_which_topic_a_name_stands_for_though_the_controller_that_was_known_has_died(
+    three: tuple[dict[int, Part], str], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, addresses = three
+    # By itself this client never looks who the controller is.
+    kafka = {"bootstrap.servers": addresses, "topic.metadata.refresh.interval.ms": "-1"}
+    monkeypatch.setattr(topicids, "ANSWER_SECONDS", 20.0)
+    with override_settings(KAFKA=kafka), Spine.on_servers(database, replication=3) as spine:
+        name = f"{spine.prefix}wallet-transactions"
+        before = topicids.answer(topicids.ask(kafka, name))
+        controller = parts[admin_client(kafka).list_topics(name, timeout=10).controller_id]
+        controller.kill()
+
+        # The first question may be on its way to it.
+        with suppress(Retryable):
+            topicids.answer(topicids.ask(kafka, name))
+        assert topicids.answer(topicids.ask(kafka, name)) == before
+        controller.start()
 
 
 def _leader(kafka: dict[str, str], topic: str) -> int:

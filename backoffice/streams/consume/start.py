@@ -7,10 +7,11 @@ from datetime import datetime
 from backoffice.contracts.catalogue import TOPICS
 from backoffice.kernel.errors import Retryable
 
-from ..database import Connection, connect, retryable
+from ..database import Connection
 from ..kafka import topicids
 from ..kafka.logs import read_begins
 from ..kafka.topicids import Absence
+from ..sessions import session
 from .batch import Span
 from .growing import note_partitions
 from .halting import halts, passing
@@ -61,7 +62,7 @@ def read_start(lane: Lane, sink: Sink[P], partitions: Collection[int], absence: 
     found = _present(lane, absence)
     present = found and found[0]
     first: Callable[[int], int] = _Beginnings(lane) if present else _nowhere
-    with retryable(), connect(name=lane.session) as connection:
+    with session(lane.session) as connection:
         reading = _reading(connection, lane, present, lane.clock.now())
         if found and TOPICS[lane.topic].compacted and found[0] == reading.topic_id:
             note_partitions(connection, lane.stream, lane.topic, found[1], lane.clock.now())
@@ -71,7 +72,7 @@ def read_start(lane: Lane, sink: Sink[P], partitions: Collection[int], absence: 
     positions, untold = _positions(sink, partitions, first, reading.generation)
     other = None if reading.topic_id == present else _other(lane, reading.topic_id, present)
     wanted = {partition: positions[partition].next for partition in set(partitions) - untold.keys()}
-    with retryable(), connect(name=lane.session) as connection:
+    with session(lane.session) as connection:
         going = {} if other else {partition: at for partition, at in wanted.items() if partition not in halted}
         given_up = passing.given_up(connection, lane.stream, lane.topic, going)
         pasts = halts.pasts(connection, lane.stream, lane.topic, wanted, lane.limits.dead_letter_window)

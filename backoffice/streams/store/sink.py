@@ -22,6 +22,7 @@ from ..consume.sink import Fenced, Position, Refused, Unstorable
 from ..database import Connection, connect, is_refusal, retryable, session_name
 from ..outbox.alerts import raise_alert
 from ..outbox.clashes import Clashes, tell_of
+from ..sessions import session
 from . import announcing, offsets
 from .copying import table_shape
 from .projection import Stream
@@ -91,7 +92,7 @@ class TableSink:
     ) -> dict[int, Position]:
         # A connection of its own: the reading thread asks, while the writing one may be in a transaction.
         name, topic = self._stream.name, self._topic
-        with retryable(), connect(name=session_name(name, topic)) as connection:
+        with session(session_name(name, topic)) as connection:
             known = offsets.stored(connection, name, topic)
             starts = {partition: first(partition) for partition in set(partitions) - known.keys()}
             with connection.transaction():

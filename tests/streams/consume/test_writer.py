@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
@@ -60,7 +60,7 @@ def writing(sink: Refusing, monkeypatch: pytest.MonkeyPatch) -> Writer[Given]:
     monkeypatch.setattr(topicids, "answer", lambda _: "t")
     batch = Batch("bet-events")
     batch.add(partition=0, offset=7, key=b"k", value=b"v", start=7)
-    asked: Future[Any] = Future()
+    asked = topicids.Asked(AdminClient({}), "bet-events", Future())
     writer.start()
     assert writer.offer(Given(batch), asked, 5)
     return writer

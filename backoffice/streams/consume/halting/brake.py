@@ -10,7 +10,7 @@ from backoffice.kernel.errors import Retryable
 from backoffice.kernel.text import storable
 
 from ... import telemetry
-from ...database import connect, retryable
+from ...sessions import session
 from ..batch import Batch, DeadLetter
 from ..lane import Lane, Limits
 from . import diverting, halts
@@ -126,7 +126,7 @@ class Brake:
 
     def _divert(self, known: _Partition, part: Batch, partition: int, latest: int) -> None:
         lane, offset = self._lane, part.offsets[latest]
-        with retryable(), connect(name=lane.session) as connection:
+        with session(lane.session) as connection:
             accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
             if accepted > offset:
                 self.begin({partition: Past(accepted=accepted, diverted=known.diverted)})
@@ -143,7 +143,7 @@ class Brake:
 
     def _end_diversion(self, known: _Partition, partition: int) -> None:
         lane = self._lane
-        with retryable(), connect(name=lane.session) as connection:
+        with session(lane.session) as connection:
             diverting.end(
                 connection, stream=lane.stream, topic=lane.topic, partitions=[partition], by=diverting.AUTOMATIC
             )
@@ -154,7 +154,7 @@ class Brake:
     def accepts(self, partition: int, offset: int) -> bool:
         """Whether a person has taken what is bad there as dead letters; what comes behind that counts anew."""
         lane = self._lane
-        with retryable(), connect(name=lane.session) as connection:
+        with session(lane.session) as connection:
             accepted = halts.accepted(connection, lane.stream, lane.topic, partition)
         if accepted > offset:
             self.begin({partition: Past(accepted=accepted)})
@@ -174,7 +174,7 @@ class Brake:
         """Stop partitions, each where the sink stands, until a person resumes them."""
         # A connection of its own: both threads halt, while either may be in a transaction.
         lane, reason = self._lane, storable(reason, _REASON)
-        with retryable(), connect(name=lane.session) as connection:
+        with session(lane.session) as connection:
             halted = halts.halt(
                 connection, stream=lane.stream, topic=lane.topic, offsets=offsets, cause=cause, reason=reason,
                 topic_id=self.topic_id, now=lane.clock.now(),
