@@ -1,4 +1,4 @@
-"""A sender with patience: none lost while the cluster or the registry is away, in order for each key."""
+"""A sender with patience: it waits while the cluster or the registry is away, and keeps the order of each key."""
 
 import logging
 import time
@@ -50,7 +50,8 @@ def schema_ids(registry: Registry, records: Iterable[str], stop: Signal) -> dict
 class Sender:
     """Queues messages and waits where the cluster is away; ``stop`` ends the waiting.
 
-    Topics are named without the cluster's prefix. ``undelivered`` counts what was queued but never taken.
+    Topics are named without the cluster's prefix. ``undelivered`` counts what was queued but never taken. Where the
+    client has forgotten the cluster nothing more will be taken, what is queued neither: that is Rejected.
     """
 
     def __init__(self, kafka: Mapping[str, str], prefix: str, stop: Signal) -> None:
