@@ -11,6 +11,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 from backoffice.contracts import bounds
 from backoffice.contracts.avro import SIMPLE, TIME
 from backoffice.contracts.definitions import NAMESPACE
+from backoffice.contracts.purposes import PURPOSES
 
 CLASSIFICATIONS = ("personal", "financial", "behavioural", "operational")
 LARGEST_AMOUNT = 1_000_000_000_000
@@ -97,6 +98,9 @@ def _described(field: dict[str, Any], where: str) -> Iterator[Fault]:
     for attribute in ("classification", "purpose", "retention"):
         if not field.get(attribute):
             yield Fault(where, f"has no {attribute}; add one")
+    purpose = field.get("purpose")
+    if purpose and purpose not in PURPOSES:
+        yield Fault(where, f"has the purpose {purpose}, which has no lawful basis; use one that stands in purposes.py")
     classification = field.get("classification")
     if classification and classification not in CLASSIFICATIONS:
         yield Fault(where, f"has the classification {classification}; it must be one of {', '.join(CLASSIFICATIONS)}")

@@ -83,6 +83,7 @@ def test_every_field_says_what_it_is_and_why_and_how_long(
             "has the classification secret",
         ),
         ("BetPlaced", added("x", "boolean", default=False, retention="long"), "has the retention long"),
+        ("BetPlaced", added("x", "boolean", default=False, purpose="curiosity"), "which has no lawful basis"),
         ("BetPlaced", added("x", "bytes"), "is bytes, which the decoder does not take"),
         ("BetPlaced", added("x", "float"), "is float, which the decoder does not take"),
         ("BetPlaced", added("x", {"type": "fixed", "name": "F", "size": 4}), "is fixed, which the decoder"),

@@ -1,4 +1,4 @@
-"""``manage.py contracts check`` and ``manage.py contracts release``; needs neither database nor registry."""
+"""``manage.py contracts check``, ``release`` and ``document``; needs neither database nor registry."""
 
 import os
 from argparse import ArgumentParser
@@ -9,31 +9,44 @@ from django.core.management.base import CommandError
 
 from backoffice.commands import OperatorCommand
 from backoffice.contracts.definitions import LIBRARY, Library
-from backoffice.contracts.releases import findings, release
+from backoffice.contracts.documenting import document
+from backoffice.contracts.releases import Finding, findings, release
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected
 
+PAGE = LIBRARY.root.parents[1] / "docs" / "contracts.md"
+
 
 class Command(OperatorCommand):
-    help = "Checks the event schemas against every released version, or releases what is new in them."
+    help = "Checks the event schemas against every released version, releases what is new in them, or describes them."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--root", type=Path, default=LIBRARY.root, help="folder with schemas/ and released/")
         what = parser.add_subparsers(dest="what", required=True)
-        what.add_parser("check", help="one line for each finding, exit 1 if there is one")
+        checking = what.add_parser("check", help="one line for each finding, exit 1 if there is one")
         releasing = what.add_parser("release", help="write the next version of what is new, with an example")
         releasing.add_argument("--record", help="only this record")
+        documenting = what.add_parser("document", help="write the page that tells of every topic, record and field")
+        for parser_of in (checking, documenting):
+            parser_of.add_argument("--page", type=Path, help="where that page stands")
 
     def handle(self, **options: Any) -> None:
         library = Library(options["root"])
+        page = options.get("page") or (PAGE if library == LIBRARY else None)
         if options["what"] == "check":
-            self._check(library)
-        else:
+            self._check(library, page)
+        elif options["what"] == "release":
             self._release(library, options["record"])
+        elif page is None:
+            raise CommandError("Say where the page of other contracts is to stand: --page FILE.")
+        else:
+            page.write_text(document(library), "utf-8")
 
-    def _check(self, library: Library) -> None:
+    def _check(self, library: Library, page: Path | None) -> None:
         found = findings(library, SystemClock().now())
+        # Of schemas that cannot be used there is no page.
+        found = found or _of_page(library, page)
         for finding in found:
             self.stdout.write(f"{os.path.relpath(finding.file)}: {finding.field} {finding.reason}")
         if found:
@@ -55,3 +68,9 @@ class Command(OperatorCommand):
                 self.stdout.write(f"{record} version {version.number}: {os.path.relpath(version.schema_file)}")
         if refused:
             raise CommandError(f"{refused} records were not released.")
+
+
+def _of_page(library: Library, page: Path | None) -> list[Finding]:
+    if page is None or (page.exists() and page.read_text("utf-8") == document(library)):
+        return []
+    return [Finding(page, "The page", "is not what the schemas say; write it anew with `manage.py contracts document`")]
