@@ -23,9 +23,11 @@ PERSONAL_FIELDS = {
     for record in ("LoginSucceeded", "LoginFailed", "SessionStarted", "SessionEnded")
 }
 
+EVENT_TIME = "event_time"
+
 _HEAD: tuple[dict[str, Any], ...] = (
     {"name": "event_id", "type": "string", "format": "uuid"},
-    {"name": "occurred_at", "type": TIME, "rule": "event_time"},
+    {"name": "occurred_at", "type": TIME, "rule": EVENT_TIME},
     {"name": "brand", "type": "string"},
     {"name": "jurisdiction", "type": "string", "format": "country"},
 )
@@ -136,6 +138,8 @@ def _rules(field: dict[str, Any], where: str) -> Iterator[Fault]:
     fitting = _fitting_rules(avro)
     for attribute in sorted(field.keys() - _DESCRIPTION - fitting):
         yield Fault(where, f"has {attribute}, which nothing checks on {_shown(avro)}; take it out or correct its name")
+    if field.get("rule", EVENT_TIME) != EVENT_TIME:
+        yield Fault(where, f"has the rule {field['rule']}, which nothing checks; there is {EVENT_TIME}")
     if field.get("format", "uuid") not in _FORMATS:
         yield Fault(where, f"has the format {field['format']}; it must be one of {', '.join(sorted(_FORMATS))}")
     if avro == "string" and not field.keys() & _TEXT_RULES:

@@ -119,7 +119,7 @@ class StreamStep(bootsteps.StartStopStep):
 
         self.stopping.clear()
         tune_interpreter()
-        sessions.keep()
+        sessions.reuse()
         lanes = lanes_of([name for name in self.names if name != OUTBOX])
         running = [LaneThread(lane, sink, self.stopping) for lane, sink in lanes]
         watchdog = Watchdog([(thread.lane, thread.state) for thread in running], self.stopping)

@@ -95,12 +95,18 @@ class Scene:
                 self.recoveries.append(time.monotonic() - began)
                 return self.recoveries[-1]
             time.sleep(LOOK_SECONDS)
-        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; {self.stuck(behind)}")
+        raise TimeoutError(f"no recovery within {PATIENCE_SECONDS:.0f} s; {self._stuck_or_not_told(behind)}")
 
     def all_stored(self) -> None:
         """Wait until all is stored that is in Kafka now."""
         ends = self.spine.ends()
         until(lambda: max(self.spine.lag(ends=ends).values(), default=0) <= 0, "all of now is stored")
+
+    def _stuck_or_not_told(self, behind: Mapping[Place, int]) -> str:
+        try:
+            return self.stuck(behind)
+        except (psycopg.Error, KafkaException, TimeoutError) as error:
+            return f"what stands still cannot be told: {error}"
 
     def stuck(self, behind: Mapping[Place, int]) -> str:
         """Of each partition that has not moved: who has it, whether it is halted, and what its lane waits for."""

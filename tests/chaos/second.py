@@ -54,7 +54,7 @@ Records = tuple[str, ...]
 
 
 def drawn(rng: random.Random) -> Records:
-    """The records of the second stream, all or some of a topic's; for every other seed none, and no such stream."""
+    """The records of the second stream, all or some of a topic's; for half of the seeds none, and no such stream."""
     records = TOPICS[rng.choice(_TOPICS)].records
     some = rng.sample(records, rng.randrange(1, len(records)))
     return rng.choice(((), (), tuple(records), tuple(some)))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from backoffice.contracts.avro import TIME
 from backoffice.contracts.codec import encode_as
 from backoffice.contracts.definitions import LIBRARY, Library
 from backoffice.contracts.examples import example, readable
@@ -99,6 +100,7 @@ def test_every_field_says_what_it_is_and_why_and_how_long(
         ("BetPlaced", added("x", "string", max_lenght=5, default=""), "has max_lenght, which nothing checks"),
         ("BetPlaced", added("x", "string", minimum=5, max_length=5, default=""), "has minimum, which nothing checks"),
         ("BetPlaced", added("x", "string", default=""), "is a text without end"),
+        ("BetPlaced", added("x", ["null", TIME], rule="evnt_time", default=None), "has the rule evnt_time"),
         ("BetPlaced", added("x", "string", format="iban", default=""), "has the format iban"),
         ("BetPlaced", added("x", "long", classification="financial", default=0), "is an amount"),
         ("BetPlaced", added("x", "int", minimum=1, default=0), "has the default 0, which breaks its own rules"),

@@ -57,6 +57,25 @@ def test_a_list_that_may_be_empty_and_a_key_of_its_own_are_told() -> None:
     assert "Its key is `provider`." in page
 
 
+def test_a_topic_is_told_with_how_long_it_is_kept_and_what_bad_messages_do() -> None:
+    page = document(LIBRARY)
+
+    for told in (
+        "## bet-events\n\nKey `player_id`, 8 partitions, kept for ever; where too many messages are bad, the partition"
+        " halts.",
+        "## odds-feed\n\nKey `sport_event_id`, 8 partitions, kept 30 days; where too many messages are bad, they are"
+        " diverted and their sender's offer is suspended.",
+        "## market-prices\n\nKey `market_id`, 8 partitions, kept the newest of each key; where",
+    ):
+        assert told in page
+
+
+def test_a_meaning_stays_within_its_cell(library: Library, edit: Edit) -> None:
+    edit("BetPlaced", lambda definition: field(definition, "stake").update(doc="cash | bonus"))
+
+    assert "| cash \\| bonus | financial |" in document(library)
+
+
 def test_every_purpose_is_told_with_its_basis() -> None:
     page = document(LIBRARY)
 

@@ -1,8 +1,11 @@
 """A cluster that names no broker is forgotten by its clients for ever: whoever has such a client makes another."""
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,9 +13,14 @@ import pytest
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Rejected, Retryable
-from backoffice.streams.kafka import clients, knowing, offsets
-from backoffice.streams.kafka.clients import CONSUMER, admin_client, producer
+from backoffice.streams.consume import reader
+from backoffice.streams.consume.batch import Batch
+from backoffice.streams.consume.lane import Lane, Limits
+from backoffice.streams.consume.sink import Position
+from backoffice.streams.kafka import clients, knowing, offsets, topicids
+from backoffice.streams.kafka.clients import CLASSIC, CONSUMER, admin_client, closing_quietly, producer
 from backoffice.streams.kafka.knowing import watched
 from backoffice.streams.kafka.sending import Sender
 from backoffice.streams.outbox.transactions import Transactions, as_the_only_relay
@@ -21,6 +29,36 @@ from tests.spine import until
 from .unnamed import TOPIC, Unnamed, unnamed
 
 NAME = TOPIC.decode()
+
+
+@dataclass
+class Given:
+    batch: Batch
+
+
+@dataclass
+class Waiting:
+    """A sink that stores until it is told to stop."""
+
+    storing: threading.Event
+    done: threading.Event
+
+    def open(self) -> None:
+        """Nothing is opened."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def positions(self, _: Collection[int], __: Callable[[int], int], ___: int) -> dict[int, Position]:
+        return {}
+
+    def prepare(self, batch: Batch) -> Given:
+        return Given(batch)
+
+    def commit(self, prepared: Given) -> Iterator[Given]:
+        self.storing.set()
+        self.done.wait(60)
+        yield prepared
 
 
 @pytest.fixture
@@ -43,7 +81,8 @@ def forget(broker: Unnamed, client: Any) -> None:
             client.list_topics(timeout=0.5)
         broker.is_fenced = False
         try:
-            client.list_topics(timeout=0.5)
+            # One that is slow answers in this time.
+            client.list_topics(timeout=3)
         except KafkaException:
             return True
         return False
@@ -73,6 +112,64 @@ def test_a_consumer_says_so_when_it_is_read(broker: Unnamed) -> None:
 
         assert "forgotten all brokers" in str(raised(Retryable, lambda: consumer.consume(10, 0.1)))
         raised(Retryable, lambda: consumer.poll(0.1))
+
+
+def test_one_that_is_closed_says_nothing_any_more(broker: Unnamed) -> None:
+    """What it has to say waits where nobody polls it, as while an index is built."""
+    lost = Consumer(CONSUMER | watched() | broker.kafka | {"group.id": "forgetful"})
+    with closing_quietly(Consumer(CONSUMER | watched() | broker.kafka | {"group.id": "forgetful"})) as consumer:
+        assert consumer.consume(1, 0.0) == lost.consume(1, 0.0) == []
+        forget(broker, consumer)
+        forget(broker, lost)
+        raised(Retryable, lambda: lost.poll(0.1))
+        raised(Retryable, lambda: consumer.poll(0.1))
+        # Its statistics come by its own clock.
+        time.sleep(5 * knowing.LOOK_SECONDS)
+
+    with pytest.raises(Retryable):
+        lost.close()
+
+
+def test_a_lane_whose_client_is_lost_begins_anew_only_when_its_writer_has_ended(
+    broker: Unnamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who write over one connection would each undo parts of what the other one stores."""
+    storing, done = threading.Event(), threading.Event()
+    sink = Waiting(storing, done)
+    limits = Limits(1, 1, 0.05, 1, 1, 1, 60.0)
+    lane = Lane("s", NAME, "", broker.kafka, limits, SystemClock())
+    monkeypatch.setattr(reader, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(topicids, "answer", lambda _: "t")
+
+    def connect() -> Consumer:
+        return Consumer(CONSUMER | CLASSIC | watched() | broker.kafka | {"group.id": "forgetful"})
+
+    lost = reader.Reader(lane, sink, threading.Event(), connect)
+    lost._writer.brake.topic_id = "t"
+    batch = Batch(NAME)
+    batch.add(partition=0, offset=7, key=b"k", value=b"v", start=7)
+    assert lost._writer.offer(Given(batch), topicids.Asked(AdminClient({}), NAME, Future()), 5)
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            lost.run()
+        except BaseException as error:  # noqa: BLE001 - as a lane's thread does
+            ended.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert storing.wait(30)
+    # One that is in a group is not always forgotten when it is asked to.
+    monkeypatch.setattr(knowing, "_knows_one", lambda _: False)
+    until(lambda: lost._state.reading.what == "ends", "it ends")
+    thread.join(3)
+    assert thread.is_alive()
+    done.set()
+
+    thread.join(30)
+    assert not lost._writer.is_alive()
+    assert [type(error) for error in ended] == [Retryable]
 
 
 def test_a_producer_says_so_when_it_is_polled_and_flushed(broker: Unnamed) -> None:

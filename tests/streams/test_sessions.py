@@ -1,5 +1,7 @@
 """Short sessions with Postgres are used again for a while, and never where one is not as it was."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +16,7 @@ from .stored import Store
 
 @pytest.fixture(autouse=True)
 def keeping(store: Store) -> Iterator[None]:
-    sessions.keep()
+    sessions.reuse()
     yield
     sessions.close()
 
@@ -102,21 +104,44 @@ def test_of_one_that_ends_meanwhile_whoever_has_it_hears() -> None:
 
 
 def test_only_a_few_are_kept() -> None:
-    many = [session() for _ in range(sessions.KEPT + 2)]
+    many = [session() for _ in range(sessions.MOST_IDLE + 2)]
     open_ones = [one.__enter__() for one in many]
     for one in many:
         one.__exit__(None, None, None)
 
-    assert [connection.closed for connection in open_ones].count(False) == sessions.KEPT
+    assert [connection.closed for connection in open_ones].count(False) == sessions.MOST_IDLE
 
 
 def test_those_of_long_ago_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     with session() as connection:
         before = pid(connection)
-    monkeypatch.setattr(sessions, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(sessions, "IDLE_SECONDS", 0.0)
 
     assert used() != before
     assert connection.closed
+
+
+def test_those_of_long_ago_are_closed_though_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with session() as connection:
+        pass
+    sessions.close_old()
+    assert not connection.closed
+    monkeypatch.setattr(sessions, "IDLE_SECONDS", 0.0)
+
+    sessions.close_old()
+    assert connection.closed
+
+
+def test_one_whose_server_is_frozen_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "ANSWER_SECONDS", 0.3)
+    with session() as connection:
+        before = pid(connection)
+    os.kill(before, signal.SIGSTOP)
+    try:
+        assert used() != before
+        assert connection.closed
+    finally:
+        os.kill(before, signal.SIGCONT)
 
 
 def test_who_does_not_keep_any_closes_each() -> None:

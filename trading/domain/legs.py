@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 THOUSAND = 1_000
 MILLION = 1_000_000
-EVENS = THOUSAND
+STAKE_BACK = THOUSAND
 
 Result = Literal["won", "lost", "void", "undecided"]
 VoidRule = Literal["void", "void_unless_lost", "repriced"]
@@ -32,7 +32,7 @@ class Finish(NamedTuple):
 class PlaceTerms(NamedTuple):
     """A place pays ``parts / of`` of what the odds win: 1/4, 1/5; 1/1 in a race that is all to win for lack of runners.
 
-    They are those that stand when the race is off: where runners are missing, fewer than at acceptance.
+    They are those that stand when the race is off: where runners are missing, other ones than at acceptance.
     """
 
     parts: int
@@ -84,7 +84,7 @@ def _returned(leg: Leg, finish: Finish, terms: PlaceTerms) -> Ratio:
     void = Ratio(leg.void_share, THOUSAND)
     if finish.result != "won":
         return void
-    profit = (leg.odds - EVENS) * (THOUSAND - leg.deduction) * terms.parts
+    profit = (leg.odds - STAKE_BACK) * (THOUSAND - leg.deduction) * terms.parts
     parts = (THOUSAND - leg.void_share) * finish.places * (MILLION * terms.of + profit)
     of = THOUSAND * finish.tied * MILLION * terms.of
     return Ratio(parts + leg.void_share * finish.tied * MILLION * terms.of, of)
@@ -92,7 +92,7 @@ def _returned(leg: Leg, finish: Finish, terms: PlaceTerms) -> Ratio:
 
 def _must_be_possible(leg: Leg, finish: Finish, terms: PlaceTerms) -> None:
     shares_fit = 0 <= leg.void_share <= THOUSAND and 0 <= leg.deduction <= THOUSAND
-    if leg.odds < EVENS or not shares_fit:
+    if leg.odds < STAKE_BACK or not shares_fit:
         raise ValueError("odds are 1,000 or more, void shares and deductions 0 to 1,000; nothing is settled")
     if not 0 < finish.places <= finish.tied:
         raise ValueError(f"{finish.places} places cannot be shared by {finish.tied}; nothing is settled")
@@ -104,21 +104,27 @@ def built(odds: int, results: Sequence[Result], rule: VoidRule, repriced: int | 
     """A bet builder as the one leg that it is: it wins where all of its selections win, at the odds of the whole.
 
     They are no product of the selections' odds, so that a void selection cannot just be left out. By ``rule`` the whole
-    is void then; or void unless another selection has lost; or it goes on at the odds that were quoted for the rest.
+    is void then; or void unless another selection loses, which is known when all are decided; or it goes on at the odds
+    that were quoted for the rest.
 
     Raises:
         ValueError: there is no selection, or no price for the rest; nothing is settled.
     """
     if not results:
         raise ValueError("a bet builder has selections; nothing is settled")
-    if "void" in results and (rule == "void" or "lost" not in results):
-        rest = [result for result in results if result != "void"]
-        if rule != "repriced" or not rest:
-            return Leg(odds, Finish("void"))
-        if repriced is None:
-            raise ValueError("a void selection needs a price for the others; nothing is settled")
-        return Leg(repriced, Finish(_together(rest)))
-    return Leg(odds, Finish(_together(results)))
+    if "void" not in results:
+        return Leg(odds, Finish(_together(results)))
+    rest = [result for result in results if result != "void"]
+    if rule == "void" or not rest:
+        return Leg(odds, Finish("void"))
+    together = _together(rest)
+    if together == "lost":
+        return Leg(odds, Finish("lost"))
+    if rule == "void_unless_lost":
+        return Leg(odds, Finish("void" if together == "won" else "undecided"))
+    if repriced is None:
+        raise ValueError("a void selection needs a price for the others; nothing is settled")
+    return Leg(repriced, Finish(together))
 
 
 def _together(results: Sequence[Result]) -> Result:

@@ -177,7 +177,8 @@ def _offer(stake: int, ticket: list[Choice], moment: int) -> int:
     chances = [_chance(leg, moment) for leg in ticket]
     if any(chance is None for chance in chances):
         return 0
-    return cash_out(stake, [leg.odds for leg in ticket], [chance or 0 for chance in chances], _CASH_OUT_MARGIN)
+    terms = Terms(stake, accumulator(len(ticket)))
+    return cash_out(terms, [leg.odds for leg in ticket], [chance or 0 for chance in chances], _CASH_OUT_MARGIN)
 
 
 def _chance(leg: Choice, moment: int) -> int | None:

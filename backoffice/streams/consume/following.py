@@ -9,7 +9,6 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -17,7 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from backoffice.kernel.errors import ENDINGS, Retryable, origin
 
 from .. import telemetry
-from ..kafka.clients import CONSUMER, whole_errors
+from ..kafka.clients import CONSUMER, closing_quietly, whole_errors
 from ..kafka.headers import headers_of
 from ..kafka.knowing import watched
 from ..kafka.topicids import answer, ask
@@ -70,7 +69,7 @@ def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: 
         while not stopping.wait(trouble.pause):
             untold.note(True)
             try:
-                with whole_errors(), closing(Consumer(_SETTINGS | watched() | dict(kafka))) as consumer:
+                with whole_errors(), closing_quietly(Consumer(_SETTINGS | watched() | dict(kafka))) as consumer:
                     _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka), untold, trouble).run(stopping)
             except ENDINGS:
                 raise

@@ -13,6 +13,7 @@ from backoffice.kernel.errors import Retryable
 from .. import telemetry
 from ..clocks import POSTGRES
 from ..kafka import topicids
+from ..kafka.clients import closing_quietly
 from ..patience import back_off
 from .assignment import Assignment
 from .batch import Batch, Span
@@ -79,9 +80,12 @@ class Reader(Generic[P]):
             self._state.reads("ends")
             self._writer.end()
             self._writer.forget(SETTLE_SECONDS)
-            self._consumer.close()
-            self._writer.join(SETTLE_SECONDS, self._stopping)
-            self._state.owned = frozenset()
+            try:
+                with closing_quietly(self._consumer):
+                    pass
+            finally:
+                self._writer.join(SETTLE_SECONDS, self._stopping)
+                self._state.owned = frozenset()
 
     def _turn(self) -> None:
         self._must_have_a_writer()

@@ -1,11 +1,12 @@
 """Kafka clients as the streams need them."""
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -14,6 +15,10 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from backoffice.kernel.errors import Retryable
 
 from .knowing import LOOK_SECONDS, watched
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C", bound=Consumer)
 
 CLIENT = {
     "client.id": "pitboss",
@@ -100,7 +105,10 @@ def _look_after(client: "ref[AdminClient]") -> None:
     while (there := client()) is not None:
         try:
             there.poll(LOOK_SECONDS)
-        except Retryable:
+        except BaseException as error:
+            # Whatever it is: one that nobody looks after must not be the one that all ask.
+            if not isinstance(error, Retryable):
+                log.exception("Kafka's client for questions failed; another one is made")
             _shared = _none_yet()
             return
         del there
@@ -112,12 +120,29 @@ def group_consumer(settings: dict[str, str], group: str) -> Consumer:
     return Consumer(CONSUMER | TOLD_OF_ENDS | protocol | watched() | settings | {"group.id": group})
 
 
+@contextmanager
+def closing_quietly(consumer: C) -> Iterator[C]:
+    """Closed at the end of the block, whatever it has to say then: a client that nobody has polled for a while tells
+    late that it has forgotten its brokers, and what was done with it is done.
+    """
+    try:
+        yield consumer
+    finally:
+        with suppress(Retryable, KafkaException), whole_errors():
+            consumer.close()
+
+
 def speaks_kip_848(settings: dict[str, str]) -> bool:
     """Whether the cluster's groups are kept by the new coordinator (Kafka 4.0 and later).
 
     No for who may not look: every broker still takes the classic protocol, unless it was forbidden.
+
+    Raises:
+        Retryable: it does not say.
     """
     brokers = admin_client(settings).list_topics(timeout=10).brokers
+    if not brokers:
+        raise Retryable("Kafka names no broker now.")
     resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
     try:
         entries = admin_client(settings).describe_configs([resource])[resource].result(timeout=10)
@@ -125,6 +150,8 @@ def speaks_kip_848(settings: dict[str, str]) -> bool:
         if error.args[0].code() != KafkaError.CLUSTER_AUTHORIZATION_FAILED:
             raise
         return False
+    except TimeoutError as silence:
+        raise Retryable("Kafka does not say in time which group protocol it speaks.") from silence
     protocols = entries.get("group.coordinator.rebalance.protocols")
     return protocols is None or "consumer" in protocols.value
 

@@ -35,9 +35,6 @@ class Log:
 
 def read_log(settings: dict[str, str], topic_name: str) -> Log:
     """Raises Rejected where there is no such topic, or we may not look; Retryable while Kafka does not answer."""
-    topic_id = topicids.answer(topicids.ask(settings, topic_name))
-    if topic_id is None:
-        raise Rejected(f"Kafka has no topic {topic_name}; `manage.py topics --apply` makes those of the catalogue.")
     questions = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
     try:
         found = offsets.ask(admin_client(settings), [topic_name], questions, ANSWER_SECONDS)
@@ -45,6 +42,9 @@ def read_log(settings: dict[str, str], topic_name: str) -> Log:
         raise Retryable(f"Kafka does not say what {topic_name} holds: {silence}") from silence
     if topic_name in found.refused:
         raise Rejected(f"Nothing was changed: {found.refused[topic_name]}.")
+    topic_id = topicids.answer(topicids.ask(settings, topic_name))
+    if topic_id is None:
+        raise Rejected(f"Kafka has no topic {topic_name}; `manage.py topics --apply` makes those of the catalogue.")
     told = found.told.get(topic_name, {})
     begins, ends = ({partition: each[place] for partition, each in told.items()} for place in (0, 1))
     return Log(topic_id, begins, ends, found.untold.get(topic_name, {}))

@@ -146,6 +146,8 @@ class TableSink:
             yield prepared
             return
         yield from self._commit_without_the_bad(prepared, failure, is_again=is_again)
+        # It knows the frames that know it and the batch: they would hold each other until somebody collects them.
+        failure.__traceback__ = None
 
     def _write(self, prepared: PreparedRows) -> None:
         now, batch = self._clock.now(), prepared.batch

@@ -23,7 +23,7 @@ from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import decode
 from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
-from ..kafka.clients import CONSUMER
+from ..kafka.clients import CONSUMER, closing_quietly
 from ..kafka.headers import headers_of
 from ..kafka.knowing import watched
 from ..store.copying import table_shape
@@ -308,7 +308,7 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
     quiet = {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true", "log_level": "0"}
     with retryable():
         connection = connect()
-    with closing(connection), closing(Consumer(CONSUMER | watched() | kafka | quiet)) as consumer:
+    with closing(connection), closing_quietly(Consumer(CONSUMER | watched() | kafka | quiet)) as consumer:
         try:
             origins = origins_of(connection, sources, kafka, prefix)
             gone = incomplete(origins, kafka, prefix)

@@ -1,6 +1,8 @@
 """What one batch leaves behind when something in it is known already, clashes, or is refused by Postgres."""
 
+import gc
 import random
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,8 +13,10 @@ from backoffice.kernel.ids import uuid7
 from backoffice.streams.consume.batch import Batch, DeadLetter
 from backoffice.streams.consume.deadletters import Taken, store_dead
 from backoffice.streams.consume.sink import Fenced
+from backoffice.streams.store import sink as sinks
 from backoffice.streams.store.offsets import begin
 from backoffice.streams.store.projection import STREAMS
+from backoffice.streams.store.sink import PreparedRows, TableSink
 from tests.streams.arriving import NOW, batch_of, event_of, message
 from tests.streams.stored import Store, log_of_values
 
@@ -160,3 +164,51 @@ def test_a_dead_letter_is_told_once_and_never_gives_way_to_another_message(store
         ("counting", b"junk")
     ]
     assert store.count("streams_outbox") == 1
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[weakref.ref[Batch]]]:
+    """Those that are made, while nothing collects what holds itself: between two collections there may be hours."""
+    prepare, made = TableSink.prepare, list[weakref.ref[Batch]]()
+
+    def noted(sink: TableSink, batch: Batch) -> PreparedRows:
+        prepared = prepare(sink, batch)
+        made.append(weakref.ref(prepared.batch))
+        return prepared
+
+    monkeypatch.setattr(TableSink, "prepare", noted)
+    gc.disable()
+    yield made
+    gc.enable()
+
+
+def held(batches: list[weakref.ref[Batch]]) -> int:
+    assert len(batches) > 1
+    return sum(each() is not None for each in batches)
+
+
+def test_nothing_holds_a_batch_with_a_repeat_once_it_is_stored(store: Store, batches: list[weakref.ref[Batch]]) -> None:
+    event, placed, other, second = ids(4)
+
+    take(store, [bet(event, placed), bet(event, placed), bet(other, second)])
+
+    assert store.count("streams_repeat") == 1
+    assert held(batches) == 0
+
+
+def test_nothing_holds_a_batch_whose_rows_could_not_be_made(
+    store: Store, batches: list[weakref.ref[Batch]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(tables: Any, *_: Any, **__: Any) -> Any:
+        if tables:
+            raise OverflowError("too great")
+        return []
+
+    monkeypatch.setattr(sinks, "project", fails)
+    monkeypatch.setattr(sinks, "AGAIN_SECONDS", 0.0)
+    event, placed = ids(2)
+
+    take(store, [bet(event, placed)])
+
+    assert store.count("streams_deadletter") > 0
+    assert held(batches) == 0

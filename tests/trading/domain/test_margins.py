@@ -27,7 +27,13 @@ def test_a_real_market_comes_back_exactly(method: Method) -> None:
 
 @pytest.mark.parametrize(
     ("method", "home"),
-    [("multiplicative", 0.358738), ("additive", 0.359562), ("power", 0.359171), ("odds_ratio", 0.358810)],
+    [
+        ("multiplicative", 0.358738),
+        ("additive", 0.359562),
+        ("power", 0.359171),
+        ("odds_ratio", 0.358810),
+        ("shin", 0.359344),
+    ],
 )
 def test_methods_differ_where_they_should(method: Method, home: float) -> None:
     """By hand for the first two; the others pull between them, and long shots carry more of the margin."""
@@ -127,7 +133,7 @@ def test_prices_without_a_margin_are_fair_as_they_are(method: Method) -> None:
     assert remove_margin(method, fair) == pytest.approx(fair, abs=1e-9)
 
 
-def test_an_outcome_at_even_odds_with_its_stake_has_no_price() -> None:
+def test_an_outcome_that_gives_back_its_stake_alone_has_no_price() -> None:
     with pytest.raises(ValueError, match=r"0\.2500 leaves an outcome no odds above 1\.00"):
         apply_margin("multiplicative", np.array([0.8, 0.2]), 0.25)
     assert apply_margin("multiplicative", np.array([0.8, 0.2]), 0.2499).max() < 1

@@ -6,6 +6,7 @@ before anything is noted in Postgres, which another thread does (notes.py): whil
 lets them wait, no alert can be written, and the gauge and the log tell all the same.
 """
 
+import gc
 import logging
 import os
 import socket
@@ -22,7 +23,7 @@ from backoffice.kernel.asking import Question
 from backoffice.kernel.clock import SystemClock
 from backoffice.kernel.errors import Retryable
 
-from ... import telemetry
+from ... import sessions, telemetry
 from ...clocks import WorkersClock, ahead_of_postgres
 from ...database import Connection
 from ...kafka import logs
@@ -37,6 +38,7 @@ from .watched import Watched
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
+COLLECT_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
 
 # The settings of the clients of a cluster.
@@ -51,6 +53,7 @@ class Watchdog(threading.Thread):
         self._watched = [Watched(lane, state) for lane, state in lanes]
         self._stopping = stopping
         self._is_wrong = False
+        self._next_collection = time.monotonic() + COLLECT_SECONDS
         self._notes = Notes()
         # Since when (monotonic) Postgres has answered whenever it was asked.
         self._answers_since = time.monotonic()
@@ -65,9 +68,17 @@ class Watchdog(threading.Thread):
             except BaseException:
                 # A panic of a Rust library is no Exception; see `LaneThread`.
                 log.exception("the watch over the streams failed; it goes on")
+            sessions.close_old()
+            self._collect()
         until = time.monotonic() + ANSWER_SECONDS
         for each in (self._question, self._notes):
             each.finish(max(0.0, until - time.monotonic()))
+
+    def _collect(self) -> None:
+        """What holds itself: by itself Python looks so seldom here (step.py) that a worker might be full before."""
+        if time.monotonic() >= self._next_collection:
+            self._next_collection = time.monotonic() + COLLECT_SECONDS
+            gc.collect()
 
     def _up(self) -> timedelta:
         """For how long this process has been, and Postgres: no job was done while that was away."""
