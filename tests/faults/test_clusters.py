@@ -201,7 +201,7 @@ def test_a_topic_that_may_not_be_described_stands_still_with_the_reason_and_is_n
             assert lag.untold == {("wallet", "game-rounds"): (why,)}
             assert ("wallet", "game-rounds") not in lag.waiting
             assert f"wallet: game-rounds ({why})" in ready["streams"]
-            with pytest.raises(CommandError, match="Nothing was changed: .* allow it Describe on the topic"):
+            with pytest.raises(CommandError, match=r"Nothing was changed: .* allow it Describe on the topic"):
                 call_command("streams", "resume", "wallet", "game-rounds", "0", "--by", "ops")
 
 
