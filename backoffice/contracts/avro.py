@@ -79,6 +79,13 @@ def kind(avro: Any) -> str:
     return f"{avro['type']} ({logical})" if logical else str(avro["type"])
 
 
+def meant(avro: Any) -> str:
+    """What a type is called by what it means: its logical type, where it has one."""
+    if not isinstance(avro, dict):
+        return str(avro)
+    return str(avro.get("logicalType", avro["type"]))
+
+
 @dataclass
 class _Resolver:
     """What was defined so far by full name with its size, what is being defined, and how many types there are."""

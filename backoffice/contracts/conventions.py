@@ -9,7 +9,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from backoffice.contracts import bounds
-from backoffice.contracts.avro import SIMPLE, TIME
+from backoffice.contracts.avro import SIMPLE, TIME, meant
 from backoffice.contracts.definitions import NAMESPACE
 from backoffice.contracts.purposes import PURPOSES
 
@@ -121,7 +121,7 @@ def _type(field: dict[str, Any], where: str) -> Iterator[Fault]:
     elif _is_list_of_records(avro):
         yield from _elements(avro["items"], where)
     elif avro not in SIMPLE:
-        yield Fault(where, f"is {_shown(avro)}, which the decoder does not take; {_TAKEN}")
+        yield Fault(where, f"is {meant(avro)}, which the decoder does not take; {_TAKEN}")
 
 
 def _elements(item: dict[str, Any], where: str) -> Iterator[Fault]:
@@ -137,7 +137,7 @@ def _rules(field: dict[str, Any], where: str) -> Iterator[Fault]:
     avro = field["type"][-1] if isinstance(field["type"], list) else field["type"]
     fitting = _fitting_rules(avro)
     for attribute in sorted(field.keys() - _DESCRIPTION - fitting):
-        yield Fault(where, f"has {attribute}, which nothing checks on {_shown(avro)}; take it out or correct its name")
+        yield Fault(where, f"has {attribute}, which nothing checks on {meant(avro)}; take it out or correct its name")
     if field.get("rule", EVENT_TIME) != EVENT_TIME:
         yield Fault(where, f"has the rule {field['rule']}, which nothing checks; there is {EVENT_TIME}")
     if field.get("format", "uuid") not in _FORMATS:
@@ -208,9 +208,3 @@ def _is_list_of_records(avro: Any) -> bool:
 
 def _is_record(avro: Any) -> bool:
     return isinstance(avro, dict) and avro.get("type") == "record"
-
-
-def _shown(avro: Any) -> str:
-    if not isinstance(avro, dict):
-        return str(avro)
-    return str(avro.get("logicalType", avro["type"]))

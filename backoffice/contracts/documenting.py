@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from backoffice.contracts.avro import is_nullable, meant, value_type
 from backoffice.contracts.catalogue import TOPICS, TooManyBad, Topic
 from backoffice.contracts.definitions import Library
 from backoffice.contracts.purposes import PURPOSES
@@ -55,18 +56,16 @@ def _rows(fields: list[dict[str, Any]], inside: str) -> Iterator[str]:
             field["purpose"], field["retention"].replace("_", " "),
         )  # fmt: skip
         yield f"| {' | '.join(cells)} |\n"
-        if _is_list(field["type"]):
+        if meant(field["type"]) == "array":
             yield from _rows(field["type"]["items"]["fields"], f"{inside}{field['name']}[].")
 
 
 def _shown(field: dict[str, Any]) -> str:
     """The type, and what is allowed of it."""
-    avro = field["type"]
-    optional, avro = ("?", avro[1]) if isinstance(avro, list) else ("", avro)
-    if _is_list(avro):
+    of = meant(value_type(field["type"]))
+    if of == "array":
         return f"list by `{field['key']}`" + ("" if field["min_items"] else ", may be empty")
-    name = avro if isinstance(avro, str) else avro["logicalType"]
-    return f"{name}{optional}{_rules(field)}"
+    return f"{of}{'?' if is_nullable(field['type']) else ''}{_rules(field)}"
 
 
 def _rules(field: dict[str, Any]) -> str:
@@ -88,10 +87,6 @@ def _number(value: float) -> str:
     if len(digits) > 6 and digits.rstrip("0") == "1":
         return f"10^{len(digits) - 1}"
     return f"{value:,}"
-
-
-def _is_list(avro: Any) -> bool:
-    return isinstance(avro, dict) and avro.get("type") == "array"
 
 
 def _cell(text: str) -> str:

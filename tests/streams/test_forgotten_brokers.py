@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from backoffice.kernel.errors import Rejected, Retryable
 from backoffice.streams.consume import reader
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.lane import Lane, Limits
-from backoffice.streams.consume.sink import Position
 from backoffice.streams.kafka import clients, knowing, offsets, topicids
 from backoffice.streams.kafka.clients import CLASSIC, CONSUMER, admin_client, closing_quietly, producer
 from backoffice.streams.kafka.knowing import watched
@@ -26,34 +25,18 @@ from backoffice.streams.kafka.sending import Sender
 from backoffice.streams.outbox.transactions import Transactions, as_the_only_relay
 from tests.spine import until
 
+from .sinks import Given, Nowhere
 from .unnamed import TOPIC, Unnamed, unnamed
 
 NAME = TOPIC.decode()
 
 
 @dataclass
-class Given:
-    batch: Batch
-
-
-@dataclass
-class Waiting:
+class Waiting(Nowhere):
     """A sink that stores until it is told to stop."""
 
     storing: threading.Event
     done: threading.Event
-
-    def open(self) -> None:
-        """Nothing is opened."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def positions(self, _: Collection[int], __: Callable[[int], int], ___: int) -> dict[int, Position]:
-        return {}
-
-    def prepare(self, batch: Batch) -> Given:
-        return Given(batch)
 
     def commit(self, prepared: Given) -> Iterator[Given]:
         self.storing.set()

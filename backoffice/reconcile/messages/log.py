@@ -13,7 +13,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from backoffice.kernel.errors import Retryable
 from backoffice.streams.kafka import offsets
-from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED, admin_client, closing_quietly
+from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED, admin_client, close_quietly
 from backoffice.streams.kafka.headers import headers_of
 from backoffice.streams.kafka.knowing import watched
 from backoffice.streams.kafka.offsets import Answers
@@ -152,8 +152,7 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with closing_quietly(self._consumer):
-            pass
+        close_quietly(self._consumer)
 
     def bounds(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int] | str]:
         """Of each topic and partition the first offset that is still there, and the end; or why Kafka does not tell."""

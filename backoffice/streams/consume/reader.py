@@ -13,7 +13,7 @@ from backoffice.kernel.errors import Retryable
 from .. import telemetry
 from ..clocks import POSTGRES
 from ..kafka import topicids
-from ..kafka.clients import closing_quietly
+from ..kafka.clients import close_quietly
 from ..patience import back_off
 from .assignment import Assignment
 from .batch import Batch, Span
@@ -81,8 +81,7 @@ class Reader(Generic[P]):
             self._writer.end()
             self._writer.forget(SETTLE_SECONDS)
             try:
-                with closing_quietly(self._consumer):
-                    pass
+                close_quietly(self._consumer)
             finally:
                 self._writer.join(SETTLE_SECONDS, self._stopping)
                 self._state.owned = frozenset()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from weakref import ref
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -17,8 +17,6 @@ from backoffice.kernel.errors import Retryable
 from .knowing import LOOK_SECONDS, watched
 
 log = logging.getLogger(__name__)
-
-C = TypeVar("C", bound=Consumer)
 
 CLIENT = {
     "client.id": "pitboss",
@@ -120,16 +118,21 @@ def group_consumer(settings: dict[str, str], group: str) -> Consumer:
     return Consumer(CONSUMER | TOLD_OF_ENDS | protocol | watched() | settings | {"group.id": group})
 
 
-@contextmanager
-def closing_quietly(consumer: C) -> Iterator[C]:
-    """Closed at the end of the block, whatever it has to say then: a client that nobody has polled for a while tells
-    late that it has forgotten its brokers, and what was done with it is done.
+def close_quietly(consumer: Consumer) -> None:
+    """Whatever it has to say then: a client that nobody has polled for a while tells late that it has forgotten its
+    brokers, and what was done with it is done.
     """
+    with suppress(Retryable, KafkaException), whole_errors():
+        consumer.close()
+
+
+@contextmanager
+def closing_quietly(consumer: Consumer) -> Iterator[Consumer]:
+    """Closed so at the end of the block."""
     try:
         yield consumer
     finally:
-        with suppress(Retryable, KafkaException), whole_errors():
-            consumer.close()
+        close_quietly(consumer)
 
 
 def speaks_kip_848(settings: dict[str, str]) -> bool:

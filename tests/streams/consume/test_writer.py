@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -14,19 +13,15 @@ from backoffice.kernel.errors import Retryable
 from backoffice.streams import patience
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.lane import Lane, Limits
-from backoffice.streams.consume.sink import Position, Refused
+from backoffice.streams.consume.sink import Refused
 from backoffice.streams.consume.watching.state import LaneState
 from backoffice.streams.consume.writer import Writer
 from backoffice.streams.kafka import topicids
 from tests.spine import until
+from tests.streams.sinks import Given, Nowhere
 
 
-@dataclass
-class Given:
-    batch: Batch
-
-
-class Refusing:
+class Refusing(Nowhere):
     """A sink that stores nothing, for a reason that passes or after which it is opened anew, which fails too."""
 
     def __init__(self, error: type[Retryable]) -> None:
@@ -36,15 +31,6 @@ class Refusing:
     def open(self) -> None:
         self.tries += 1
         raise Retryable("away")
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def positions(self, _: Collection[int], __: Callable[[int], int], ___: int) -> dict[int, Position]:
-        return {}
-
-    def prepare(self, batch: Batch) -> Given:
-        return Given(batch)
 
     def commit(self, _: Given) -> Iterator[Given]:
         self.tries += 1
