@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import fastavro
+import pyarrow as pa
 from fastavro.schema import SchemaParseException, UnknownType
 
 from backoffice.contracts import bounds
 from backoffice.contracts.avro import SIMPLE, TIME, meant
 from backoffice.contracts.definitions import NAMESPACE
 from backoffice.contracts.purposes import PURPOSES
+from backoffice.contracts.rules import EARLIEST, checked
 
 CLASSIFICATIONS = ("personal", "financial", "behavioural", "operational")
 LARGEST_AMOUNT = 1_000_000_000_000
@@ -183,7 +185,9 @@ def _default(field: dict[str, Any], where: str) -> Iterator[Fault]:
     if default is None:
         return
     if isinstance(default, str):
-        passes = default in field.get("values", [default]) and len(default) <= field.get("max_length", len(default))
+        text = pa.RecordBatch.from_arrays([pa.array([default], pa.string())], names=[field["name"]])
+        _, faults = checked(text, {"name": where, "fields": [field]}, EARLIEST)
+        passes = not faults
     else:
         passes = field.get("minimum", default) <= default <= field.get("maximum", default)
     if not passes:

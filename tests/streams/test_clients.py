@@ -2,19 +2,27 @@
 
 import multiprocessing
 from random import randbytes
-from threading import Event
+from threading import Event, Thread
 from typing import cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from django.conf import settings
 
-from backoffice.kernel.errors import Rejected
-from backoffice.streams.kafka.clients import ASKS, CONSUMER, admin_client, whole_errors
+from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.streams.kafka import knowing
+from backoffice.streams.kafka.clients import (
+    ASKS,
+    CONSUMER,
+    admin_client,
+    close_quietly,
+    lone_consumer,
+    whole_errors,
+)
 from backoffice.streams.kafka.sending import Sender
 from backoffice.streams.outbox.relay import Relay
-from tests.spine import Spine
+from tests.spine import Spine, until
 
 FATAL = KafkaError(KafkaError._FATAL, "unable to satisfy gap-less guarantee", True)
 WORDLESS = SystemError("<built-in method flush> returned NULL without setting an exception")
@@ -46,6 +54,32 @@ def test_a_fork_asks_with_a_client_of_its_own(spine: Spine) -> None:
     fork.join(30)
 
     assert fork.exitcode == 0
+
+
+def test_one_that_forgets_its_brokers_while_it_hands_out_messages_can_be_closed(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for every message that it has made; a lane that begins anew would wait for it."""
+    spine.send_bytes("game-rounds", [b"x"] * 5_000, partition=0)
+    monkeypatch.setattr(knowing, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(knowing, "_knows_one", lambda _: False)
+    consumer, read, said = lone_consumer(settings.KAFKA, "forgetful"), 0, 0
+    consumer.assign([TopicPartition(f"{spine.prefix}game-rounds", 0, 0)])
+
+    def has_read_all() -> bool:
+        nonlocal read, said
+        try:
+            read += len(consumer.consume(20, 0.1))
+        except Retryable:
+            said += 1
+        return said > 20
+
+    until(has_read_all, "it has said so again and again")
+    closing = Thread(target=close_quietly, args=[consumer], daemon=True)
+    closing.start()
+    closing.join(20)
+
+    assert not closing.is_alive()
 
 
 def test_a_sender_whose_client_goes_no_further_says_so(spine: Spine) -> None:

@@ -19,8 +19,7 @@ from backoffice.streams.consume import reader
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.lane import Lane, Limits
 from backoffice.streams.kafka import clients, knowing, offsets, topicids
-from backoffice.streams.kafka.clients import CLASSIC, CONSUMER, admin_client, closing_quietly, producer
-from backoffice.streams.kafka.knowing import watched
+from backoffice.streams.kafka.clients import CLASSIC, CONSUMER, WatchedConsumer, admin_client, lone_consumer, producer
 from backoffice.streams.kafka.sending import Sender
 from backoffice.streams.outbox.transactions import Transactions, as_the_only_relay
 from tests.spine import until
@@ -57,8 +56,9 @@ def forget(broker: Unnamed, client: Any) -> None:
     Some answers without a broker do it, others do not.
     """
 
+    client.list_topics(timeout=10)
+
     def is_lost() -> bool:
-        assert client.list_topics(timeout=10).brokers
         broker.is_fenced = True
         with suppress(KafkaException):
             client.list_topics(timeout=0.5)
@@ -89,28 +89,12 @@ def raised(kind: type[Exception], act: Callable[[], object]) -> Exception:
 
 
 def test_a_consumer_says_so_when_it_is_read(broker: Unnamed) -> None:
-    with closing(Consumer(CONSUMER | watched() | broker.kafka | {"group.id": "forgetful"})) as consumer:
+    with closing(WatchedConsumer(CONSUMER | broker.kafka | {"group.id": "forgetful"})) as consumer:
         assert consumer.consume(1, 0.0) == []
         forget(broker, consumer)
 
         assert "forgotten all brokers" in str(raised(Retryable, lambda: consumer.consume(10, 0.1)))
         raised(Retryable, lambda: consumer.poll(0.1))
-
-
-def test_one_that_is_closed_says_nothing_any_more(broker: Unnamed) -> None:
-    """What it has to say waits where nobody polls it, as while an index is built."""
-    lost = Consumer(CONSUMER | watched() | broker.kafka | {"group.id": "forgetful"})
-    with closing_quietly(Consumer(CONSUMER | watched() | broker.kafka | {"group.id": "forgetful"})) as consumer:
-        assert consumer.consume(1, 0.0) == lost.consume(1, 0.0) == []
-        forget(broker, consumer)
-        forget(broker, lost)
-        raised(Retryable, lambda: lost.poll(0.1))
-        raised(Retryable, lambda: consumer.poll(0.1))
-        # Its statistics come by its own clock.
-        time.sleep(5 * knowing.LOOK_SECONDS)
-
-    with pytest.raises(Retryable):
-        lost.close()
 
 
 def test_a_lane_whose_client_is_lost_begins_anew_only_when_its_writer_has_ended(
@@ -125,7 +109,7 @@ def test_a_lane_whose_client_is_lost_begins_anew_only_when_its_writer_has_ended(
     monkeypatch.setattr(topicids, "answer", lambda _: "t")
 
     def connect() -> Consumer:
-        return Consumer(CONSUMER | CLASSIC | watched() | broker.kafka | {"group.id": "forgetful"})
+        return WatchedConsumer(CONSUMER | CLASSIC | broker.kafka | {"group.id": "forgetful"})
 
     lost = reader.Reader(lane, sink, threading.Event(), connect)
     lost._writer.brake.topic_id = "t"
@@ -218,11 +202,14 @@ def test_a_look_in_vain_may_be_chance_and_two_in_a_row_are_not() -> None:
     def said(*sources: str) -> str:
         return orjson.dumps({"brokers": {str(n): {"source": source} for n, source in enumerate(sources)}}).decode()
 
-    looks = knowing._Looks()
+    looks = knowing.Looks()
     for _ in range(3):
         looks.hear(said("internal", "logical"))
         looks.hear(said("logical", "configured"))
         looks.hear(said("learned"))
+        looks.must_know_one()
     looks.hear(said())
+    looks.must_know_one()
+    looks.hear(said("internal", "logical"))
     with pytest.raises(Retryable):
-        looks.hear(said("internal", "logical"))
+        looks.must_know_one()

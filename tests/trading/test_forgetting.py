@@ -127,7 +127,7 @@ def test_a_tombstone_that_comes_behind_a_new_offer_deletes_nothing_of_it_and_is_
     market.drain("trading")
 
     assert offers() == {"old", "recent", "open", "suspended"}
-    (summary,) = alerts("tombstone_out_of_date")
+    (summary,) = alerts("older_message_came_last")
     assert "behind newer messages of 1 of its keys, the first old." in summary
     stays_everywhere(market, "old")
 

@@ -16,18 +16,19 @@ _STEPS = 5
 _SHORTFALL = 0.1
 
 
-def priced(chances: Floats, sizes: Ints, books: Floats) -> Ints:
+def priced(chances: Floats, sizes: Ints, winners: Ints, margins: Floats) -> Ints:
     """Odds in thousandths on the ladder.
 
-    ``chances`` are fair and above 0; the rows of a market are neighbours, ``sizes`` are how many each has; ``books``
-    are what the implied chances of each market are to sum to (winners · (1 + margin)). A market whose margin the ladder
-    would eat is rounded down as a whole. Below the lowest and above the highest step the ladder decides the price.
+    ``chances`` are fair and above 0; the rows of a market are neighbours, ``sizes`` are how many each has. The implied
+    chances of a market sum to its ``winners`` times 1 and its margin. A market whose margin the ladder would eat is
+    rounded down as a whole. Below the lowest and above the highest step the ladder decides the price.
     """
     starts = np.cumsum(sizes) - sizes
+    books = winners * (1 + margins)
     odds = 1_000 / np.clip(_with_margin(chances, starts, sizes, books), 1_000 / HIGHEST, 1_000 / LOWEST)
     shown = nearest(odds)
     sums = np.add.reduceat(1_000 / shown, starts)
-    short = np.repeat(sums < books - _SHORTFALL * (books - np.floor(books)), sizes)
+    short = np.repeat(sums < books - _SHORTFALL * winners * margins, sizes)
     return np.where(short, at_most(odds), shown)
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from backoffice.kernel.errors import Retryable
 from backoffice.streams.kafka import offsets
-from backoffice.streams.kafka.clients import CHECKED, READS_COMMITTED, admin_client, close_quietly
+from backoffice.streams.kafka.clients import admin_client, close_quietly, lone_consumer
 from backoffice.streams.kafka.headers import headers_of
-from backoffice.streams.kafka.knowing import watched
 from backoffice.streams.kafka.offsets import Answers
 from backoffice.streams.standing import appended_of, standing_of
 from backoffice.streams.store.projection import Stream
@@ -34,21 +33,15 @@ Spans = tuple[tuple[int, int], ...]
 # What some headers of a message say.
 Said = tuple[str, ...]
 
-_SETTINGS = (
-    CHECKED
-    | READS_COMMITTED
-    | {
-        "client.id": "pitboss-reconcile",
-        # The client wants a name; nothing is ever subscribed or committed under it.
-        "group.id": "pitboss-reconcile",
-        "enable.auto.commit": "false",
-        "enable.partition.eof": "true",
-        "auto.offset.reset": "error",
-        "queued.max.messages.kbytes": "32768",
-        # A fetch that waits for more of the last partition would hold up the first of the next.
-        "fetch.wait.max.ms": "10",
-    }
-)
+_NAME = "pitboss-reconcile"
+_SETTINGS = {
+    "client.id": _NAME,
+    "queued.max.messages.kbytes": "32768",
+    # A fetch that waits for more of the last partition would hold up the first of the next.
+    "fetch.wait.max.ms": "10",
+    # Its log would repeat every failed connection; whoever asks tells of it.
+    "log_level": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -140,8 +133,7 @@ class Log:
     def __init__(self, kafka: Mapping[str, str], prefix: str, alive: Callable[[], None]) -> None:
         self._prefix, self._alive = prefix, alive
         self._kafka = dict(kafka)
-        # Its log would repeat every failed connection; whoever asks tells of it.
-        self._consumer = Consumer(_SETTINGS | watched() | dict(kafka) | {"log_level": "0"})
+        self._consumer = lone_consumer(kafka, _NAME, _SETTINGS)
         self._reading: object = None
         self._known: set[str] = set()
         self.unread: dict[tuple[str, int], str] = {}

@@ -67,9 +67,14 @@ class Board:
         return np.arange(int(self.sizes.sum())) - self.offsets[self.market_of]
 
     @cached_property
-    def books(self) -> Floats:
-        """For each market, what its implied chances are to sum to."""
-        return np.array([market.winners * (1 + market.margin) for market in self.markets])
+    def winners(self) -> Ints:
+        """For each market, how many of its outcomes win."""
+        return np.array([market.winners for market in self.markets], dtype=np.int64)
+
+    @cached_property
+    def margins(self) -> Floats:
+        """For each market, its overround per winner."""
+        return np.array([market.margin for market in self.markets])
 
 
 def laid_out(fixture_id: str, offers: Sequence[Offer]) -> Board:

@@ -160,7 +160,7 @@ class Fixture:
         counts = np.bincount(market)
         offered = np.flatnonzero(counts)
         sizes = counts[offered]
-        odds = priced(chance, sizes, board.books[offered])
+        odds = priced(chance, sizes, board.winners[offered], board.margins[offered])
         return Quotes(row, market, outcome, chance, odds, self._price_status(at, chance, sizes), self.is_in_play(at))
 
     def _price_status(self, at: int, chance: Floats, sizes: Ints) -> Codes:

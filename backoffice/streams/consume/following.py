@@ -16,9 +16,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from backoffice.kernel.errors import ENDINGS, Retryable, origin
 
 from .. import telemetry
-from ..kafka.clients import CONSUMER, closing_quietly, whole_errors
+from ..kafka.clients import closing_quietly, lone_consumer, whole_errors
 from ..kafka.headers import headers_of
-from ..kafka.knowing import watched
 from ..kafka.topicids import answer, ask
 from ..patience import pause
 from ..standing import Standing, standing_of
@@ -31,12 +30,8 @@ AT_ONCE = 10_000
 WAIT_SECONDS = 0.1
 ANSWER_SECONDS = 10.0
 LOOK_SECONDS = 5.0
-_SETTINGS = CONSUMER | {
-    # The client wants a name; nothing is ever subscribed or committed under it.
-    "group.id": "pitboss-following",
-    "enable.partition.eof": "true",
-    "auto.offset.reset": "earliest",
-}
+# What is gone from the log is no loss to who begins anew.
+_SETTINGS = {"auto.offset.reset": "earliest"}
 
 
 class Follower(Protocol):
@@ -69,7 +64,7 @@ def follow(topic: str, follower: Follower, *, kafka: Mapping[str, Any], prefix: 
         while not stopping.wait(trouble.pause):
             untold.note(True)
             try:
-                with whole_errors(), closing_quietly(Consumer(_SETTINGS | watched() | dict(kafka))) as consumer:
+                with whole_errors(), closing_quietly(lone_consumer(kafka, "pitboss-following", _SETTINGS)) as consumer:
                     _Reading(consumer, topic, f"{prefix}{topic}", follower, dict(kafka), untold, trouble).run(stopping)
             except ENDINGS:
                 raise

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from backoffice.contracts.catalogue import TOPICS
@@ -13,15 +14,22 @@ from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import Poison, Rejected
 
 from ..chunks import Handled, in_chunks
+from ..deletions import DELETIONS
 from ..models import DeadLetter, Outgoing, TombstoneRetention
 from ..outbox.clashes import end_told
 from ..outbox.emitting import outgoing
+from ..outbox.outdated import told_since
 from ..standing import REPLAY_OF, appended_header, standing_headers
 from .copies import LARGEST, fits
 
 _TOO_LARGE = (
     f"It is larger than the {LARGEST:,} bytes that the relay can send; replay it with a mended event, or"
     " produce it anew and discard it."
+)
+
+_SUPERSEDED = (
+    "Of its key ({}) something newer was told, and of a key {} keeps what comes last. If it is what is true now, have"
+    " its producer tell it anew; then discard it."
 )
 
 
@@ -68,7 +76,8 @@ def replay(
 ) -> Iterator[Handled]:
     """Send open dead letters to their topics again, as they are or as the mended ``event`` of the same record.
 
-    One that is too large to be sent by the relay, or that a compacted topic may have deleted meanwhile, is passed over.
+    Passed over is one that is too large to be sent by the relay, or of whose key a compacted topic was told something
+    newer, or may have been: it keeps the last message of a key, which would be the old one.
 
     Raises:
         Rejected: no reason is given, the event does not fit its contract, or no record type is known for it.
@@ -77,6 +86,7 @@ def replay(
 
     def send(letters: list[DeadLetter]) -> Handled:
         made = {letter.pk: _again(letter, event, actor, now) for letter in letters}
+        made |= _superseded(letters, made)
         fitting = {number: row for number, row in made.items() if isinstance(row, Outgoing)}
         Outgoing.objects.bulk_create(fitting.values())
         _close(list(fitting), DeadLetter.State.REPLAYED, actor, reason, now)
@@ -147,6 +157,23 @@ def _too_old(letter: DeadLetter, now: datetime) -> str:
         f" {kept.replayable_for.days} days, as deletions since are forgotten then. Have its producer tell anew what"
         " is true now, and discard it."
     )
+
+
+def _superseded(letters: list[DeadLetter], made: Mapping[int, Outgoing | str]) -> dict[int, str]:
+    """Of whose keys the tables have something newer, each with what to do."""
+    found: dict[int, str] = {}
+    for topic in {letter.topic for letter in letters} & DELETIONS.keys():
+        sent = {each.pk: made[each.pk] for each in letters if each.topic == topic}
+        keys = {number: _key(row) for number, row in sent.items() if isinstance(row, Outgoing)}
+        places = {letter.pk: (letter.standing_logged, letter.standing_offset) for letter in letters}
+        newer = told_since(connection.connection, topic, [(key, places[number]) for number, key in keys.items()])
+        numbers = list(keys)
+        found |= {numbers[position]: _SUPERSEDED.format(keys[numbers[position]], topic) for position in newer}
+    return found
+
+
+def _key(row: Outgoing) -> str:
+    return bytes(row.key or b"").decode(errors="replace")
 
 
 def _mended(letter: DeadLetter, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from functools import lru_cache
 from typing import Any
 from weakref import ref
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from backoffice.kernel.errors import Retryable
 
-from .knowing import LOOK_SECONDS, watched
+from .knowing import LOOK_SECONDS, Looks, watched
 
 log = logging.getLogger(__name__)
 
@@ -112,17 +112,45 @@ def _look_after(client: "ref[AdminClient]") -> None:
         del there
 
 
+class WatchedConsumer(Consumer):
+    """One whose consume and poll raise Retryable, again and again, where it has forgotten all brokers: make another.
+
+    They do it behind the client's back: where a callback raises while messages are handed out, some of them stay
+    with the client, and its close waits for these for ever.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._looks = Looks()
+        super().__init__(dict(settings) | self._looks.settings())
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+        messages = super().consume(num_messages, timeout)
+        self._looks.must_know_one()
+        return messages
+
+    def poll(self, timeout: float = -1) -> Message | None:
+        message = super().poll(timeout)
+        self._looks.must_know_one()
+        return message
+
+
 def group_consumer(settings: dict[str, str], group: str) -> Consumer:
     """A consumer in a group, by the newest group protocol that the broker speaks."""
     protocol = KIP_848 if speaks_kip_848(settings) else CLASSIC
-    return Consumer(CONSUMER | TOLD_OF_ENDS | protocol | watched() | settings | {"group.id": group})
+    return WatchedConsumer(CONSUMER | TOLD_OF_ENDS | protocol | settings | {"group.id": group})
+
+
+def lone_consumer(settings: Mapping[str, Any], name: str, own: Mapping[str, Any] | None = None) -> Consumer:
+    """A consumer in no group, which commits nothing: it is given partitions, and told of their ends.
+
+    The client wants the name of a group all the same. ``own`` are settings that come before all others.
+    """
+    return WatchedConsumer(CONSUMER | TOLD_OF_ENDS | {"group.id": name} | dict(settings) | dict(own or {}))
 
 
 def close_quietly(consumer: Consumer) -> None:
-    """Whatever it has to say then: a client that nobody has polled for a while tells late that it has forgotten its
-    brokers, and what was done with it is done.
-    """
-    with suppress(Retryable, KafkaException), whole_errors():
+    """Whatever it has to say then: what was done with it is done."""
+    with suppress(KafkaException), whole_errors():
         consumer.close()
 
 

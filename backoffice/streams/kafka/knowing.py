@@ -17,19 +17,34 @@ _LOOKS = 2
 
 
 def watched() -> dict[str, Any]:
-    """Settings for one consumer or producer that is polled all the time.
+    """Settings for one producer, or client for questions, that is polled all the time.
 
-    Where it knows no broker, its poll, consume and flush raise Retryable, again and again: make another one.
+    Where it knows no broker, its poll and flush raise Retryable, again and again: make another one.
     """
-    return {"statistics.interval.ms": str(round(1_000 * LOOK_SECONDS)), "stats_cb": _Looks().hear}
+    looks = Looks()
+
+    def hear(statistics: str) -> None:
+        looks.hear(statistics)
+        looks.must_know_one()
+
+    return {**looks.settings(), "stats_cb": hear}
 
 
-class _Looks:
+class Looks:
+    """What the statistics of one client have told of its brokers."""
+
     def __init__(self) -> None:
         self._in_vain = 0
 
+    def settings(self) -> dict[str, Any]:
+        """With these the client tells them, whenever it is polled."""
+        return {"statistics.interval.ms": str(round(1_000 * LOOK_SECONDS)), "stats_cb": self.hear}
+
     def hear(self, statistics: str) -> None:
         self._in_vain = 0 if _knows_one(statistics) else self._in_vain + 1
+
+    def must_know_one(self) -> None:
+        """Raises Retryable where the client has forgotten all of them."""
         if self._in_vain >= _LOOKS:
             raise Retryable("This client of Kafka has forgotten all brokers; another one is made.")
 

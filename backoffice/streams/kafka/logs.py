@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from backoffice.kernel.errors import Rejected, Retryable
 
 from . import offsets, topicids
-from .clients import CHECKED, READS_COMMITTED, admin_client
+from .clients import admin_client, closing_quietly, lone_consumer
 
 ANSWER_SECONDS = 5.0
 READ_SECONDS = 15.0
@@ -83,13 +83,9 @@ def complaint(settings: dict[str, str], topic_name: str, partition: int, offset:
     Raises:
         Retryable: it gets nothing at all.
     """
-    wanted = {"enable.partition.eof": "true", "auto.offset.reset": "error", "enable.auto.commit": "false"}
-    consumer = Consumer(CHECKED | READS_COMMITTED | wanted | settings | {"group.id": f"{topic_name}.look"})
-    try:
+    with closing_quietly(lone_consumer(settings, f"{topic_name}.look")) as consumer:
         consumer.assign([TopicPartition(topic_name, partition, offset)])
         message = consumer.poll(READ_SECONDS)
-    finally:
-        consumer.close()
     if message is None:
         raise Retryable(f"Kafka hands out nothing of {topic_name}[{partition}] at {offset}; try again.")
     error = message.error()

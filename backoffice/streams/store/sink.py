@@ -153,14 +153,16 @@ class TableSink:
         now, batch = self._clock.now(), prepared.batch
         if isinstance(prepared.rows, BaseException):
             raise prepared.rows
-        with retryable(), self.connection.transaction():
-            offsets.advance(self.connection, self._stream.name, batch, now)
+        # One for all: where the sink is opened anew meanwhile, the half that is here must not go over another.
+        connection = self.connection
+        with retryable(), connection.transaction():
+            offsets.advance(connection, self._stream.name, batch, now)
             for rows in prepared.rows:
-                store(self.connection, rows)
-            self._tell_of_outdated(batch, now)
-            store_dead(self.connection, self._stream.name, batch, now)
-            self._tell_of_clashes(batch, now)
-            self._store_repeats(batch, now)
+                store(connection, rows)
+            self._tell_of_outdated(connection, batch, now)
+            store_dead(connection, self._stream.name, batch, now)
+            self._tell_of_clashes(connection, batch, now)
+            self._store_repeats(connection, batch, now)
 
     def _commit_without_the_bad(
         self, prepared: PreparedRows, error: BaseException, *, is_again: bool
@@ -202,29 +204,27 @@ class TableSink:
         with retryable(), self.connection.transaction(force_rollback=True):
             return known(self.connection, decoded.tables, self._stream, self._shapes)
 
-    def _tell_of_clashes(self, batch: Batch, now: datetime) -> None:
+    def _tell_of_clashes(self, connection: Connection, batch: Batch, now: datetime) -> None:
         rows = [row for row, dead in sorted(batch.dead.items()) if dead.is_clash]
         if rows:
             places = [(batch.partitions[row], batch.offsets[row]) for row in rows]
             record = batch.dead[rows[0]].record
-            tell_of(Clashes(self._stream.name, batch.topic, batch.generation, places, record), now, self.connection)
+            tell_of(Clashes(self._stream.name, batch.topic, batch.generation, places, record), now, connection)
 
-    def _tell_of_outdated(self, batch: Batch, now: datetime) -> None:
-        """An alert where tombstones came behind what they are not about: compaction takes that out of the log."""
-        if not any(deletion.topic == batch.topic for deletion in self._stream.deletions):
-            return
-        if keys := outdated(self.connection, batch):
+    def _tell_of_outdated(self, connection: Connection, batch: Batch, now: datetime) -> None:
+        """An alert where messages came behind what they are older than: compaction takes that out of the log."""
+        if keys := outdated(connection, batch):
             summary = (
-                f"{self._stream.name}: tombstones of {batch.topic} came behind newer messages of {len(keys)} of its"
-                f" keys, the first {keys[0]}. The tables keep these, but Kafka will forget them: have their producer"
-                " tell them again, or a rebuild will not find them."
+                f"{self._stream.name}: replays or tombstones of {batch.topic} came behind newer messages of {len(keys)}"
+                f" of its keys, the first {keys[0]}. The tables keep these, but Kafka will forget them: have their"
+                " producer tell them again, or a rebuild will not find them."
             )
-            raise_alert("tombstone_out_of_date", summary, now=now, evidence={"keys": keys}, over=self.connection)
+            raise_alert("older_message_came_last", summary, now=now, evidence={"keys": keys}, over=connection)
 
-    def _store_repeats(self, batch: Batch, now: datetime) -> None:
+    def _store_repeats(self, connection: Connection, batch: Batch, now: datetime) -> None:
         if not batch.repeats:
             return
-        with self.connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO streams_repeat VALUES (%s, %s, %s, %s, %s, %s)",
                 [

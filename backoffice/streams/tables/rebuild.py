@@ -6,9 +6,10 @@ live table has and has taken its place. People see the old rows until then, and 
 runs at a time; what a broken-off one left stands in nobody's way.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -23,9 +24,8 @@ from ..consume.batch import Batch, DeadLetter
 from ..consume.decoding import decode
 from ..consume.logtimes import appended
 from ..database import Connection, connect, retryable
-from ..kafka.clients import CONSUMER, closing_quietly
+from ..kafka.clients import closing_quietly, lone_consumer
 from ..kafka.headers import headers_of
-from ..kafka.knowing import watched
 from ..store.copying import table_shape
 from ..store.rows import project, with_digests
 from ..store.storing import store
@@ -34,6 +34,8 @@ from .origins import Origin, Place, Source, incomplete, operations_on, origins_o
 from .refusing import refuse_deciding_triggers
 from .tidying import tidy
 from .turn import held
+
+log = logging.getLogger(__name__)
 
 BATCH = 20_000
 # So many messages are read while the live stream waits; about a tenth of a second.
@@ -44,6 +46,8 @@ SWAP_PATIENCE = "2s"
 SWAP_TRIES = 20
 # Kafka has so long to say something, while the live stream may be waiting.
 SILENCE_SECONDS = 30.0
+# A pass on the way, which may take hours, is begun again so often where Kafka went away in it.
+READ_TRIES = 5
 
 # Called with the number of messages read so far, and of those there are.
 Progress = Callable[[int, int], None]
@@ -61,7 +65,6 @@ class Rebuild:
     table: str
     sources: list[Source]
     connection: Connection
-    consumer: Consumer
     writers: Writers
     kafka: dict[str, str]
     prefix: str
@@ -111,7 +114,33 @@ class Rebuild:
             live = self._live()
             if self._behind(live) <= LAST_STRETCH:
                 return
-            self._catch_up(live, progress)
+            self._catch_up_patiently(live, progress)
+
+    def _catch_up_patiently(self, live: dict[Place, int], progress: Progress) -> None:
+        """What was read before Kafka went away is kept."""
+        for tries in range(1, READ_TRIES + 1):
+            try:
+                with self._listening() as consumer:
+                    return self._catch_up(consumer, live, progress)
+            except Retryable as away:
+                if tries == READ_TRIES:
+                    raise
+                log.warning("%s: %s It goes on from where it is.", self.table, away)
+        return None
+
+    @contextmanager
+    def _listening(self) -> Iterator[Consumer]:
+        """A consumer for one pass: one that is left alone while an index is made hoards what it has to say, and does
+        not get over a cluster that named no broker."""
+        # Its log would repeat every failed connection; what that means is told once.
+        with closing_quietly(lone_consumer(self.kafka, f"{self.prefix}rebuild", {"log_level": "0"})) as consumer:
+            try:
+                for source in self.sources:
+                    # By itself the client looks once a second for who leads a topic that it has not read yet.
+                    consumer.list_topics(f"{self.prefix}{source.topic}", SILENCE_SECONDS)
+                yield consumer
+            except KafkaException as error:
+                raise Retryable(f"Kafka says: {error.args[0].str()}. {self.table} is as it was.") from error
 
     def _analyse(self, table: str) -> None:
         """Let the planner know the rows before anybody has to wait for it, and again with what was set on the table."""
@@ -134,17 +163,17 @@ class Rebuild:
     def _behind(self, live: dict[Place, int]) -> int:
         return sum(end - self.done.get(place, 0) for place, end in live.items() if place[1] not in self.kept)
 
-    def _catch_up(self, live: dict[Place, int], progress: Progress) -> None:
+    def _catch_up(self, consumer: Consumer, live: dict[Place, int], progress: Progress) -> None:
         total = sum(end for place, end in live.items() if place[1] not in self.kept)
         for source in self.sources:
             for place, end in live.items():
                 if place[:2] == (source.stream.name, source.topic) and source.topic not in self.kept:
-                    for _ in self._fill(source, place, end):
+                    for _ in self._fill(consumer, source, place, end):
                         progress(sum(self.done.values()), total)
 
-    def _fill(self, source: Source, place: Place, end: int) -> Iterator[None]:
+    def _fill(self, consumer: Consumer, source: Source, place: Place, end: int) -> Iterator[None]:
         """Put the rows of one partition up to ``end`` into the shadow; yields after each batch."""
-        for batch in self._read(place, self.done.get(place, 0), end):
+        for batch in self._read(consumer, place, self.done.get(place, 0), end):
             batch.dead.update(self._left_out(place, batch))
             decoded = decode(
                 batch,
@@ -163,7 +192,7 @@ class Rebuild:
                 events = with_digests(decoded.tables, batch.values, source.stream)
                 for rows in project(events, source.stream, shapes, only=self.table, gone=decoded.tombstones):
                     store(self.connection, rows, shadow.name_of(self.table))
-            self.done[place] = batch.spans[place[2]][1]
+            self.done[place], self.logged[place] = batch.spans[place[2]][1], batch.logged[-1]
             yield
         self.done[place] = end
 
@@ -183,22 +212,22 @@ class Rebuild:
     def _generation(self, place: Place) -> int:
         return next(o.generation for o in self.origins if (o.stream, o.topic) == place[:2])
 
-    def _read(self, place: Place, start: int, end: int) -> Iterator[Batch]:
+    def _read(self, consumer: Consumer, place: Place, start: int, end: int) -> Iterator[Batch]:
         """The messages of one partition in [start, end) that the live stream has read too, in batches.
 
         Raises:
             Rejected: the log does not reach to ``end``, or has lost what is at ``start``.
         """
         for begin, until in stretches(self.connection, place, start, end):
-            yield from self._read_stretch(place, begin, until)
+            yield from self._read_stretch(consumer, place, begin, until)
 
-    def _read_stretch(self, place: Place, start: int, end: int) -> Iterator[Batch]:
-        self.consumer.assign([TopicPartition(f"{self.prefix}{place[1]}", place[2], start)])
+    def _read_stretch(self, consumer: Consumer, place: Place, start: int, end: int) -> Iterator[Batch]:
+        consumer.assign([TopicPartition(f"{self.prefix}{place[1]}", place[2], start)])
         at, heard_at = start, time.monotonic()
         while at < end:
             batch = Batch(place[1], generation=self._generation(place))
             # The client waits for as many as it is asked for: never for more than there are.
-            for message in self.consumer.consume(min(BATCH, end - at), 1.0):
+            for message in consumer.consume(min(BATCH, end - at), 1.0):
                 heard_at = time.monotonic()
                 if message.error() is None and int(message.offset() or 0) < end:
                     self._take(message, batch, place, at)
@@ -211,7 +240,7 @@ class Rebuild:
     def _take(self, message: Message, batch: Batch, place: Place, start: int) -> None:
         offset = int(message.offset() or 0)
         own = int(appended([message])[0])
-        logged = self.logged[place] = max(self.logged.get(place, 0), own)
+        logged = max(batch.logged[-1] if len(batch) else self.logged.get(place, 0), own)
         if own < logged:
             batch.appended[place[2], offset] = own
         batch.add(
@@ -252,10 +281,11 @@ class Rebuild:
         """False where somebody else holds the offsets or the table; what could be read meanwhile is kept."""
         done, logged = dict(self.done), dict(self.logged)
         try:
-            with self.connection.transaction():
+            # Made before anybody waits.
+            with self._listening() as consumer, self.connection.transaction():
                 self._be_patient()
                 live = self._live(lock=True)
-                self._catch_up(live, progress)
+                self._catch_up(consumer, live, progress)
                 self._compare_origins()
                 tidy(self.connection, self.table, shadow.name_of(self.table))
                 return self._put_in_place(live)
@@ -304,23 +334,14 @@ def rebuild(table: str, *, kafka: dict[str, str], prefix: str, writers: Writers,
         Rejected, Retryable: as `Rebuild.run`; also when no projection writes such a table.
     """
     sources = sources_of(table)
-    # Its log would repeat every failed connection; what that means is told once.
-    quiet = {"group.id": f"{prefix}rebuild", "enable.partition.eof": "true", "log_level": "0"}
     with retryable():
         connection = connect()
-    with closing(connection), closing_quietly(Consumer(CONSUMER | watched() | kafka | quiet)) as consumer:
-        try:
-            origins = origins_of(connection, sources, kafka, prefix)
-            gone = incomplete(origins, kafka, prefix)
-            if gone and "topic" not in table_shape(connection, table).names:
-                why = "; ".join(f"{topic}: {reason}" for topic, reason in sorted(gone.items()))
-                raise Rejected(
-                    f"{why}. {table} cannot be made from what is left. Restore the topic, or keep the table as it is."
-                )
-            for source in sources:
-                # By itself the client looks once a second for who leads a topic that it has not read yet.
-                consumer.list_topics(f"{prefix}{source.topic}", SILENCE_SECONDS)
-            work = Rebuild(table, sources, connection, consumer, writers, kafka, prefix, origins, set(gone))
-            return work.run(progress)
-        except KafkaException as error:
-            raise Retryable(f"Kafka says: {error.args[0].str()}. {table} is as it was.") from error
+    with closing(connection):
+        origins = origins_of(connection, sources, kafka, prefix)
+        gone = incomplete(origins, kafka, prefix)
+        if gone and "topic" not in table_shape(connection, table).names:
+            why = "; ".join(f"{topic}: {reason}" for topic, reason in sorted(gone.items()))
+            raise Rejected(
+                f"{why}. {table} cannot be made from what is left. Restore the topic, or keep the table as it is."
+            )
+        return Rebuild(table, sources, connection, writers, kafka, prefix, origins, set(gone)).run(progress)

@@ -15,7 +15,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from backoffice.contracts.codec import encode, frame
+from backoffice.contracts.codec import Decoder, encode, frame
+from backoffice.contracts.definitions import schema
 from backoffice.simulator.events.envelope import Event
 from backoffice.simulator.generator import generate
 from backoffice.streams import telemetry
@@ -233,15 +234,52 @@ def test_what_a_tombstone_deleted_stays_deleted(spine: Spine, elsewhere: int) ->
     reconciled()
 
 
+def mended_price(folder: Path, version: int) -> str:
+    """A file with the event that `price` of that version was to be."""
+    path = folder / "price.json"
+    body = event_of("MarketPrice", event_id=str(UUID(int=1)), market_id="m", version=version, status="open")
+    path.write_text(json.dumps(body, default=lambda at: int(at.timestamp() * 1_000_000)))
+    return str(path)
+
+
+def test_a_price_that_was_told_anew_is_not_sent_again(spine: Spine, tmp_path: Path) -> None:
+    """Compaction would keep the old one, and a rebuild would find only that."""
+    spine.send_bytes("market-prices", [price(spine, 1, 1) + b"\0", price(spine, 2, 2)], key=b"m", partition=0)
+    spine.drain("trading")
+    letter = int(spine.value("SELECT id FROM streams_deadletter"))
+
+    for mended in ((), ("--event", mended_price(tmp_path, 1))):
+        with pytest.raises(CommandError, match=r"Of its key \(m\) something newer was told"):
+            said("replay", str(letter), "--reason", "again", *mended)
+
+    assert state(spine, letter)[0] == "open"
+    assert spine.value("SELECT count(*) FROM streams_outbox WHERE topic = 'market-prices'") == 0
+
+
+def test_a_replay_that_comes_behind_a_newer_price_is_told(spine: Spine, tmp_path: Path) -> None:
+    """The stream lags: when the dead letter was sent again, nobody could know."""
+    spine.send_bytes("market-prices", [price(spine, 1, 1) + b"\0"], key=b"m")
+    spine.drain("trading")
+    spine.send_bytes("market-prices", [price(spine, 2, 2)], key=b"m")
+    letter = str(spine.value("SELECT id FROM streams_deadletter"))
+    said("replay", letter, "--reason", "again", "--event", mended_price(tmp_path, 1))
+    relay(spine)
+
+    spine.drain("trading")
+
+    assert spine.rows("SELECT version FROM trading_offer") == [(2,)]
+    (told,) = spine.rows("SELECT value FROM streams_outbox WHERE record = 'ComplianceAlert'")
+    alert = Decoder(schema("ComplianceAlert"))(bytes(told[0]))
+    assert (alert["kind"], json.loads(str(alert["evidence"]))) == ("older_message_came_last", {"keys": ["m"]})
+
+
 def test_a_price_under_a_wrong_key_is_sent_again_under_its_own(spine: Spine, tmp_path: Path) -> None:
     spine.send_bytes("market-prices", [price(spine, 1, 1)], key=b"another")
     spine.drain("trading")
     reconciled()
-    mended = tmp_path / "price.json"
-    body = event_of("MarketPrice", event_id=str(UUID(int=1)), market_id="m", version=1, status="open")
-    mended.write_text(json.dumps(body, default=lambda at: int(at.timestamp() * 1_000_000)))
+    number = str(spine.value("SELECT id FROM streams_deadletter"))
 
-    said("replay", str(spine.value("SELECT id FROM streams_deadletter")), "--reason", "key", "--event", str(mended))
+    said("replay", number, "--reason", "key", "--event", mended_price(tmp_path, 1))
     relay(spine)
     spine.drain("trading")
 

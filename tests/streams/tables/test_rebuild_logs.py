@@ -1,15 +1,21 @@
 """Rebuilds from logs that are not what the table was made of any more: the same table, or none."""
 
+from collections.abc import Callable
+from functools import partial
 from io import StringIO
+from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, Message
 from django.core.management import CommandError, call_command
 
-from backoffice.kernel.errors import Rejected
+from backoffice.kernel.errors import Rejected, Retryable
+from backoffice.streams.kafka.clients import lone_consumer
 from backoffice.streams.tables import rebuild as rebuilding
+from tests.faults.checks import reconciled
 from tests.faults.test_lost_logs import STREAM, made_anew, send, spine_update, streams
 from tests.spine import Spine
-from tests.streams.tables.test_rebuild import contents, rebuilt
+from tests.streams.tables.test_rebuild import contents, events, rebuilt
 
 TABLE = "trading_bet"
 WINDOWS = "metrics_window"
@@ -96,3 +102,36 @@ def test_a_topic_that_is_adopted_while_the_table_is_made_anew_is_noticed(
         rebuilt(TABLE, adopted)
 
     assert contents(stored, TABLE) == before
+
+
+def once_more(consume: Callable[..., list[Message]], left: list[int], *arguments: Any) -> list[Message]:
+    """What it reads, as often as is left."""
+    left[0] -= 1
+    if left[0] < 0:
+        raise Retryable("This client of Kafka has forgotten all brokers; another one is made.")
+    return consume(*arguments)
+
+
+def test_what_its_client_has_forgotten_another_one_reads_on(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The brokers; a rebuild of hours does not begin again for that, nor leaves anything out."""
+    spine.send(events(2_500))
+    spine.drain("trading")
+    before, made = contents(spine, "trading_bet"), list[None]()
+
+    def forgetful(settings: dict[str, str], name: str, own: dict[str, Any]) -> Consumer:
+        made.append(None)
+        consumer = lone_consumer(settings, name, own)
+        if len(made) == 1:
+            read = partial(once_more, consumer.consume, [5])
+            monkeypatch.setattr(consumer, "consume", read)
+        return consumer
+
+    monkeypatch.setattr(rebuilding, "lone_consumer", forgetful)
+    monkeypatch.setattr(rebuilding, "BATCH", 20)
+    monkeypatch.setattr(rebuilding, "LAST_STRETCH", 20)
+    rebuilt("trading_bet")
+
+    # One that is lost, one that goes on, and one for the last stretch.
+    assert len(made) >= 3
+    assert contents(spine, "trading_bet") == before
+    reconciled()

@@ -25,7 +25,10 @@ from tests.faults.load import under_load
 from tests.spine import Spine, until
 from tests.streams.tables.test_rebuild import contents, events, rebuilt
 
-TURNS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+TURNS = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 SHADOW = "SELECT to_regclass(%s || '__new') IS NOT NULL"
 BALANCES = "SELECT account_id, sum(debits), sum(credits) FROM wallet_balance GROUP BY 1 ORDER BY 1"
 

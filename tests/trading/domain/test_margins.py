@@ -78,7 +78,7 @@ def test_a_price_is_snapped_to_the_step_beside_it(odds: float) -> None:
 def test_a_board_is_priced_market_by_market(fair: list[Floats], margin: float) -> None:
     sizes = np.array([len(market) for market in fair])
 
-    odds = priced(np.concatenate(fair), sizes, np.full(len(fair), 1 + margin))
+    odds = priced(np.concatenate(fair), sizes, np.ones(len(fair), dtype=np.int64), np.full(len(fair), margin))
 
     for market, shown in zip(fair, np.split(odds, np.cumsum(sizes)[:-1]), strict=True):
         exact = np.maximum(1_000 * apply_margin("odds_ratio", market, margin), 1e-9)
@@ -97,10 +97,17 @@ def _step_before(shown: Ints, exact: Floats) -> Floats:
 @settings(deadline=None)
 @given(fair=markets, margin=st.floats(0.02, 0.15))
 def test_the_margin_survives_the_ladder(fair: Floats, margin: float) -> None:
-    odds = priced(fair, np.array([fair.size]), np.array([1 + margin]))
+    odds = priced(fair, np.array([fair.size]), np.array([1]), np.array([margin]))
 
     if odds.min() > LOWEST:
         assert (1_000 / odds).sum() - 1 >= 0.9 * margin - 1e-9
+
+
+def test_of_many_winners_a_shortfall_is_measured_by_the_whole_margin() -> None:
+    """Six of twelve win: the book is 7.02, of which 1.02 is margin, and the nearest prices fall 0.003 short of it."""
+    odds = priced(np.linspace(0.32, 0.68, 12), np.array([12]), np.array([6]), np.array([0.17]))
+
+    assert (1_000 / odds).sum() == pytest.approx(7.017, abs=1e-4)
 
 
 @pytest.mark.parametrize("bad", [[1.2, -0.2], [0.5, 0.5 + 1e-6], [0.0, 1.0], [1.0, 0.0], [0.5, 0.5 - 1e-6]])
