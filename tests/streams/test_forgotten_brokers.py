@@ -1,7 +1,6 @@
 """A cluster that names no broker is forgotten by its clients for ever: whoever has such a client makes another."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -19,7 +18,7 @@ from backoffice.streams.consume import reader
 from backoffice.streams.consume.batch import Batch
 from backoffice.streams.consume.lane import Lane, Limits
 from backoffice.streams.kafka import clients, knowing, offsets, topicids
-from backoffice.streams.kafka.clients import CLASSIC, CONSUMER, WatchedConsumer, admin_client, lone_consumer, producer
+from backoffice.streams.kafka.clients import CLASSIC, CONSUMER, WatchedConsumer, admin_client, producer
 from backoffice.streams.kafka.sending import Sender
 from backoffice.streams.outbox.transactions import Transactions, as_the_only_relay
 from tests.spine import until
