@@ -166,12 +166,19 @@ class Spine:
 
     def wait_drained(self, *names: str, timeout: float = PATIENCE_SECONDS) -> None:
         ends = self.ends()
+
+        def is_stored() -> bool:
+            """What came after the ends were told may be stored too."""
+            return max(self.lag(*names, ends=ends).values(), default=0) <= 0
+
         try:
-            until(lambda: not self.lag(*names, ends=ends), f"{', '.join(names) or 'all streams'} drained", timeout)
+            until(is_stored, f"{', '.join(names) or 'all streams'} drained", timeout)
         except TimeoutError as error:
             raise TimeoutError(f"{error}; these wait: {self.lag(*names, ends=ends)}") from None
         if self.ends() != ends:
             self.wait_drained(*names, timeout=timeout)
+        elif beyond := self.lag(*names, ends=ends):
+            raise AssertionError(f"stored beyond the end: {beyond}")
 
     def lag(self, *names: str, ends: Ends | None = None) -> dict[tuple[str, str, int], int]:
         """Messages not stored yet, for each stream, topic and partition that has any."""

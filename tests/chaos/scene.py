@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 from backoffice.localstack.stack import Stack
 from backoffice.localstack.supervise import Part
 from backoffice.simulator.events.envelope import Event
+from backoffice.streams.store.projection import STREAMS
 from tests.faults.groups import assignments
 from tests.faults.load import Load
 from tests.spine import Process, Spine, kill, thaw, until
@@ -110,9 +111,7 @@ class Scene:
 
     def stuck(self, behind: Mapping[Place, int]) -> str:
         """Of each partition that has not moved: who has it, whether it is halted, and what its lane waits for."""
-        for worker in self.workers:
-            # Celery's worker answers with what each of its threads is doing.
-            worker.send_signal(signal.SIGUSR1)
+        self._ask_what_they_do()
         stored, lag = self._stored(), self.lag()
         standing = [place for place, at in behind.items() if stored.get(place, 0) == at]
         halted = {tuple(row) for row in self.spine.rows(_HALTED)}
@@ -126,6 +125,16 @@ class Scene:
         ]
         return "\n    ".join([f"still to store: {sum(lag.values())}", *told])
 
+    def _ask_what_they_do(self) -> None:
+        """Celery's worker answers with what each of its threads is doing."""
+        for worker in self.workers:
+            worker.send_signal(signal.SIGUSR1)
+
+    def _members(self) -> dict[str, int]:
+        """How many are in the group of each stream and topic."""
+        lanes = [(name, topic) for name, stream in STREAMS.items() for topic in stream.topics()]
+        return {f"{stream}.{topic}": len(assignments(self.spine, stream, topic)) for stream, topic in lanes}
+
     def _owner(self, stream: str, topic: str, partition: int) -> str:
         try:
             members = assignments(self.spine, stream, topic)
@@ -136,7 +145,11 @@ class Scene:
 
     def wait_joined(self) -> None:
         """Until every worker is in its groups: one that is just starting does not know yet what SIGTERM asks of it."""
-        until(self._all_joined, "all workers have joined")
+        try:
+            until(self._all_joined, "all workers have joined")
+        except TimeoutError as error:
+            self._ask_what_they_do()
+            raise TimeoutError(f"{error}; in the groups are {self._members()} of {len(self.workers)}") from None
 
     def _all_joined(self) -> bool:
         """Kafka may be just coming back, and its coordinator later still."""
