@@ -6,12 +6,12 @@ from threading import Event, Thread
 from typing import cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from django.conf import settings
 
 from backoffice.kernel.errors import Rejected, Retryable
-from backoffice.streams.kafka import knowing
+from backoffice.streams.kafka import clients, knowing
 from backoffice.streams.kafka.clients import (
     ASKS,
     CONSUMER,
@@ -62,7 +62,7 @@ def test_one_that_forgets_its_brokers_while_it_hands_out_messages_can_be_closed(
     """It waits for every message that it has made; a lane that begins anew would wait for it."""
     spine.send_bytes("game-rounds", [b"x"] * 5_000, partition=0)
     monkeypatch.setattr(knowing, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(knowing, "_knows_one", lambda _: False)
+    monkeypatch.setattr(knowing, "_knows_one", lambda *_: False)
     consumer, read, said = lone_consumer(settings.KAFKA, "forgetful"), 0, 0
     consumer.assign([TopicPartition(f"{spine.prefix}game-rounds", 0, 0)])
 
@@ -80,6 +80,30 @@ def test_one_that_forgets_its_brokers_while_it_hands_out_messages_can_be_closed(
     closing.join(20)
 
     assert not closing.is_alive()
+
+
+class Endless:
+    """A consumer that never gets rid of its group."""
+
+    def __init__(self) -> None:
+        self.closing, self.end = Event(), Event()
+
+    def close(self) -> None:
+        self.closing.set()
+        self.end.wait(60)
+
+
+def test_one_that_never_ends_is_left_behind(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(clients, "CLOSE_SECONDS", 0.1)
+    endless = Endless()
+
+    close_quietly(cast(Consumer, endless))
+
+    assert endless.closing.is_set()
+    assert [record.message for record in caplog.records] == [
+        "A client of Kafka does not end in time; it is left behind"
+    ]
+    endless.end.set()
 
 
 def test_a_sender_whose_client_goes_no_further_says_so(spine: Spine) -> None:

@@ -127,7 +127,7 @@ def test_a_lane_whose_client_is_lost_begins_anew_only_when_its_writer_has_ended(
     thread.start()
     assert storing.wait(30)
     # One that is in a group is not always forgotten when it is asked to.
-    monkeypatch.setattr(knowing, "_knows_one", lambda _: False)
+    monkeypatch.setattr(knowing, "_knows_one", lambda *_: False)
     until(lambda: lost._state.reading.what == "ends", "it ends")
     thread.join(3)
     assert thread.is_alive()
@@ -197,18 +197,58 @@ def test_a_client_for_questions_that_nobody_has_any_more_is_looked_after_no_long
     until(lambda: not any(looker.is_alive() for looker in lookers), "its thread has ended")
 
 
-def test_a_look_in_vain_may_be_chance_and_two_in_a_row_are_not() -> None:
-    def said(*sources: str) -> str:
-        return orjson.dumps({"brokers": {str(n): {"source": source} for n, source in enumerate(sources)}}).decode()
+def said(*brokers: tuple[str, str, float], group: str = "", fetches: str = "") -> str:
+    """Statistics of a client: of each broker its source, its state and for how long (seconds) it has been in that."""
+    known = {
+        str(number): {"source": source, "state": state, "stateage": round(1_000_000 * age)}
+        for number, (source, state, age) in enumerate(brokers)
+    }
+    consumer = {"cgrp": {"state": group}, "topics": {"t": {"partitions": {"0": {"fetch_state": fetches}}}}}
+    return orjson.dumps({"brokers": known} | (consumer if group else {})).decode()
 
+
+UP, TRYING, UNTRIED = ("learned", "UP", 99.0), ("configured", "INIT", 1.0), ("learned", "INIT", 99.0)
+OFFICE = ("logical", "TRY_CONNECT", 9.0)
+
+
+def is_lost(statistics: str, *, asks: bool = False) -> bool:
+    looks = knowing.Looks(asks=asks)
+    for _ in range(2):
+        looks.must_know_one()
+        looks.hear(statistics)
+    try:
+        looks.must_know_one()
+    except Retryable:
+        return True
+    return False
+
+
+def test_a_look_in_vain_may_be_chance_and_two_in_a_row_are_not() -> None:
     looks = knowing.Looks()
     for _ in range(3):
-        looks.hear(said("internal", "logical"))
-        looks.hear(said("logical", "configured"))
-        looks.hear(said("learned"))
+        looks.hear(said(OFFICE))
+        looks.hear(said(OFFICE, TRYING))
+        looks.hear(said(UP))
         looks.must_know_one()
     looks.hear(said())
     looks.must_know_one()
-    looks.hear(said("internal", "logical"))
+    looks.hear(said(OFFICE))
     with pytest.raises(Retryable):
         looks.must_know_one()
+
+
+@pytest.mark.parametrize(("group", "fetches"), [("query-coord", "stopped"), ("wait-coord", "none"), ("up", "active")])
+def test_a_consumer_in_need_that_tries_none_of_its_brokers_is_lost(group: str, fetches: str) -> None:
+    """As it was seen where Kafka was started anew while the client joined its group."""
+    assert is_lost(said(UNTRIED, OFFICE, group=group, fetches=fetches))
+    for other in (UP, TRYING, ("learned", "DOWN", 99.0), ("configured", "TRY_CONNECT", 99.0)):
+        assert not is_lost(said(UNTRIED, other, OFFICE, group=group, fetches=fetches))
+
+
+def test_one_that_needs_none_may_have_no_connection() -> None:
+    """A server hangs up on who says nothing."""
+    assert not is_lost(said(UNTRIED, OFFICE, group="up", fetches="stopped"))
+    assert not is_lost(said(UNTRIED, OFFICE, group="init", fetches="none"))
+    assert not is_lost(said(UNTRIED))
+    assert is_lost(said(UNTRIED), asks=True)
+    assert not is_lost(said(UNTRIED, UP), asks=True)

@@ -18,6 +18,8 @@ from .knowing import LOOK_SECONDS, Looks, watched
 
 log = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 5.0
+
 CLIENT = {
     "client.id": "pitboss",
     # Short enough to notice a broker that came back, long enough not to hammer one that did not.
@@ -72,7 +74,7 @@ def admin_client(settings: Mapping[str, Any]) -> AdminClient:
 
 def _admin_client(settings: tuple[tuple[str, Any], ...]) -> AdminClient:
     # Its log would repeat every failed connection; whoever asks tells of it.
-    client = AdminClient({**ASKS, **watched(), **dict(settings), "log_level": 0})
+    client = AdminClient({**ASKS, **watched(asks=True), **dict(settings), "log_level": 0})
     threading.Thread(target=_look_after, args=[ref(client)], name="kafka-questions", daemon=True).start()
     return client
 
@@ -149,7 +151,19 @@ def lone_consumer(settings: Mapping[str, Any], name: str, own: Mapping[str, Any]
 
 
 def close_quietly(consumer: Consumer) -> None:
-    """Whatever it has to say then: what was done with it is done."""
+    """Whatever it has to say then: what was done with it is done.
+
+    One that has lost its cluster may never get rid of its group: then it is left behind, so that another can take its
+    place.
+    """
+    closing = threading.Thread(target=_close, args=[consumer], name="close-consumer", daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+    if closing.is_alive():
+        log.warning("A client of Kafka does not end in time; it is left behind")
+
+
+def _close(consumer: Consumer) -> None:
     with suppress(KafkaException), whole_errors():
         consumer.close()
 
