@@ -175,9 +175,10 @@ class Spine:
             until(is_stored, f"{', '.join(names) or 'all streams'} drained", timeout)
         except TimeoutError as error:
             raise TimeoutError(f"{error}; these wait: {self.lag(*names, ends=ends)}") from None
+        beyond = self.lag(*names, ends=ends)
         if self.ends() != ends:
             self.wait_drained(*names, timeout=timeout)
-        elif beyond := self.lag(*names, ends=ends):
+        elif beyond:
             raise AssertionError(f"stored beyond the end: {beyond}")
 
     def lag(self, *names: str, ends: Ends | None = None) -> dict[tuple[str, str, int], int]:
