@@ -162,10 +162,10 @@ def _too_old(letter: DeadLetter, now: datetime) -> str:
 def _superseded(letters: list[DeadLetter], made: Mapping[int, Outgoing | str]) -> dict[int, str]:
     """Of whose keys the tables have something newer, each with what to do."""
     found: dict[int, str] = {}
+    places = {letter.pk: (letter.standing_logged, letter.standing_offset) for letter in letters}
     for topic in {letter.topic for letter in letters} & DELETIONS.keys():
         sent = {each.pk: made[each.pk] for each in letters if each.topic == topic}
         keys = {number: _key(row) for number, row in sent.items() if isinstance(row, Outgoing)}
-        places = {letter.pk: (letter.standing_logged, letter.standing_offset) for letter in letters}
         newer = told_since(connection.connection, topic, [(key, places[number]) for number, key in keys.items()])
         numbers = list(keys)
         found |= {numbers[position]: _SUPERSEDED.format(keys[numbers[position]], topic) for position in newer}

@@ -121,12 +121,12 @@ class Rebuild:
         for tries in range(1, READ_TRIES + 1):
             try:
                 with self._listening() as consumer:
-                    return self._catch_up(consumer, live, progress)
+                    self._catch_up(consumer, live, progress)
+                return
             except Retryable as away:
                 if tries == READ_TRIES:
                     raise
                 log.warning("%s: %s It goes on from where it is.", self.table, away)
-        return None
 
     @contextmanager
     def _listening(self) -> Iterator[Consumer]:
